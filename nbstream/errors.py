@@ -1,0 +1,157 @@
+"""Every exception that nbstream raises.
+
+::
+
+    NbstreamError                 one line in a notebook, the cause attached
+    ├── UsageError                what was typed: options, names, an empty prompt
+    ├── ConfigurationError        no key, no model, a missing extra
+    ├── LocalModelError           the embedded model: fetching, reading, running it
+    ├── APIConnectionError        the endpoint was not reached
+    ├── APITimeoutError           a deadline passed: first token, idle or total
+    ├── APIStatusError            the endpoint answered with an error status
+    │   ├── BadRequestError       400, 413, 422
+    │   ├── AuthenticationError   401, 403
+    │   ├── NotFoundError         404
+    │   ├── RateLimitError        429
+    │   └── ServerError           5xx
+    ├── APIResponseError          the body is no chat completion, or says `error`
+    └── IncompleteError           the stream ended before the answer did
+
+    Interrupted                   a KeyboardInterrupt that stopped an answer
+
+The names of the API errors are the OpenAI SDK's where it has the same thing.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "APIConnectionError",
+    "APIResponseError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AuthenticationError",
+    "BadRequestError",
+    "ConfigurationError",
+    "IncompleteError",
+    "Interrupted",
+    "LocalModelError",
+    "NbstreamError",
+    "NotFoundError",
+    "RateLimitError",
+    "ServerError",
+    "UsageError",
+    "error_from_dict",
+    "error_to_dict",
+]
+
+
+class _OneLine:
+    """IPython shows such an exception as one line instead of a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {' '.join(str(self).split())}"]
+
+
+class NbstreamError(_OneLine, Exception):
+    """Base class. The message says what happened and what to do next, in one line."""
+
+
+class UsageError(NbstreamError):
+    """What was typed cannot be run; nothing was sent."""
+
+
+class ConfigurationError(NbstreamError):
+    """Something has to be set before a request can be sent."""
+
+
+class LocalModelError(NbstreamError):
+    """The embedded model could not be fetched, read or run."""
+
+
+class APIConnectionError(NbstreamError):
+    """The endpoint was not reached, or the connection broke before any answer."""
+
+
+class APITimeoutError(NbstreamError):
+    """One of nbstream's own deadlines passed."""
+
+
+class APIStatusError(NbstreamError):
+    """The endpoint answered with an error status.
+
+    Attributes:
+        status_code: the HTTP status.
+        code: the `error.code` or `error.type` of the body, or None.
+    """
+
+    def __init__(self, message: str, *, status_code: int = 0, code: str | None = None) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+        self.code = code
+
+
+class BadRequestError(APIStatusError):
+    """400, 413 or 422: the server does not accept the request as it is."""
+
+
+class AuthenticationError(APIStatusError):
+    """401 or 403: no key, a wrong key, or a key without the right."""
+
+
+class NotFoundError(APIStatusError):
+    """404: the model, or the path of the base URL, does not exist."""
+
+
+class RateLimitError(APIStatusError):
+    """429: too many requests, or a spent quota."""
+
+
+class ServerError(APIStatusError):
+    """5xx: the server failed."""
+
+
+class APIResponseError(NbstreamError):
+    """The body is not a chat completion, or it reports an error inside the stream.
+
+    Attributes:
+        code: the `error.code` or `error.type` that the stream carried, or None.
+    """
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class IncompleteError(NbstreamError):
+    """The stream ended without `finish_reason` or `[DONE]`: the answer is a part."""
+
+
+class Interrupted(_OneLine, KeyboardInterrupt):
+    """The reader stopped the answer; what came is kept."""
+
+
+_BY_NAME: dict[str, type[BaseException]] = {
+    name: cls
+    for name, cls in globals().items()
+    if isinstance(cls, type) and issubclass(cls, (NbstreamError, Interrupted))
+}
+
+
+def error_to_dict(error: BaseException) -> dict[str, object]:
+    """An error as JSON data: `type`, `message` and, where there are, `status_code` and `code`."""
+    data: dict[str, object] = {"type": type(error).__name__, "message": str(error)}
+    for name in ("status_code", "code"):
+        value = getattr(error, name, None)
+        if value is not None:
+            data[name] = value
+    return data
+
+
+def error_from_dict(data: dict[str, object]) -> BaseException:
+    """The error that `error_to_dict` wrote; an unknown type comes back as `NbstreamError`."""
+    cls = _BY_NAME.get(str(data.get("type")), NbstreamError)
+    error = cls(str(data.get("message", "")))
+    for name in ("status_code", "code"):
+        if name in data and hasattr(error, name):
+            setattr(error, name, data[name])
+    return error

@@ -1,0 +1,159 @@
+"""What a stream says, one frozen class an event.
+
+`dialects.py` makes events of a provider's chunks; `reducer.py` folds them into a
+`Response`; `Chat.stream()` hands them to the user. `kind` tells them apart, and
+`Event` is the closed union: `match event:` with `assert_never` checks that all are
+handled.
+
+`choice` is the API's choice index: 0 unless `n` was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from .messages import Usage
+
+__all__ = [
+    "DoneEvent",
+    "ErrorEvent",
+    "Event",
+    "ExtraEvent",
+    "FinishEvent",
+    "ModelEvent",
+    "ReasoningEvent",
+    "RefusalEvent",
+    "RetryEvent",
+    "TextEvent",
+    "ToolCallEvent",
+    "UsageEvent",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEvent:
+    """The provider named the model (and the completion) that answers."""
+
+    model: str | None = None
+    id: str | None = None
+    kind: Literal["model"] = "model"
+
+
+@dataclass(frozen=True, slots=True)
+class TextEvent:
+    """More text of the answer."""
+
+    text: str
+    choice: int = 0
+    kind: Literal["text"] = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningEvent:
+    """More reasoning text. It is never part of the answer's text."""
+
+    text: str
+    choice: int = 0
+    kind: Literal["reasoning"] = "reasoning"
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalEvent:
+    """More of the model's refusal to answer."""
+
+    text: str
+    choice: int = 0
+    kind: Literal["refusal"] = "refusal"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallEvent:
+    """A call opens, or goes on.
+
+    `slot` counts the calls of the choice from 0 in the order in which they opened; the
+    first event of a slot carries `id` and `name` (either may come later where the
+    provider sends it later). `arguments` is the *next piece* of the JSON text.
+    """
+
+    slot: int
+    id: str | None = None
+    name: str | None = None
+    arguments: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    choice: int = 0
+    kind: Literal["tool_call"] = "tool_call"
+
+
+@dataclass(frozen=True, slots=True)
+class UsageEvent:
+    """Token counts; the last one of a stream holds."""
+
+    usage: Usage
+    kind: Literal["usage"] = "usage"
+
+
+@dataclass(frozen=True, slots=True)
+class FinishEvent:
+    """The provider's `finish_reason`."""
+
+    reason: str
+    choice: int = 0
+    kind: Literal["finish"] = "finish"
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraEvent:
+    """A field that nbstream does not interpret, kept as it came.
+
+    `echo` is true for what the provider wants back in the next request, such as
+    `reasoning_details`.
+    """
+
+    name: str
+    value: Any
+    echo: bool = False
+    choice: int = 0
+    kind: Literal["extra"] = "extra"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorEvent:
+    """The stream carried an error instead of, or after, a part of the answer."""
+
+    message: str
+    code: str | None = None
+    kind: Literal["error"] = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class DoneEvent:
+    """The stream said `[DONE]`."""
+
+    kind: Literal["done"] = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class RetryEvent:
+    """The request failed before any output and will be sent again after `delay` seconds."""
+
+    attempt: int
+    delay: float
+    reason: str
+    kind: Literal["retry"] = "retry"
+
+
+Event = (
+    ModelEvent
+    | TextEvent
+    | ReasoningEvent
+    | RefusalEvent
+    | ToolCallEvent
+    | UsageEvent
+    | FinishEvent
+    | ExtraEvent
+    | ErrorEvent
+    | DoneEvent
+    | RetryEvent
+)

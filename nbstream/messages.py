@@ -1,0 +1,143 @@
+"""The frozen values of a conversation: messages, tool calls, usage.
+
+The field names are the OpenAI Chat Completions API's
+(https://platform.openai.com/docs/api-reference/chat/object).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+__all__ = ["Content", "Message", "Role", "ToolCall", "ToolResult", "Usage"]
+
+Role = Literal["system", "developer", "user", "assistant", "tool"]
+
+#: Plain text, or the API's list of content parts (`{"type": "text", ...}`, `image_url`, ...).
+Content = str | tuple[Mapping[str, Any], ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool call came to.
+
+    Attributes:
+        content: the text that the model reads.
+        is_error: whether the call failed; `content` then says why.
+        seconds: how long the call ran, or None where that is unknown.
+        value: the Python object itself; it is neither saved nor compared.
+    """
+
+    content: str
+    is_error: bool = False
+    seconds: float | None = None
+    value: Any = field(default=None, compare=False, repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"content": self.content, "is_error": self.is_error, "seconds": self.seconds}
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One function call that the model asked for.
+
+    Attributes:
+        id: the call's id, made up where the provider sent none.
+        name: the function's name, as the model wrote it.
+        arguments: the arguments as JSON text, as the model wrote it.
+        extra: fields that the provider wants echoed, verbatim (`extra_content`, ...).
+        result: what the call came to, or None while it has not run.
+    """
+
+    id: str
+    name: str
+    arguments: str = "{}"
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    result: ToolResult | None = None
+
+    @property
+    def value(self) -> Any:
+        """The Python object that the tool returned, or None."""
+        return None if self.result is None else self.result.value
+
+    def to_api(self) -> dict[str, Any]:
+        """The call as an assistant message of the next request carries it."""
+        function = {"name": self.name, "arguments": self.arguments}
+        return {"id": self.id, "type": "function", "function": function, **self.extra}
+
+    def to_dict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {"id": self.id, "name": self.name, "arguments": self.arguments}
+        if self.extra:
+            data["extra"] = dict(self.extra)
+        if self.result is not None:
+            data["result"] = self.result.to_dict()
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ToolCall:
+        result = data.get("result")
+        return cls(
+            id=data["id"],
+            name=data["name"],
+            arguments=data["arguments"],
+            extra=data.get("extra", {}),
+            result=None if result is None else ToolResult(**result),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation.
+
+    Attributes:
+        role: who says it.
+        content: text, content parts, or None (an assistant that only calls tools).
+        tool_calls: the calls that an assistant message asks for.
+        tool_call_id: of a `tool` message, the call that it answers.
+        extra: fields to send back verbatim (`reasoning_details`, signatures, ...).
+    """
+
+    role: Role
+    content: Content = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_api(self) -> dict[str, Any]:
+        """The message as the request's `messages` carry it."""
+        content = list(self.content) if isinstance(self.content, tuple) else self.content
+        data: dict[str, Any] = {"role": self.role, "content": content}
+        if self.tool_calls:
+            data["tool_calls"] = [call.to_api() for call in self.tool_calls]
+        if self.tool_call_id is not None:
+            data["tool_call_id"] = self.tool_call_id
+        return {**data, **self.extra}
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts of one answer, or of all rounds of a turn; None is unknown.
+
+    Attributes:
+        prompt_tokens: tokens of the request, cached ones included.
+        completion_tokens: tokens of the answer, reasoning included.
+        total_tokens: the provider's own sum.
+        cached_tokens: tokens of the request that came from the provider's cache.
+        reasoning_tokens: tokens of the answer that were reasoning.
+    """
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+    def __add__(self, other: Usage) -> Usage:
+        def plus(a: int | None, b: int | None) -> int | None:
+            return b if a is None else a if b is None else a + b
+
+        return Usage(*(plus(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)))
+
+    def to_dict(self) -> dict[str, int | None]:
+        return {f.name: getattr(self, f.name) for f in fields(self)}

@@ -1,0 +1,1 @@
+"""Markdown to safe output. Nothing here knows widgets, IPython or the API."""

@@ -1,0 +1,374 @@
+"""`Response`: what the user's variable holds.
+
+A response is made of rounds, one a request: the model answers, or asks for tool calls
+whose results go into the next round. While it runs, the reducer fills the last round
+and views read it; afterwards nothing changes it any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from .buffers import TextBuffer
+from .errors import error_from_dict, error_to_dict
+from .messages import Message, ToolCall, ToolResult, Usage
+
+if TYPE_CHECKING:
+    from .render.extract import CodeBlock, Table
+
+__all__ = ["CallDraft", "Response", "Round", "Status", "Timing"]
+
+Status = Literal["running", "complete", "cancelled", "incomplete", "error"]
+
+RECORD_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long an answer took, in seconds.
+
+    Attributes:
+        first_token: from sending the request to the first text, reasoning or tool call.
+        duration: from sending the request to the end of the stream.
+        tokens_per_second: completion tokens over the time after the first token;
+            None where the provider sent no usage.
+    """
+
+    first_token: float | None = None
+    duration: float | None = None
+    tokens_per_second: float | None = None
+
+
+@dataclass(slots=True)
+class CallDraft:
+    """A tool call while its arguments stream in."""
+
+    id: str = ""
+    name: str = ""
+    arguments: TextBuffer = field(default_factory=TextBuffer)
+    extra: dict[str, Any] = field(default_factory=dict)
+    result: ToolResult | None = None
+
+    def call(self) -> ToolCall:
+        """The call as it stands; empty arguments are `{}`."""
+        text = str(self.arguments)
+        return ToolCall(self.id, self.name, text or "{}", dict(self.extra), self.result)
+
+
+@dataclass(slots=True)
+class Round:
+    """The answer to one request, growing while it streams.
+
+    Attributes:
+        text, reasoning, refusal: what came so far.
+        calls: the tool calls, in the order in which they opened.
+        model, id: what the provider calls itself and the completion.
+        usage: the last token counts that came, or None.
+        finish_reason: the provider's word for why the answer ended, or None.
+        done: whether the stream said `[DONE]`.
+        reasoning_seconds: how long the model reasoned before it answered, or None.
+        extra: fields kept as they came (annotations, images, audio, logprobs, ...).
+        echo: fields to send back verbatim with the assistant message.
+        alternatives: further choices by index, where `n` was asked for.
+    """
+
+    text: TextBuffer = field(default_factory=TextBuffer)
+    reasoning: TextBuffer = field(default_factory=TextBuffer)
+    refusal: TextBuffer = field(default_factory=TextBuffer)
+    calls: list[CallDraft] = field(default_factory=list)
+    model: str | None = None
+    id: str | None = None
+    usage: Usage | None = None
+    finish_reason: str | None = None
+    done: bool = False
+    reasoning_seconds: float | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+    echo: dict[str, Any] = field(default_factory=dict)
+    alternatives: dict[int, Round] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the provider said that the answer is over (DESIGN: the only proof)."""
+        return self.done or self.finish_reason is not None
+
+    @property
+    def is_empty(self) -> bool:
+        return not (len(self.text) or len(self.reasoning) or len(self.refusal) or self.calls)
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        return tuple(draft.call() for draft in self.calls)
+
+    def message(self) -> Message:
+        """The assistant message of this round, as the next request carries it.
+
+        Reasoning is not sent back, except what the provider demands (`echo`).
+        """
+        text = str(self.text) or str(self.refusal)
+        content = text if text or not self.calls else None
+        return Message("assistant", content, self.tool_calls, extra=dict(self.echo))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON data; what is empty or unknown is left out."""
+        data: dict[str, Any] = {
+            "text": str(self.text),
+            "reasoning": str(self.reasoning),
+            "refusal": str(self.refusal),
+            "tool_calls": [draft.call().to_dict() for draft in self.calls],
+            "model": self.model,
+            "id": self.id,
+            "usage": None if self.usage is None else self.usage.to_dict(),
+            "finish_reason": self.finish_reason,
+            "done": self.done,
+            "reasoning_seconds": self.reasoning_seconds,
+            "extra": self.extra,
+            "echo": self.echo,
+            "alternatives": {str(i): r.to_dict() for i, r in self.alternatives.items()},
+        }
+        return {key: value for key, value in data.items() if value not in (None, "", [], {}, False)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Round:
+        usage = data.get("usage")
+        return cls(
+            text=TextBuffer(data.get("text", "")),
+            reasoning=TextBuffer(data.get("reasoning", "")),
+            refusal=TextBuffer(data.get("refusal", "")),
+            calls=[_draft(ToolCall.from_dict(call)) for call in data.get("tool_calls", ())],
+            model=data.get("model"),
+            id=data.get("id"),
+            usage=None if usage is None else Usage(**usage),
+            finish_reason=data.get("finish_reason"),
+            done=data.get("done", False),
+            reasoning_seconds=data.get("reasoning_seconds"),
+            extra=dict(data.get("extra", {})),
+            echo=dict(data.get("echo", {})),
+            alternatives={
+                int(i): cls.from_dict(r) for i, r in data.get("alternatives", {}).items()
+            },
+        )
+
+
+def _draft(call: ToolCall) -> CallDraft:
+    return CallDraft(call.id, call.name, TextBuffer(call.arguments), dict(call.extra), call.result)
+
+
+class Response:
+    """An answer as data: text, reasoning, tool calls, usage, timings, the whole record.
+
+    Over several rounds of tools, `text`, `reasoning` and `refusal` are the last
+    round's, `usage` is the sum, `tool_calls` are all calls in order and `messages` the
+    whole exchange.
+
+    Two responses are equal when their records (`to_dict()`) are; a response pickles.
+
+    Attributes:
+        prompt: the messages that this turn added before the model answered.
+        rounds: one `Round` a request; the last is the one that grows.
+        status: `running`, `complete`, `cancelled`, `incomplete` or `error`.
+        error: why the answer is not complete, as an exception, or None.
+        timing: seconds to the first token, in all, and tokens a second.
+        notice: a passing word on what is happening (a retry), or "".
+    """
+
+    def __init__(self, prompt: Sequence[Message] = (), *, model: str | None = None) -> None:
+        self.prompt = tuple(prompt)
+        self.requested_model = model
+        self.rounds: list[Round] = []
+        self.status: Status = "running"
+        self.error: BaseException | None = None
+        self.timing = Timing()
+        self.notice = ""
+        self._finished = threading.Event()
+        self._cancel: Callable[[], None] | None = None
+
+    # -- what came ---------------------------------------------------------------
+
+    @property
+    def _last(self) -> Round:
+        return self.rounds[-1] if self.rounds else Round()
+
+    @property
+    def text(self) -> str:
+        """The text of the last assistant message, as the model wrote it."""
+        return str(self._last.text)
+
+    @property
+    def reasoning(self) -> str:
+        return str(self._last.reasoning)
+
+    @property
+    def refusal(self) -> str:
+        return str(self._last.refusal)
+
+    @property
+    def tool_calls(self) -> list[ToolCall]:
+        return [call for turn in self.rounds for call in turn.tool_calls]
+
+    @property
+    def usage(self) -> Usage:
+        return sum((r.usage for r in self.rounds if r.usage is not None), Usage())
+
+    @property
+    def model(self) -> str | None:
+        """The model as the provider names it, else as it was asked for."""
+        return self._last.model or self.requested_model
+
+    @property
+    def finish_reason(self) -> str | None:
+        return self._last.finish_reason
+
+    @property
+    def messages(self) -> list[Message]:
+        """The turn's whole exchange: prompt, assistant messages, tool results."""
+        messages = list(self.prompt)
+        for turn in self.rounds:
+            if turn.is_empty and not turn.ended:
+                continue
+            messages.append(turn.message())
+            messages += [
+                Message("tool", call.result.content, tool_call_id=call.id)
+                for call in turn.tool_calls
+                if call.result is not None
+            ]
+        return messages
+
+    @property
+    def choices(self) -> list[str]:
+        """The text of every choice of the last round, where `n` was asked for."""
+        last = self._last
+        return [str(last.text), *(str(r.text) for _, r in sorted(last.alternatives.items()))]
+
+    @property
+    def code_blocks(self) -> list[CodeBlock]:
+        """The fenced and indented code blocks of `text`: `language` and `text`."""
+        from .render.extract import code_blocks
+
+        return code_blocks(self.text)
+
+    @property
+    def tables(self) -> list[Table]:
+        """The tables of `text`: `header` (a list of str) and `rows` (lists of str)."""
+        from .render.extract import tables
+
+        return tables(self.text)
+
+    def json(self) -> Any:
+        """`text` parsed as JSON; where it holds prose and one `json` code block, that block.
+
+        Raises:
+            ValueError: neither is JSON (the parser's own message says where).
+        """
+        try:
+            return json.loads(self.text)
+        except ValueError:
+            blocks = [b for b in self.code_blocks if b.language.lower() in ("json", "")]
+            if len(blocks) != 1:
+                raise
+            return json.loads(blocks[0].text)
+
+    # -- waiting and stopping ----------------------------------------------------
+
+    @property
+    def done(self) -> bool:
+        """Whether the answer has ended, in whatever way."""
+        return self.status != "running"
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the answer has ended, at most `timeout` seconds; return `done`."""
+        if not self.done:
+            self._finished.wait(timeout)
+        return self.done
+
+    def __await__(self) -> Generator[Any, None, Response]:
+        yield from asyncio.to_thread(self.wait).__await__()
+        return self
+
+    def cancel(self) -> None:
+        """Stop the answer; what came is kept. Nothing happens when it has ended."""
+        if self._cancel is not None and not self.done:
+            self._cancel()
+
+    def finish(self, status: Status, error: BaseException | None, timing: Timing) -> None:
+        """Close the record. For the driver."""
+        self.status, self.error, self.timing = status, error, timing
+        self.notice = ""
+        self._cancel = None
+        self._finished.set()
+
+    # -- the record --------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """The whole record as JSON data, from which `from_dict` makes an equal response."""
+        return {
+            "version": RECORD_VERSION,
+            "status": self.status,
+            "model": self.requested_model,
+            "prompt": [message.to_api() for message in self.prompt],
+            "rounds": [turn.to_dict() for turn in self.rounds],
+            "error": None if self.error is None else error_to_dict(self.error),
+            "timing": {
+                "first_token": self.timing.first_token,
+                "duration": self.timing.duration,
+                "tokens_per_second": self.timing.tokens_per_second,
+            },
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Response:
+        """The response that `to_dict` wrote.
+
+        Raises:
+            ValueError: the record is of a newer version, or is none.
+        """
+        if data.get("version") != RECORD_VERSION:
+            raise ValueError(
+                f"not a response record of version {RECORD_VERSION}: {data.get('version')!r}"
+            )
+        prompt = [_message(entry) for entry in data["prompt"]]
+        response = cls(prompt, model=data["model"])
+        response.rounds = [Round.from_dict(entry) for entry in data["rounds"]]
+        error = data["error"]
+        response.finish(
+            data["status"],
+            None if error is None else error_from_dict(error),
+            Timing(**data["timing"]),
+        )
+        return response
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Response) and self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]  # mutable while it runs, like a list
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Response.from_dict, (self.to_dict(),))
+
+    # -- showing -----------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        text = " ".join((self.text or self.refusal).split())
+        short = text if len(text) <= 60 else text[:59] + "…"
+        usage = self.usage
+        tokens = "" if usage.total_tokens is None else f", {usage.total_tokens} tokens"
+        return f"<Response {self.status}: {short!r} ({self.model or 'no model'}{tokens})>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        from .render.saved import bundle
+
+        return bundle(self)
+
+
+def _message(data: Mapping[str, Any]) -> Message:
+    content = data["content"]
+    known = ("role", "content")
+    return Message(
+        data["role"],
+        tuple(content) if isinstance(content, list) else content,
+        extra={key: value for key, value in data.items() if key not in known},
+    )

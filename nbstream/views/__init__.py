@@ -1,0 +1,1 @@
+"""The views: how a running answer is shown."""
