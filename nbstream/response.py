@@ -358,7 +358,7 @@ class Response:
         tokens = "" if usage.total_tokens is None else f", {usage.total_tokens} tokens"
         return f"<Response {self.status}: {short!r} ({self.model or 'no model'}{tokens})>"
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **_options: Any) -> dict[str, Any]:
         from .render.saved import bundle
 
         return bundle(self)

@@ -1,0 +1,56 @@
+"""Data out of markdown: code blocks and tables, found by the parser that shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+__all__ = ["CodeBlock", "Table", "code_blocks", "tables"]
+
+
+@dataclass(frozen=True, slots=True)
+class CodeBlock:
+    """A code block: the first word of its info string, and its text."""
+
+    language: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table: header cells and rows of cells, as markdown text."""
+
+    header: list[str]
+    rows: list[list[str]]
+
+
+def _parse(markdown: str) -> list[Token]:
+    return MarkdownIt("commonmark", {"html": False}).enable("table").parse(markdown)
+
+
+def code_blocks(markdown: str) -> list[CodeBlock]:
+    """The fenced and indented code blocks of `markdown`, nested ones too, in order."""
+    return [
+        CodeBlock((token.info.split() or [""])[0], token.content)
+        for token in _parse(markdown)
+        if token.type in ("fence", "code_block")
+    ]
+
+
+def tables(markdown: str) -> list[Table]:
+    """The tables of `markdown`, in order."""
+    found: list[Table] = []
+    rows: list[list[str]] = []
+    for token in _parse(markdown):
+        if token.type == "table_open":
+            rows = []
+        elif token.type == "tr_open":
+            rows.append([])
+        elif token.type == "inline" and rows and token.level >= 4:
+            rows[-1].append(token.content)
+        elif token.type == "table_close":
+            found.append(Table(rows[0], rows[1:]))
+            rows = []
+    return found
