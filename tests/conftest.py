@@ -1,0 +1,47 @@
+"""Fixtures for all tests, and an environment that is the same everywhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from replay import ReplayServer
+
+ROOT = Path(__file__).parents[1]
+
+# What the person running the tests has set up for herself must not reach them.
+for name in list(os.environ):
+    if name.startswith(("OPENAI_", "JPY_", "NBSTREAM_")) and name not in (
+        "NBSTREAM_SHARED",
+        "NBSTREAM_REQUIRE_SHARED",
+        "NBSTREAM_LONG",
+    ):
+        del os.environ[name]
+# The test servers are on this machine; a proxy of the company is not asked for them.
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of recorded streams and attack payloads, which is not part of the project.
+
+    Its place is `NBSTREAM_SHARED`, by default `../shared` beside the checkout.
+    """
+    folder = Path(os.environ.get("NBSTREAM_SHARED", ROOT.parent / "shared"))
+    if folder.is_dir():
+        return folder
+    message = f"no folder of recorded data at {folder}: set NBSTREAM_SHARED"
+    if os.environ.get("NBSTREAM_REQUIRE_SHARED") == "1":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture
+def replay() -> Iterator[ReplayServer]:
+    """A scripted model server; every request to it must have had a reply waiting."""
+    with ReplayServer() as server:
+        yield server
+    asked = [request.json for request in server.unexpected]
+    assert not asked, f"requests without a reply queued: {asked}"
