@@ -24,6 +24,8 @@ The names of the API errors are the OpenAI SDK's where it has the same thing.
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "APIConnectionError",
     "APIResponseError",
@@ -46,7 +48,13 @@ __all__ = [
 
 
 class _OneLine:
-    """IPython shows such an exception as one line instead of a traceback."""
+    """IPython shows such an exception as one line instead of a traceback.
+
+    Attributes:
+        response: what came before it, as a `Response`, where there is one.
+    """
+
+    response: Any = None
 
     def _render_traceback_(self) -> list[str]:
         return [f"{type(self).__name__}: {' '.join(str(self).split())}"]
@@ -69,7 +77,13 @@ class LocalModelError(NbstreamError):
 
 
 class APIConnectionError(NbstreamError):
-    """The endpoint was not reached, or the connection broke before any answer."""
+    """The endpoint was not reached, or the connection broke before any answer.
+
+    Attributes:
+        permanent: whether another try would only fail again.
+    """
+
+    permanent: bool = False
 
 
 class APITimeoutError(NbstreamError):
@@ -82,7 +96,10 @@ class APIStatusError(NbstreamError):
     Attributes:
         status_code: the HTTP status.
         code: the `error.code` or `error.type` of the body, or None.
+        retry_after: seconds that the server asks to wait, or None.
     """
+
+    retry_after: float | None = None
 
     def __init__(self, message: str, *, status_code: int = 0, code: str | None = None) -> None:
         super().__init__(message)

@@ -289,6 +289,11 @@ class Response:
         yield from asyncio.to_thread(self.wait).__await__()
         return self
 
+    def on_cancel(self, cancel: Callable[[], None]) -> None:
+        """Say what stops the answer. For the driver."""
+        if not self.done:
+            self._cancel = cancel
+
     def cancel(self) -> None:
         """Stop the answer; what came is kept. Nothing happens when it has ended."""
         if self._cancel is not None and not self.done:

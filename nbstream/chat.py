@@ -1,0 +1,176 @@
+"""`Chat`: a conversation from Python."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from .driver import Run
+from .errors import Interrupted, NbstreamError
+from .events import Event
+from .messages import Message
+from .request import Deadlines, Options
+from .response import Response
+from .session import Session
+from .views.choose import choose_view
+from .views.protocol import NullView, View
+
+__all__ = ["Chat", "raise_for_status"]
+
+
+def raise_for_status(response: Response) -> Response:
+    """`response`, if it is complete.
+
+    Raises:
+        NbstreamError, Interrupted: why it is not; its `response` is what came.
+    """
+    error = response.error
+    if isinstance(error, NbstreamError | Interrupted):
+        error.response = response
+        raise error
+    return response
+
+
+class Chat:
+    """A conversation with a model; every turn remembers those before.
+
+    Args:
+        model: the model's name; `local` is the embedded one. Without it: the one that
+            the endpoint has, or the embedded one where there is no endpoint.
+        system: the system message.
+        base_url: the endpoint, up to and with `/v1`; by default `OPENAI_BASE_URL`, then
+            OpenAI's own.
+        api_key_env: the *name* of the environment variable that holds the key.
+        headers: further HTTP headers.
+        temperature, max_tokens: as the API has them.
+        params: further parameters of the API, by name.
+        timeout: seconds for a whole answer; None is no bound.
+        view: how `send` shows the answer: `auto`, `widget`, `display`, `text` or `none`.
+
+    Example:
+        >>> chat = Chat("local", system="You are terse.")  # doctest: +SKIP
+        >>> chat.send("Name a colour.").text  # doctest: +SKIP
+        'Blue.'
+    """
+
+    def __init__(  # noqa: PLR0913  # the API's own parameters, all but one by keyword
+        self,
+        model: str | None = None,
+        *,
+        system: str | None = None,
+        base_url: str | None = None,
+        api_key_env: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        params: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+        view: str = "auto",
+    ) -> None:
+        self.session = Session("chat", system)
+        self.view = view
+        self.options = Options(
+            model=model,
+            base_url=base_url,
+            api_key_env=api_key_env,
+            headers=tuple((headers or {}).items()),
+            temperature=temperature,
+            max_tokens=max_tokens,
+            params=dict(params or {}),
+            deadlines=Deadlines(total=timeout),
+        )
+        self.last: Response | None = None
+
+    @property
+    def messages(self) -> list[Message]:
+        """The conversation so far."""
+        return self.session.messages
+
+    def reset(self) -> None:
+        """Forget the conversation; the system message stays."""
+        system = self.session.system
+        self.session.reset()
+        self.session.system = system
+
+    def send(self, prompt: str) -> Response:
+        """Ask, show the answer as it comes, and return it.
+
+        Raises:
+            NbstreamError, Interrupted: the answer is not complete; the error's
+                `response`, and `last`, are what came.
+        """
+        return raise_for_status(self._start(prompt, self._view()).wait())
+
+    async def asend(self, prompt: str) -> Response:
+        """As `send`, without blocking the event loop; cancelling stops the answer."""
+        run = self._start(prompt, self._view())
+        await _ended(run)
+        return raise_for_status(run.response)
+
+    def stream(self, prompt: str) -> Iterator[Event]:
+        """Ask, and give each event as it comes; closing the iterator stops the answer.
+
+        Raises:
+            NbstreamError: after the last event, if the answer is not complete.
+        """
+        events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        run = self._start(prompt, NullView(), events.put)
+        run.job.future.add_done_callback(lambda _: events.put(None))
+        try:
+            while (event := _next(events)) is not None:
+                yield event
+        finally:
+            run.job.cancel()
+            run.wait()
+        raise_for_status(run.response)
+
+    async def astream(self, prompt: str) -> AsyncIterator[Event]:
+        """As `stream`, for `async for`."""
+        loop = asyncio.get_running_loop()
+        events: asyncio.Queue[Event | None] = asyncio.Queue()
+
+        def put(event: Event | None) -> None:
+            loop.call_soon_threadsafe(events.put_nowait, event)
+
+        run = self._start(prompt, NullView(), put)
+        run.job.future.add_done_callback(lambda _: put(None))
+        try:
+            while (event := await events.get()) is not None:
+                yield event
+        finally:
+            run.job.cancel()
+            await _ended(run)
+        raise_for_status(run.response)
+
+    def _view(self) -> View:
+        return NullView() if self.view == "none" else choose_view(self.view, owns_cell=False)
+
+    def _start(self, prompt: str, view: View, observe: Any = None) -> Run:
+        run = self.session.ask(prompt, self.options, view, observe=observe)
+        self.last = run.response
+        return run
+
+    def __repr__(self) -> str:
+        turns = len(self.session.responses)
+        return f"<Chat with {self.options.model or 'the default model'}: {turns} turns>"
+
+
+def _next(events: queue.SimpleQueue[Event | None]) -> Event | None:
+    """The next event; short waits let a KeyboardInterrupt through on every system."""
+    while True:
+        with suppress(queue.Empty):
+            return events.get(timeout=0.2)
+
+
+async def _ended(run: Run) -> None:
+    """Wait for the end; when the waiting is cancelled, stop the answer first."""
+    future = asyncio.wrap_future(run.job.future)
+    try:
+        await asyncio.shield(future)
+    except asyncio.CancelledError:
+        run.job.cancel()
+        await future
+        raise

@@ -1,0 +1,159 @@
+"""The commands of the line magic `%chat`."""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+from typing import TYPE_CHECKING
+
+from IPython.display import display
+
+from .driver import list_models
+from .endpoints import Endpoint, LocalEndpoint, resolve
+from .errors import NbstreamError, UsageError
+from .response import Response
+from .views.choose import choose_view, has_rich_output
+
+if TYPE_CHECKING:
+    from .magics import ChatMagics
+
+__all__ = ["Commands"]
+
+
+class Commands:
+    """`%chat NAME [ARGUMENT]`: each public method is a command, its first line the help."""
+
+    def __init__(self, magics: ChatMagics) -> None:
+        self._magics = magics
+
+    @property
+    def names(self) -> list[str]:
+        return [name.rstrip("_") for name in vars(type(self)) if self._is_command(name)]
+
+    @staticmethod
+    def _is_command(name: str) -> bool:
+        return not name.startswith("_") and name not in ("names", "run")
+
+    def run(self, line: str) -> None:
+        """Run one line.
+
+        Raises:
+            UsageError: there is no such command, or it does not take these arguments.
+        """
+        words = shlex.split(line) or ["status"]
+        name, arguments = words[0], words[1:]
+        if name not in self.names:
+            raise UsageError(
+                f"%chat has no command {name!r}; it has: {', '.join(self.names)} "
+                "(to ask a model, use %%chat at the top of a cell)"
+            )
+        # `continue` is a word of Python's own; its method ends in an underscore.
+        command = getattr(self, name, None) or getattr(self, f"{name}_")
+        try:
+            inspect.signature(command).bind(*arguments)
+        except TypeError as error:
+            raise UsageError(f"%chat {name}: {error} · see %chat help") from error
+        command(*arguments)
+
+    def status(self) -> None:
+        """what is asked, and what is remembered"""
+        options = self._magics.options()
+        try:
+            target = resolve(options)
+        except NbstreamError as error:
+            _say(f"endpoint   {error}")
+        else:
+            _say(f"endpoint   {_where(target)}")
+            _say(f"model      {options.model or _default_model(target)}")
+        self.sessions()
+
+    def last(self) -> None:
+        """show the last answer again"""
+        _show(self._last())
+
+    def history(self, session: str = "default") -> None:
+        """[SESSION]: what the next request of a session carries"""
+        messages = self._magics.restore(session).messages
+        for message in messages:
+            _say(f"[{message.role}]\n{_words(message.content)}\n")
+        if not messages:
+            _say(f"Session {session!r} is empty.")
+
+    def continue_(self, session: str = "default") -> None:
+        """[SESSION]: ask for the rest of an answer that was cut"""
+        chosen = self._magics.restore(session)
+        if not chosen.responses:
+            raise UsageError(f"nothing to continue: session {session!r} is empty")
+        self._magics.go_on(chosen)
+
+    def reset(self, session: str = "default") -> None:
+        """[SESSION]: forget a session"""
+        self._magics.sessions[session].reset()
+        _say(f"Session {session!r} is empty.")
+
+    def sessions(self) -> None:
+        """the sessions and their length"""
+        lines = [
+            f"session    {session.name}: {_turns(len(session.responses))}"
+            + (f", system: {session.system!r}" if session.system else "")
+            for session in self._magics.sessions
+        ]
+        _say("\n".join(lines) or "session    none yet")
+
+    def models(self) -> None:
+        """the models that the endpoint offers"""
+        for name in self._magics.completer.models(fresh=True):
+            _say(name)
+
+    def help(self) -> None:
+        """this list"""
+        for name in self.names:
+            command = getattr(self, name, None) or getattr(self, f"{name}_")
+            _say(f"%chat {name:<10} {inspect.getdoc(command)}")
+        _say("%%chat?           the flags of the cell magic")
+
+    def _last(self) -> Response:
+        response = self._magics.shell.user_ns.get("_chat")
+        if not isinstance(response, Response):
+            raise UsageError("no answer yet: ask with %%chat at the top of a cell")
+        return response
+
+
+def offered_models(magics: ChatMagics) -> list[str]:
+    """What `-m` takes: the endpoint's models, and the embedded one."""
+    target = resolve(magics.options())
+    remote = list_models(magics.options(), target) if isinstance(target, Endpoint) else []
+    return [*remote, "local"]
+
+
+def _show(response: Response) -> None:
+    if has_rich_output():
+        display(response)
+        return
+    view = choose_view("text", owns_cell=True)
+    view.open(response)
+    view.close(response)
+
+
+def _where(target: Endpoint | LocalEndpoint) -> str:
+    if isinstance(target, LocalEndpoint):
+        return "the embedded model, on this machine"
+    return f"{target.base_url} (key from {target.key_name})"
+
+
+def _default_model(target: Endpoint | LocalEndpoint) -> str:
+    return "SmolLM2-135M-Instruct" if isinstance(target, LocalEndpoint) else "the only one it lists"
+
+
+def _turns(count: int) -> str:
+    return "1 turn" if count == 1 else f"{count} turns"
+
+
+def _words(content: object) -> str:
+    if isinstance(content, tuple):
+        return " ".join(str(part.get("text", f"[{part.get('type')}]")) for part in content)
+    return "" if content is None else str(content)
+
+
+def _say(text: str) -> None:
+    print(text)  # noqa: T201  # a command's output

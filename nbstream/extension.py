@@ -1,0 +1,82 @@
+"""Loading and unloading the magics."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from .driver import shut_down
+from .magics import LAST, ChatMagics
+
+__all__ = ["load", "unload"]
+
+_CELL_NAMES = ("chat", "nbchat")
+_LINE_NAMES = ("chat", "nbchat")
+
+
+class _Loaded:
+    """What loading changed in a shell, so that unloading can change it back."""
+
+    def __init__(self, shell: Any) -> None:
+        registered = shell.magics_manager.magics
+        self.magics = ChatMagics(shell)
+        self.before = {
+            (kind, name): registered[kind][name]
+            for kind, names in (("cell", _CELL_NAMES), ("line", _LINE_NAMES))
+            for name in names
+            if name in registered[kind]
+        }
+        shell.register_magics(self.magics)
+        shell.register_magic_function(self.magics.chat_cell, "cell", "nbchat")
+        shell.register_magic_function(self.magics.chat_line, "line", "nbchat")
+        for name in _CELL_NAMES:
+            shell.set_hook(
+                "complete_command", self.magics.completer.complete_cell, str_key=f"%%{name}"
+            )
+            shell.set_hook(
+                "complete_command", self.magics.completer.complete_line, str_key=f"%{name}"
+            )
+
+    def undo(self, shell: Any) -> None:
+        registered = shell.magics_manager.magics
+        for kind, names in (("cell", _CELL_NAMES), ("line", _LINE_NAMES)):
+            for name in names:
+                registered[kind].pop(name, None)
+        for (kind, name), function in self.before.items():
+            registered[kind][name] = function
+        shell.magics_manager.registry.pop(ChatMagics.__name__, None)
+        if self.magics in shell.configurables:
+            shell.configurables.remove(self.magics)
+        hooks = shell.strdispatchers.get("complete_command")
+        for name in _CELL_NAMES:
+            for prefix in ("%%", "%"):
+                if hooks is not None:
+                    hooks.strs.pop(f"{prefix}{name}", None)
+        shell.user_ns.pop(LAST, None)
+
+
+_loaded: dict[int, _Loaded] = {}
+
+
+def load(shell: Any) -> None:
+    """Register the magics in `shell`; a second time changes nothing."""
+    if id(shell) in _loaded:
+        return
+    loaded = _loaded[id(shell)] = _Loaded(shell)
+    if ("cell", "chat") in loaded.before:
+        owner = getattr(loaded.before["cell", "chat"], "__module__", "another extension")
+        print(  # noqa: T201  # said once, where the user reads it
+            f"nbstream took over %%chat from {owner}; %%nbchat is the same under its own name, "
+            "and %unload_ext nbstream gives %%chat back."
+        )
+
+
+def unload(shell: Any) -> None:
+    """Take the magics away, stop what runs, close what is open."""
+    loaded = _loaded.pop(id(shell), None)
+    if loaded is not None:
+        loaded.undo(shell)
+    shut_down()
+    local = sys.modules.get("nbstream.local")
+    if local is not None:
+        local.stop_all()

@@ -1,0 +1,111 @@
+"""`{{ expression }}` in a prompt."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+from .errors import UsageError
+
+__all__ = ["interpolate", "prompt_text"]
+
+_MOST_ROWS = 20
+_MOST_COLUMNS = 20
+_LONGEST_CELL = 200  # characters
+
+
+def interpolate(prompt: str, namespace: Mapping[str, Any]) -> str:
+    r"""`prompt` with every `{{ expression }}` replaced by its value's text.
+
+    Expressions may hold braces themselves (`{{ {"a": 1}["a"] }}`); `\{{` is two braces,
+    and single braces are never touched.
+
+    Raises:
+        UsageError: an expression that is none, or that raises; nothing is sent then.
+    """
+    pieces: list[str] = []
+    position = 0
+    while (start := prompt.find("{{", position)) >= 0:
+        if start > position and prompt[start - 1] == "\\":
+            pieces.append(prompt[position : start - 1] + "{{")
+            position = start + 2
+            continue
+        expression, end = _expression(prompt, start + 2)
+        pieces += [prompt[position:start], prompt_text(_evaluate(expression, namespace))]
+        position = end
+    return "".join([*pieces, prompt[position:]])
+
+
+def _expression(prompt: str, start: int) -> tuple[str, int]:
+    """The expression that begins at `start`, and where the text after it goes on.
+
+    The shortest text up to a `}}` that parses, so that braces inside are no end.
+    """
+    end = prompt.find("}}", start)
+    first = end
+    while end >= 0:
+        expression = prompt[start:end].strip()
+        try:
+            ast.parse(expression, mode="eval")
+        except (SyntaxError, ValueError):
+            end = prompt.find("}}", end + 1)
+        else:
+            return expression, end + 2
+    shown = prompt[start : first if first >= 0 else start + 40].strip()
+    raise UsageError(
+        f"{{{{ {shown} }}}} is no expression: write \\{{{{ for two braces, or pass --no-interpolate"
+    )
+
+
+def _evaluate(expression: str, namespace: Mapping[str, Any]) -> Any:
+    try:
+        # What the user typed in the user's own notebook, as if it stood in a cell.
+        return eval(expression, dict(namespace))  # noqa: S307
+    except NameError as error:
+        name = error.name or expression
+        raise UsageError(
+            f"{{{{ {expression} }}}}: there is no {name!r} in the notebook: define it first, "
+            "or write \\{{ for two braces"
+        ) from error
+    except Exception as error:
+        raise UsageError(
+            f"{{{{ {expression} }}}} raised {type(error).__name__}: {error}"
+        ) from error
+
+
+def prompt_text(value: Any) -> str:
+    """How a Python object reads in a prompt.
+
+    A pandas DataFrame or Series is a markdown table of at most 20 rows and columns with
+    its shape and dtypes; anything else is its `str`.
+    """
+    module = type(value).__module__.partition(".")[0]
+    if module == "pandas" and hasattr(value, "to_frame") and hasattr(value, "dtype"):
+        value = value.to_frame()
+    if module == "pandas" and hasattr(value, "iloc") and hasattr(value, "dtypes"):
+        return _table(value)
+    return str(value)
+
+
+def _table(frame: Any) -> str:
+    rows, columns = frame.shape
+    part = frame.iloc[:_MOST_ROWS, :_MOST_COLUMNS]
+    index = ["" if name is None else str(name) for name in part.index.names]
+    heads = [
+        f"{_cell(name)} ({dtype})" for name, dtype in zip(part.columns, part.dtypes, strict=True)
+    ]
+    lines = [[*map(_cell, index), *heads], ["---"] * (len(index) + len(heads))]
+    for key, row in zip(part.index, part.itertuples(index=False, name=None), strict=True):
+        keys = key if isinstance(key, tuple) else (key,)
+        lines.append([*map(_cell, keys), *map(_cell, row)])
+    shown = ""
+    if rows > _MOST_ROWS or columns > _MOST_COLUMNS:
+        shown = f" (the first {min(rows, _MOST_ROWS)} × {min(columns, _MOST_COLUMNS)} shown)"
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"DataFrame, {rows} rows × {columns} columns{shown}:\n\n{table}\n"
+
+
+def _cell(value: Any) -> str:
+    text = " ".join(str(value).split()).replace("|", "\\|")
+    return text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…"

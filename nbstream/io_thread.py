@@ -1,0 +1,120 @@
+"""The one thread on which all streams are read."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any
+
+__all__ = ["IOThread", "Job", "io_thread"]
+
+_POLL = 0.2  # seconds; a lock with a timeout can be interrupted on Windows too
+
+
+class Job:
+    """A coroutine that runs on the I/O thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.future: Future[Any] = Future()
+        self._loop = loop
+        self._task: asyncio.Task[Any] | None = None
+
+    def start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        # The handle copies the caller's context and the task inherits it: what the
+        # coroutine shows goes to the cell that submitted it.
+        self._loop.call_soon_threadsafe(self._start, coroutine)
+
+    def _start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._task = self._loop.create_task(coroutine)
+        self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        if task.cancelled():
+            self.future.set_exception(asyncio.CancelledError())
+        elif (error := task.exception()) is not None:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(task.result())
+
+    def cancel(self) -> None:
+        """Cancel the coroutine, from any thread; it still gets to its first line.
+
+        The second hop through the loop lets a task begin that was only just created:
+        a task that is cancelled before its first step would skip its own `finally`.
+        """
+        self._call_soon(lambda: self._loop.call_soon(self._cancel))
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def _call_soon(self, callback: Any) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(callback)
+
+    def wait(self) -> Any:
+        """Wait for the coroutine's result; a KeyboardInterrupt gets through."""
+        while True:
+            try:
+                return self.future.result(timeout=_POLL)
+            except FutureTimeoutError:
+                if self.future.done():
+                    return self.future.result()
+
+
+class IOThread:
+    """An event loop on a daemon thread, started at the first use."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._pid = 0
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            # A fork copies this object but not the thread: the child starts its own.
+            if self._loop is None or self._pid != os.getpid():
+                self._loop = asyncio.new_event_loop()
+                self._pid = os.getpid()
+                self._thread = threading.Thread(
+                    target=self._loop.run_forever, name="nbstream-io", daemon=True
+                )
+                self._thread.start()
+            return self._loop
+
+    def submit(self, coroutine: Coroutine[Any, Any, Any]) -> Job:
+        """Start `coroutine` in a copy of the caller's context."""
+        job = Job(self.loop)
+        job.start(coroutine)
+        return job
+
+    def stop(self) -> None:
+        """Cancel what runs, and end the thread. A later `submit` starts a new one."""
+        with self._lock:
+            loop, thread = self._loop, self._thread
+            self._loop = self._thread = None
+        if loop is None or thread is None or self._pid != os.getpid():
+            return
+        asyncio.run_coroutine_threadsafe(_cancel_all(), loop).result(timeout=5)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(timeout=5)
+        loop.close()
+
+
+async def _cancel_all() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    loop = asyncio.get_running_loop()
+    await loop.shutdown_asyncgens()
+    await loop.shutdown_default_executor()
+
+
+io_thread = IOThread()

@@ -1,0 +1,97 @@
+"""What is asked: options of a request, and the request as the API's arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .messages import Message
+
+__all__ = ["Deadlines", "Options", "Request"]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """When to give up, in seconds; None is never.
+
+    Attributes:
+        connect: until the connection stands.
+        first_token: until the first text, reasoning or tool call of an answer.
+        idle: between two pieces of an answer; keep-alive comments do not count.
+        total: for the whole answer, waiting for retries included.
+    """
+
+    connect: float = 15.0
+    first_token: float | None = 600.0
+    idle: float | None = 120.0
+    total: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to ask: what `%%chat`'s flags, `%config` and `Chat(...)` say.
+
+    Attributes:
+        model: the model's name; `local` or `local:/path/to.gguf` is the embedded one;
+            None is the endpoint's only model, or the embedded one without an endpoint.
+        base_url: the endpoint, up to and with `/v1`; None is `OPENAI_BASE_URL`, then OpenAI's.
+        api_key_env: the *name* of the environment variable that holds the key.
+        headers: further HTTP headers, as pairs.
+        temperature, max_tokens: as the API has them; None is the server's default.
+        params: any further parameters of the API, by name.
+        deadlines: when to give up.
+        max_retries: how often a request that failed before any output is sent again.
+    """
+
+    model: str | None = None
+    base_url: str | None = None
+    api_key_env: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    temperature: float | None = None
+    max_tokens: int | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    max_retries: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request for a streamed chat completion.
+
+    Attributes:
+        messages: the conversation, system message first.
+        options: how to ask.
+        model: the model's name as the endpoint knows it.
+        stream_options: whether to ask for usage at the end of the stream; some servers
+            refuse the field.
+    """
+
+    messages: tuple[Message, ...]
+    options: Options
+    model: str
+    stream_options: bool = True
+
+    def to_api(self, *, max_tokens_name: str = "max_tokens") -> dict[str, Any]:
+        """The keyword arguments of `chat.completions.create`.
+
+        What the user set goes into `extra_body`, which the SDK merges into the request
+        as it is: parameters that it does not know must reach the server too.
+        """
+        options = self.options
+        body: dict[str, Any] = {}
+        if options.temperature is not None:
+            body["temperature"] = options.temperature
+        if options.max_tokens is not None:
+            body[max_tokens_name] = options.max_tokens
+        body.update(options.params)
+        arguments: dict[str, Any] = {
+            "model": self.model,
+            "messages": [message.to_api() for message in self.messages],
+            "stream": True,
+        }
+        if self.stream_options:
+            arguments["stream_options"] = {"include_usage": True}
+        if body:
+            arguments["extra_body"] = body
+        return arguments
