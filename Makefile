@@ -1,0 +1,70 @@
+# The commands of this project. `make help` lists them.
+#
+# Everything is installed into .venv once and again only when pyproject.toml changes, so
+# that a second run of any command needs no network.
+
+# The first Python on the PATH that is new enough and can make environments.
+PYTHON ?= $(firstword $(foreach p,python3 python3.11 python3.12 python3.13,$(shell \
+  $(p) -c 'import sys, venv, ensurepip; sys.version_info >= (3, 11) and print("$(p)")' 2>/dev/null)))
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PYTEST := $(PY) -m pytest
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-long fuzz bench lint test-lowest setup model clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: $(VENV)/.demo model  ## open the quickstart in JupyterLab (ARGS=--check: run it here, print what it shows)
+	$(PY) scripts/demo.py $(ARGS)
+
+test: setup lint  ## all tests (ARGS="-k name" picks some)
+	$(PYTEST) $(ARGS)
+
+test-long: setup  ## all tests, the long suites in full: about an hour
+	NBSTREAM_LONG=1 $(PYTEST) --timeout 7200 $(ARGS)
+
+fuzz: $(VENV)/.test  ## the generated documents and streams only, in full
+	NBSTREAM_LONG=1 $(PYTEST) --timeout 7200 -m fuzz $(ARGS)
+
+bench: $(VENV)/.test  ## measure; writes benchmarks/RESULTS.md
+	$(PY) benchmarks/run.py $(ARGS)
+
+lint: $(VENV)/.test  ## formatting, lint and types
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+test-lowest: $(VENV)-lowest/.test model  ## the tests against the lowest versions in pyproject.toml
+	$(VENV)-lowest/bin/python -m pytest -m "not browser" $(ARGS)
+
+setup: $(VENV)/.test model
+	-$(PY) tests/browser/chromium.py
+
+model: $(VENV)/.demo
+	$(PY) -m nbstream.local
+
+$(VENV)/.demo: pyproject.toml
+	$(if $(PYTHON),,$(error no Python from 3.11 on with venv was found: install one, or run make PYTHON=/path/to/python))
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --upgrade pip
+	$(PY) -m pip install --quiet --editable '.[local]' --group demo
+	touch $@
+
+$(VENV)/.test: $(VENV)/.demo
+	$(PY) -m pip install --quiet --group test --group lint
+	touch $@
+
+$(VENV)-lowest/.test: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip install --quiet uv
+	$(VENV)-lowest/bin/uv pip install --python $(VENV)-lowest/bin/python \
+	  --resolution lowest-direct --editable '.[local]' --group test
+	touch $@
+
+clean:  ## remove the environments and what tests leave behind
+	rm -rf $(VENV) $(VENV)-lowest .mypy_cache .ruff_cache .hypothesis dist tests/browser/screenshots
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
