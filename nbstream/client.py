@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any
 
 from .endpoints import Endpoint
-from .errors import APIConnectionError, APIStatusError, IncompleteError
+from .errors import APIStatusError, IncompleteError
 from .faults import connection_error, retry_after, status_error
 from .request import Deadlines, Request
 
@@ -106,7 +106,7 @@ class _Mapped:
         if isinstance(error, openai.APIStatusError):
             raise self._status_error(error) from error
         if isinstance(error, openai.OpenAIError):
-            raise cast(APIConnectionError, connection_error(error, self._endpoint)) from error
+            raise connection_error(error, self._endpoint) from error
 
     def _status_error(self, error: Any) -> APIStatusError:
         response = error.response

@@ -292,7 +292,7 @@ def _retry_delay(error: APIConnectionError | APIStatusError, retries: int) -> fl
     The rules are the SDK's: connection errors, 408, 409, 429 and 5xx, at exponential
     delays from 0.5 to 8 s, or when the server says.
     """
-    backoff = min(8.0, 0.5 * 2**retries) * (1 - 0.25 * random.random())  # noqa: S311
+    backoff = min(8.0, 0.5 * 2.0**retries) * (1 - 0.25 * random.random())  # noqa: S311
     if isinstance(error, APIConnectionError):
         return None if error.permanent else backoff
     if error.code == "insufficient_quota":

@@ -84,6 +84,8 @@ class ChatMagics(Magics):
         2, help="How often a request that failed before any output is sent again."
     ).tag(config=True)
 
+    shell: InteractiveShell
+
     def __init__(self, shell: InteractiveShell, **kwargs: Any) -> None:
         super().__init__(shell, **kwargs)
         self.sessions = Sessions()
@@ -126,7 +128,7 @@ class ChatMagics(Magics):
         "--view", choices=["auto", "widget", "display", "text"], help="how the answer is shown"
     )
     @argument("--timeout", type=float, metavar="S", help="seconds for the whole answer")
-    @cell_magic("chat")
+    @cell_magic("chat")  # type: ignore[arg-type]  # typed for the bare decorator only
     def chat_cell(self, line: str, cell: str) -> None:
         """Ask a model, and stream its answer into the cell.
 
@@ -152,12 +154,12 @@ class ChatMagics(Magics):
         )
 
     @no_var_expand
-    @line_magic("chat")
+    @line_magic("chat")  # type: ignore[arg-type]
     def chat_line(self, line: str) -> None:
         """Commands beside ``%%chat``; ``%chat help`` lists them."""
         self.commands.run(line)
 
-    def ask(  # noqa: PLR0913  # what one cell says, each by its name
+    def ask(
         self,
         prompt: str,
         options: Options,

@@ -1,0 +1,150 @@
+"""A real ipykernel, driven as a front end drives it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jupyter_client.manager import KernelManager
+
+
+@dataclass
+class Result:
+    """What came of one execution: the reply and all messages that the cell caused."""
+
+    reply: dict[str, Any] = field(default_factory=dict)
+    messages: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def status(self) -> str:
+        return self.reply["content"]["status"]
+
+    @property
+    def error(self) -> str:
+        """The name and message of the exception, or ""."""
+        content = self.reply["content"]
+        return f"{content['ename']}: {content['evalue']}" if content["status"] == "error" else ""
+
+    @property
+    def traceback(self) -> list[str]:
+        return [
+            line for m in self.messages if m["msg_type"] == "error" for line in m["content"]["traceback"]
+        ]
+
+    @property
+    def stdout(self) -> str:
+        return "".join(m["content"]["text"] for m in self.messages if m["msg_type"] == "stream")
+
+    @property
+    def outputs(self) -> list[dict[str, Any]]:
+        """The cell's outputs as a front end would have them at the end, as mime bundles."""
+        outputs: list[tuple[str | None, dict[str, Any]]] = []
+        clear = False
+        for message in self.messages:
+            kind, content = message["msg_type"], message["content"]
+            display_id = content.get("transient", {}).get("display_id")
+            if kind == "clear_output":
+                clear = True
+                if not content["wait"]:
+                    outputs, clear = [], False
+            elif kind in ("display_data", "execute_result"):
+                if clear:
+                    outputs, clear = [], False
+                outputs.append((display_id, content["data"]))
+            elif kind == "update_display_data":
+                outputs = [
+                    (i, content["data"] if i == display_id else data) for i, data in outputs
+                ]
+        return [data for _, data in outputs]
+
+
+class Kernel:
+    """A kernel process of its own; `run` executes a cell and waits for its end."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self.manager = KernelManager(kernel_name="python3")
+        self.manager.start_kernel(env={**os.environ, **env})
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+
+    @property
+    def pid(self) -> int:
+        return int(self.manager.provisioner.process.pid)
+
+    def start(self, code: str, cell_id: str | None = None) -> str:
+        """Execute without waiting; `collect` waits."""
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": False,
+            "stop_on_error": True,
+        }
+        message = self.client.session.msg("execute_request", content)
+        if cell_id is not None:
+            message["metadata"]["cellId"] = cell_id
+        self.client.shell_channel.send(message)
+        return str(message["header"]["msg_id"])
+
+    def collect(self, msg_id: str, timeout: float = 60) -> Result:
+        result = Result()
+        deadline = time.monotonic() + timeout
+        idle = False
+        while not (idle and result.reply):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the cell did not end within {timeout} s: {result.messages}")
+            with contextlib.suppress(queue.Empty):
+                message = self.client.get_iopub_msg(timeout=0.05)
+                if message["parent_header"].get("msg_id") == msg_id:
+                    result.messages.append(message)
+                    if message["msg_type"] == "status":
+                        idle = message["content"]["execution_state"] == "idle"
+            with contextlib.suppress(queue.Empty):
+                reply = self.client.get_shell_msg(timeout=0.01)
+                if reply["parent_header"].get("msg_id") == msg_id:
+                    result.reply = reply
+        return result
+
+    def run(self, code: str, cell_id: str | None = None, timeout: float = 60) -> Result:
+        return self.collect(self.start(code, cell_id), timeout)
+
+    def value(self, expression: str) -> str:
+        """The text of an expression in the kernel."""
+        result = self.run(f"print({expression}, end='')")
+        assert not result.error, result.error
+        return result.stdout
+
+    def complete(self, code: str) -> list[str]:
+        reply = self.client.complete(code, len(code), reply=True, timeout=30)
+        return list(reply["content"]["matches"])
+
+    def inspect(self, code: str) -> str:
+        reply = self.client.inspect(code, len(code), reply=True, timeout=30)
+        return str(reply["content"]["data"].get("text/plain", ""))
+
+    def interrupt(self) -> None:
+        os.kill(self.pid, signal.SIGINT)
+
+    def shut_down(self) -> None:
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+
+
+@contextlib.contextmanager
+def kernel(**env: str) -> Iterator[Kernel]:
+    """A kernel with nbstream loaded, in an environment that `env` adds to."""
+    running = Kernel(env)
+    try:
+        loaded = running.run("%load_ext nbstream")
+        assert not loaded.error, loaded.error
+        yield running
+    finally:
+        running.shut_down()

@@ -1,0 +1,380 @@
+"""A turn from the socket to the closed record, over real HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+import threading
+import time
+
+import pytest
+from replay import (
+    Hang,
+    Reply,
+    Wait,
+    chunk,
+    completion,
+    cut,
+    error,
+    models,
+    redirect,
+    silence,
+    whole,
+)
+
+from nbstream import errors
+from nbstream.driver import Turn, start
+from nbstream.messages import Message
+from nbstream.request import Deadlines, Options
+from nbstream.response import Response
+from nbstream.views.protocol import NullView
+
+
+class Recorder(NullView):
+    """A view that writes down what it is told."""
+
+    def __init__(self):
+        self.calls = []
+        self.texts = []
+        self.notices = []
+        self.shown = threading.Event()
+
+    def open(self, response):
+        self.calls.append("open")
+
+    def update(self, response):
+        self.calls.append("update")
+        self.texts.append(response.text)
+        self.notices.append(response.notice)
+        self.shown.set()
+
+    def close(self, response):
+        self.calls.append(f"close {response.status}")
+
+
+def begin(base_url, view=None, *, model="replay-1", max_retries=2, observe=None, **options):
+    prompt = Message("user", "Hello?")
+    deadlines = Deadlines(**options.pop("deadlines", {}))
+    options = Options(
+        model=model, base_url=base_url, max_retries=max_retries, deadlines=deadlines, **options
+    )
+    response = Response([prompt], model=model)
+    return start(Turn((prompt,), options), response, view or NullView(), observe=observe)
+
+
+def test_an_answer(replay):
+    replay.reply(completion("Hello, wörld 🌍!", reasoning="hm", piece=3))
+    view = Recorder()
+    response = begin(replay.base_url, view, temperature=0.5, params={"top_k": 3}).wait()
+    assert response.status == "complete"
+    assert response.text == "Hello, wörld 🌍!"
+    assert response.reasoning == "hm"
+    assert response.finish_reason == "stop"
+    assert response.usage.total_tokens == response.usage.completion_tokens + 7
+    assert 0 < response.timing.first_token <= response.timing.duration
+    assert [m.role for m in response.messages] == ["user", "assistant"]
+    assert view.calls[0] == "open"
+    assert view.calls[-1] == "close complete"
+    assert view.calls[1:-1] == ["update"] * (len(view.calls) - 2)
+    sent = replay.requests[0].json
+    assert sent["messages"] == [{"role": "user", "content": "Hello?"}]
+    assert sent["stream"] is True
+    assert sent["stream_options"] == {"include_usage": True}
+    assert (sent["temperature"], sent["top_k"]) == (0.5, 3)
+
+
+def test_what_comes_is_shown_as_it_comes(replay):
+    replay.reply(completion(["one ", "two ", "three"], gate="piece"))
+    view = Recorder()
+    run = begin(replay.base_url, view)
+    for number, so_far in enumerate(["one ", "one two ", "one two three"]):
+        replay.open(f"piece-{number}")
+        deadline = time.monotonic() + 5
+        while so_far not in view.texts:
+            assert time.monotonic() < deadline, view.texts
+            time.sleep(0.005)
+    assert run.wait().text == "one two three"
+
+
+def test_frames_are_coalesced(replay):
+    replay.reply(completion(["x"] * 3000))
+    view = Recorder()
+    started = time.monotonic()
+    run = begin(replay.base_url, view)
+    run.wait()
+    seconds = time.monotonic() - started
+    assert view.calls.count("update") <= 2 + 30 * seconds
+
+
+def test_events_are_observed_in_order(replay):
+    replay.reply(completion(["a", "b"]))
+    kinds = []
+    begin(replay.base_url, observe=lambda event: kinds.append(event.kind)).wait()
+    assert [k for k in kinds if k in ("text", "finish", "usage", "done")] == [
+        "text",
+        "text",
+        "finish",
+        "usage",
+        "done",
+    ]
+
+
+def test_a_view_that_fails_does_not_fail_the_answer(replay, caplog):
+    class Broken(NullView):
+        def update(self, response):
+            raise RuntimeError("paint is out")
+
+    replay.reply(completion("fine"))
+    assert begin(replay.base_url, Broken()).wait().text == "fine"
+    assert "paint is out" in caplog.text
+
+
+# --- stopping -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        silence(),
+        Reply([chunk({"content": "part"}), Hang()]),
+        Reply([b": ping\n\n", Hang()]),
+        error(503, "busy", retry_after="50"),
+    ],
+    ids=["no answer", "after a part", "keep-alive only", "waiting to retry"],
+)
+def test_cancel_at_any_stage_is_quick_and_the_server_sees_it(replay, reply):
+    replay.reply(reply)
+    run = begin(replay.base_url)
+    while not replay.requests:
+        time.sleep(0.005)
+    time.sleep(0.1)
+    asked = time.monotonic()
+    run.response.cancel()
+    response = run.wait()
+    assert time.monotonic() - asked < 0.5
+    assert response.status == "cancelled"
+    assert isinstance(response.error, errors.Interrupted)
+    request = replay.requests[0]
+    assert request.aborted.wait(2) or request.finished.is_set()
+    assert response.text in ("", "part")
+
+
+def test_cancel_before_the_first_step_still_closes_the_record(replay):
+    replay.fallback = completion("x")
+    for _ in range(50):
+        run = begin(replay.base_url)
+        run.response.cancel()
+        response = run.wait()
+        assert response.done
+        assert response.status in ("cancelled", "complete")
+
+
+# --- deadlines ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reply", "deadlines", "status", "says"),
+    [
+        (silence(), {"first_token": 0.2}, "error", "no answer within 0.2 s"),
+        (
+            Reply([b": ping\n\n", Wait(0.15)] * 10),
+            {"first_token": 0.4},
+            "error",
+            "no answer within 0.4 s",
+        ),
+        (
+            Reply([chunk({"content": "part"}), Hang()]),
+            {"idle": 0.2},
+            "incomplete",
+            "nothing more for 0.2 s",
+        ),
+        (
+            Reply([chunk({"content": "x"}), Wait(0.05)] * 100),
+            {"total": 0.4},
+            "incomplete",
+            "longer than 0.4 s",
+        ),
+    ],
+    ids=["silence", "keep-alives only", "stall", "total"],
+)
+def test_deadlines(replay, reply, deadlines, status, says):
+    replay.reply(reply)
+    response = begin(replay.base_url, deadlines=deadlines).wait()
+    assert response.status == status
+    assert isinstance(response.error, errors.APITimeoutError)
+    assert says in str(response.error)
+    assert bool(response.text) == (status == "incomplete")
+
+
+def test_a_server_that_stalls_after_the_finish_reason_has_answered(replay, monkeypatch):
+    monkeypatch.setattr("nbstream.driver._FINISH_GRACE", 0.2)
+    replay.reply(Reply([chunk({"content": "all"}), chunk({}, finish="stop"), Hang()]))
+    response = begin(replay.base_url).wait()
+    assert (response.status, response.text) == ("complete", "all")
+
+
+# --- faults -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reply", "error_type", "says"),
+    [
+        (error(401, "Incorrect API key"), errors.AuthenticationError, "check OPENAI_API_KEY"),
+        (error(403, "no"), errors.AuthenticationError, "403"),
+        (error(404, "model not found"), errors.NotFoundError, "nearest: replay-1"),
+        (error(400, "maximum context length is 10"), errors.BadRequestError, "%chat reset"),
+        (
+            whole({"detail": [{"loc": ["body", "n"], "msg": "too large"}]}, 422),
+            errors.BadRequestError,
+            "body.n: too large",
+        ),
+        (redirect("http://elsewhere.invalid/v1"), errors.APIStatusError, "redirects elsewhere"),
+        (
+            whole({"error": {"message": "pay", "code": "insufficient_quota"}}, 429),
+            errors.RateLimitError,
+            "billing",
+        ),
+        (error(429, "later", retry_after="300"), errors.RateLimitError, "429"),
+    ],
+    ids=["401", "403", "404", "context", "422", "redirect", "quota", "long wait"],
+)
+def test_error_statuses_are_not_retried_and_say_what_to_do(replay, reply, error_type, says):
+    replay.reply(reply)
+    response = begin(replay.base_url, model="replay-2").wait()
+    assert response.status == "error"
+    assert type(response.error) is error_type
+    assert says in str(response.error)
+    assert "\n" not in response.error._render_traceback_()[0]
+    assert sum(r.method == "POST" for r in replay.requests) == 1
+
+
+def test_a_key_that_the_server_echoes_is_not_shown(replay, monkeypatch):
+    monkeypatch.setenv("MINE", "sk-canary-0123456789")
+    replay.reply(error(401, "Incorrect API key: sk-canary-0123456789"))
+    response = begin(replay.base_url, api_key_env="MINE").wait()
+    assert "canary" not in str(response.error)
+    assert "check MINE" in str(response.error)
+    assert replay.requests[0].headers["authorization"] == "Bearer sk-canary-0123456789"
+
+
+def test_retries_are_visible_and_bounded(replay):
+    replay.reply(*[error(503, "busy", retry_after="0.2")] * 3)
+    view = Recorder()
+    kinds = []
+    run = begin(replay.base_url, view, observe=lambda event: kinds.append(event.kind))
+    response = run.wait()
+    assert response.status == "error"
+    assert kinds.count("retry") == 2
+    assert any("busy" in notice and "(1 of 2)" in notice for notice in view.notices)
+    assert len(replay.requests) == 3
+    assert response.notice == ""
+
+
+def test_a_retry_can_succeed(replay):
+    replay.reply(error(500, "oops", retry_after="0"), completion("fine"))
+    assert begin(replay.base_url).wait().text == "fine"
+
+
+def test_nothing_is_retried_after_output(replay):
+    replay.reply(cut(completion("Hello, world, how are you?"), 900))
+    response = begin(replay.base_url).wait()
+    assert response.status == "incomplete"
+    assert isinstance(response.error, errors.IncompleteError)
+    assert response.text
+    assert len(replay.requests) == 1
+
+
+def test_stream_options_refused_is_asked_again_without(replay):
+    replay.reply(error(400, "Unknown field: stream_options"), completion("fine"))
+    assert begin(replay.base_url).wait().text == "fine"
+    assert "stream_options" not in replay.requests[1].json
+
+
+def test_nothing_listens():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    response = begin(f"http://127.0.0.1:{port}/v1").wait()
+    assert isinstance(response.error, errors.APIConnectionError)
+    assert "connection refused" in str(response.error)
+    assert response.error.__cause__ is not None
+
+
+def test_an_error_inside_the_stream_keeps_the_part(replay):
+    replay.reply(Reply([chunk({"content": "part"}), {"error": {"message": "overloaded"}}]))
+    response = begin(replay.base_url).wait()
+    assert response.status == "error"
+    assert isinstance(response.error, errors.APIResponseError)
+    assert "overloaded" in str(response.error)
+    assert response.text == "part"
+
+
+def test_a_json_answer_is_an_answer(replay):
+    body = {
+        "object": "chat.completion",
+        "model": "m",
+        "choices": [
+            {"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}
+        ],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
+    }
+    replay.reply(whole(body))
+    response = begin(replay.base_url).wait()
+    assert (response.status, response.text) == ("complete", "hi")
+    assert response.usage.total_tokens == 3
+
+
+def test_an_html_page_is_an_error(replay):
+    replay.reply(whole("<html><title>Sign in</title></html>", kind="text/html"))
+    response = begin(replay.base_url).wait()
+    assert response.status == "error"
+    assert "Sign in" in str(response.error)
+
+
+# --- models -------------------------------------------------------------------------
+
+
+def test_the_only_model_is_taken(replay):
+    replay.models = ["just-this"]
+    replay.reply(completion("x"))
+    response = begin(replay.base_url, model=None).wait()
+    assert replay.requests[-1].json["model"] == "just-this"
+    assert response.status == "complete"
+
+
+def test_several_models_are_named(replay):
+    replay.reply(models(["a", "b"]), to="/v1/models")
+    response = begin(replay.base_url, model=None).wait()
+    assert isinstance(response.error, errors.ConfigurationError)
+    assert "a, b" in str(response.error)
+
+
+# --- leaks --------------------------------------------------------------------------
+
+
+def test_many_answers_leave_nothing_behind(replay):
+    replay.fallback = completion("Hello, world", pace=0.001)
+    begin(replay.base_url).wait()
+    threads = threading.active_count()
+    for number in range(40):
+        run = begin(replay.base_url)
+        if number % 2:
+            time.sleep(0.002 * (number % 7))
+            run.response.cancel()
+        assert run.wait().done
+    gc.collect()
+    assert threading.active_count() <= threads + 1
+
+    from nbstream.io_thread import io_thread
+
+    async def others():
+        return [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+
+    assert io_thread.submit(others()).wait() == []
+    deadline = time.monotonic() + 2
+    while replay.connections_open > 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+

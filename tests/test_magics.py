@@ -1,0 +1,295 @@
+"""`%%chat` and `%chat` in a real kernel, over real HTTP."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+
+import pytest
+from kernels import kernel
+from replay import Hang, Reply, ReplayServer, chunk, completion, cut, error, models
+
+RECORD = "application/vnd.nbstream.response+json"
+
+
+@pytest.fixture(scope="module")
+def server():
+    with ReplayServer() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared_kernel(server):
+    with kernel(OPENAI_BASE_URL=server.base_url, OPENAI_API_KEY="sk-test-canary-1") as running:
+        yield running
+
+
+@pytest.fixture
+def nb(shared_kernel, server):
+    """The kernel, with nothing left of the test before."""
+    shared_kernel.run(
+        "%unload_ext nbstream\n%reset -f\n%load_ext nbstream\n%config ChatMagics.model = 'replay-1'"
+    )
+    server.requests.clear()
+    yield shared_kernel
+    assert not server.unexpected, [r.json for r in server.unexpected]
+
+
+def sent(server):
+    return server.requests[-1].json
+
+
+# --- an answer ----------------------------------------------------------------------
+
+
+def test_an_answer_is_shown_stored_and_saved(nb, server):
+    server.reply(completion("Hello **world**", reasoning="thinking"))
+    result = nb.run("%%chat --out answer\nSay hello.")
+    assert result.status == "ok"
+    assert sent(server)["messages"] == [{"role": "user", "content": "Say hello."}]
+    assert nb.value("answer.text, answer is _chat, answer.status") == (
+        "('Hello **world**', True, 'complete')"
+    )
+    assert len(result.outputs) == 1
+    bundle = result.outputs[0]
+    assert set(bundle) == {"text/markdown", "text/plain", RECORD}
+    assert "Hello **world**" in bundle["text/markdown"]
+    assert bundle[RECORD]["rounds"][0]["text"] == "Hello **world**"
+    assert nb.value(
+        f"__import__('nbstream').Response.from_dict({bundle[RECORD]!r}) == answer"
+    ) == ("True")
+
+
+def test_the_flags_reach_the_request(nb, server, monkeypatch):
+    server.reply(completion("x"))
+    nb.run("import os; os.environ['OTHER_KEY'] = 'sk-other'")
+    line = (
+        f'%%chat some-model -s "You are \\"terse\\"" -t 0.25 --max-tokens 7 --param top_k 3 '
+        f"--param stop '[\"a\"]' --param note plain --base-url {server.base_url} "
+        "--api-key-env OTHER_KEY --header X-Team 'data science' --timeout 30"
+    )
+    result = nb.run(f"{line}\nHi")
+    assert not result.error, result.error
+    body = sent(server)
+    assert body["model"] == "some-model"
+    assert body["messages"][0] == {"role": "system", "content": 'You are "terse"'}
+    assert (body["temperature"], body["max_tokens"], body["top_k"]) == (0.25, 7, 3)
+    assert (body["stop"], body["note"]) == (["a"], "plain")
+    headers = server.requests[-1].headers
+    assert headers["authorization"] == "Bearer sk-other"
+    assert headers["x-team"] == "data science"
+
+
+def test_interpolation(nb, server):
+    server.reply(completion("x"), completion("x"))
+    nb.run("import pandas as pd\ndf = pd.DataFrame({'a': [1, 2]})")
+    nb.run("%%chat\nSum: {{ df }} and {code: {x}}")
+    prompt = sent(server)["messages"][-1]["content"]
+    assert "DataFrame, 2 rows × 1 columns" in prompt
+    assert "{code: {x}}" in prompt
+    nb.run("%%chat --no-interpolate --fresh\n{{ df }}")
+    assert sent(server)["messages"] == [{"role": "user", "content": "{{ df }}"}]
+
+
+def test_the_magic_line_is_not_expanded_by_ipython(nb, server):
+    server.reply(completion("x"))
+    nb.run("name = 'wrong'")
+    nb.run("%%chat -s '{name} $name'\nHi")
+    assert sent(server)["messages"][0]["content"] == "{name} $name"
+
+
+# --- sessions -----------------------------------------------------------------------
+
+
+def test_sessions(nb, server):
+    server.fallback = completion("ok")
+    nb.run("%%chat\none", cell_id="a")
+    nb.run("%%chat\ntwo", cell_id="b")
+    assert len(sent(server)["messages"]) == 3
+    nb.run("%%chat --session other\nthree")
+    assert len(sent(server)["messages"]) == 1
+    nb.run("%%chat --no-history\nfour")
+    assert len(sent(server)["messages"]) == 1
+    again = nb.run("%%chat\none again", cell_id="a")
+    assert [m["content"] for m in sent(server)["messages"]] == ["one again"]
+    assert "1 later turn dropped" in again.stdout
+    nb.run("%%chat --fresh\nfive")
+    assert [m["content"] for m in sent(server)["messages"]] == ["five"]
+    listing = nb.run("%chat sessions").stdout
+    assert "default: 1 turn" in listing
+    assert "other: 1 turn" in listing
+    server.fallback = None
+
+
+# --- the line magic -----------------------------------------------------------------
+
+
+def test_commands(nb, server):
+    server.reply(completion("The answer.", finish="length"), completion(" And the rest."))
+    assert "replay-1" in nb.run("%chat status").stdout
+    assert server.base_url in nb.run("%chat").stdout
+    assert "no answer yet" in nb.run("%chat last").error
+    nb.run("%%chat\nAsk")
+    shown = nb.run("%chat last").outputs
+    assert "The answer." in shown[0]["text/markdown"]
+    assert "[user]\nAsk" in nb.run("%chat history").stdout
+    nb.run("%chat continue")
+    assert [m["role"] for m in sent(server)["messages"]] == ["user", "assistant", "user"]
+    assert nb.value("_chat.text") == " And the rest."
+    server.reply(models(["m-1", "m-2"]), to="/v1/models")
+    assert nb.run("%chat models").stdout.split() == ["m-1", "m-2", "local"]
+    nb.run("%chat reset")
+    assert "is empty" in nb.run("%chat history").stdout
+    text = nb.run("%chat help").stdout
+    for name in ("status", "last", "history", "continue", "reset", "sessions", "models", "help"):
+        assert f"%chat {name}" in text
+    assert "no command 'sing'" in nb.run("%chat sing").error
+    assert "%chat help" in nb.run("%chat reset a b").error
+
+
+def test_help_and_completion(nb, server):
+    text = nb.inspect("%%chat")
+    for flag in ("--model", "--out VAR", "--param", "--timeout"):
+        assert flag in re.sub(r"\x1b\[[0-9;]*m", "", text)
+    assert "%%chat" in text
+    assert "--max-tokens" in nb.complete("%%chat --ma")
+    server.reply(models(["m-1", "m-2"]), to="/v1/models")
+    assert {"m-1", "m-2", "local"} <= set(nb.complete("%%chat -m "))
+    assert "history" in nb.complete("%chat hi")
+
+
+def test_unload_leaves_nothing_behind(nb, server):
+    server.reply(completion("x"))
+    nb.run("before = (sorted(get_ipython().magics_manager.magics['cell']), )")
+    nb.run("%%chat\nHi")
+    assert not nb.run("%unload_ext nbstream").error
+    assert "chat" not in nb.value("get_ipython().magics_manager.magics['cell']")
+    assert "chat" not in nb.value("get_ipython().magics_manager.magics['line']")
+    assert nb.value("'_chat' in dir()") == "False"
+    assert nb.value("[t.name for t in __import__('threading').enumerate() if 'nbstream' in t.name]") == "[]"
+    assert "ChatMagics" not in nb.run("%config").stdout
+    assert not [m for m in nb.complete("%%cha") if "chat" in m]
+    assert not nb.run("%load_ext nbstream").error
+    server.reply(completion("x"))
+    assert not nb.run("%%chat -m replay-1\nHi").error
+
+
+def test_another_extension_holding_the_name(nb):
+    nb.run("%unload_ext nbstream")
+    nb.run(
+        "from IPython.core.magic import register_cell_magic\n"
+        "@register_cell_magic\ndef chat(line, cell): print('the other')"
+    )
+    loaded = nb.run("%load_ext nbstream")
+    assert loaded.stdout.count("%%nbchat") == 1
+    assert "nothing to ask" in nb.run("%%chat\n ").error
+    assert "nothing to ask" in nb.run("%%nbchat\n ").error
+    nb.run("%unload_ext nbstream")
+    assert nb.run("%%chat\nx").stdout == "the other\n"
+    nb.run("del get_ipython().magics_manager.magics['cell']['chat']\n%load_ext nbstream")
+
+
+def test_settings(nb, server):
+    server.reply(completion("x"))
+    nb.run(
+        "%config ChatMagics.temperature = 0.125\n%config ChatMagics.params = {'seed': 4}\n"
+        "%config ChatMagics.system = 'Be kind.'"
+    )
+    nb.run("%%chat\nHi")
+    assert (sent(server)["temperature"], sent(server)["seed"]) == (0.125, 4)
+    assert sent(server)["messages"][0] == {"role": "system", "content": "Be kind."}
+
+
+# --- bad input ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        ("%%chat\n   \n", "nothing to ask"),
+        ("%%chat --wat\nHi", "%%chat? lists the flags"),
+        ("%%chat -t hot\nHi", "invalid float"),
+        ("%%chat\n{{ nobody }}", "no 'nobody' in the notebook"),
+        ("%%chat --out 2x\nHi", "no variable name"),
+        ("%%chat --out class\nHi", "no variable name"),
+        ("%%chat --api-key-env sk-canary-123\nHi", "not the key itself"),
+        ("%%chat --api-key-env NOT_SET_ANYWHERE\nHi", "variable NOT_SET_ANYWHERE"),
+        ("%%chat --base-url localhost\nHi", "not a base URL"),
+        ("%%chat --view hologram\nHi", "invalid choice"),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_sent(nb, server, cell, says):
+    result = nb.run(cell)
+    assert result.status == "error"
+    assert says in result.error
+    assert len(result.traceback) == 1
+    assert "canary" not in json.dumps(result.messages, default=str).replace(cell, "")
+    assert not server.requests
+
+
+@pytest.mark.parametrize(
+    ("reply", "says", "text"),
+    [
+        (error(401, "Incorrect API key: sk-test-canary-1"), "check OPENAI_API_KEY", ""),
+        (error(404, "no such model"), "nearest: replay-1", ""),
+        (cut(completion("Hello world, how are you?"), 900), "broke in the middle", "Hello"),
+        (Reply([chunk({"content": "Hello"})]), "ended the stream", "Hello"),
+    ],
+    ids=["wrong key", "unknown model", "cut", "no finish"],
+)
+def test_a_failure_is_one_line_and_what_came_is_kept(nb, server, reply, says, text):
+    server.reply(reply)
+    nb.run("%config ChatMagics.model = 'replay-9'")
+    result = nb.run("%%chat --out mine\nHi")
+    assert result.status == "error"
+    assert says in result.error
+    assert len(result.traceback) == 1
+    assert "canary" not in json.dumps(result.messages, default=str)
+    assert nb.value("mine.text").startswith(text)
+    if text:
+        assert nb.value("mine.status") == "incomplete"
+        assert text in result.outputs[0]["text/markdown"]
+        assert "incomplete" in result.outputs[0]["text/plain"]
+    else:
+        assert result.outputs == []
+
+
+def test_an_interrupt_keeps_the_part_and_the_next_turn_works(nb, server):
+    server.reply(Reply([chunk({"content": "Half an ans"}), Hang()]))
+    started = nb.start("%%chat --out mine\nHi")
+    while not (server.requests and server.requests[-1].sent):
+        time.sleep(0.01)
+    time.sleep(0.3)
+    asked = time.monotonic()
+    nb.interrupt()
+    result = nb.collect(started)
+    assert time.monotonic() - asked < 1
+    assert result.status == "error"
+    assert result.error.startswith("Interrupted")
+    assert server.requests[-1].aborted.wait(2)
+    assert nb.value("mine.text, mine.status") == "('Half an ans', 'cancelled')"
+    assert "Half an ans" in result.outputs[0]["text/markdown"]
+    server.reply(completion("fine"))
+    assert not nb.run("%%chat\nAgain").error
+    assert [m["content"] for m in sent(server)["messages"]] == ["Hi", "Half an ans", "Again"]
+
+
+# --- from Python --------------------------------------------------------------------
+
+
+def test_chat_in_a_cell(nb, server):
+    server.reply(completion("one"), completion("two"), completion("three"), completion("four"))
+    nb.run("import nbstream\nchat = nbstream.Chat('replay-1', system='S')")
+    shown = nb.run("print('before')\nr = chat.send('a')")
+    assert "before" in shown.stdout
+    assert "one" in shown.outputs[-1]["text/markdown"]
+    nb.run("events = list(chat.stream('b'))")
+    assert nb.value("''.join(e.text for e in events if e.kind == 'text')") == "two"
+    nb.run("r = await chat.asend('c')")
+    assert nb.value("r.text") == "three"
+    nb.run("events = [e async for e in chat.astream('d')]")
+    assert nb.value("[e.kind for e in events][-1]") == "done"
+    assert [m["role"] for m in sent(server)["messages"]] == ["system"] + ["user", "assistant"] * 3 + [
+        "user"
+    ]
