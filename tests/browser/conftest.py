@@ -1,0 +1,106 @@
+"""Fixtures of the browser tests: Jupyter servers, a Chromium, notebooks in it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from chromium import find
+from harness import App, JupyterServer, NotebookPage, write_notebook
+from playwright.sync_api import Browser, sync_playwright
+from replay import ReplayServer
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+FOLDER = Path(__file__).parent
+FAILED = pytest.StashKey[bool]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the browser tests, and run them last: Playwright leaves an event loop running."""
+    mine = [item for item in items if FOLDER in item.path.parents]
+    for item in mine:
+        item.add_marker(pytest.mark.browser)
+    items[:] = [item for item in items if item not in mine] + mine
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A Chromium. Without one, browser tests are skipped; in CI they fail."""
+    path = find()
+    if path is None:
+        message = "no Chromium: install one, or run `make test`, which does"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=path, args=FLAGS)
+
+
+@pytest.fixture(scope="session")
+def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., JupyterServer]]:
+    """`jupyter(app, base_url="/")`: a server, started at first use and kept for the session."""
+    servers: dict[tuple[App, str], JupyterServer] = {}
+
+    def get(app: App, base_url: str = "/") -> JupyterServer:
+        key = (app, base_url)
+        if key not in servers:
+            servers[key] = JupyterServer(app, tmp_path_factory.mktemp(app), base_url=base_url)
+        return servers[key]
+
+    yield get
+    for server in servers.values():
+        server.stop()
+
+
+@pytest.fixture
+def open_notebook(
+    request: pytest.FixtureRequest,
+    browser: Browser,
+    jupyter: Callable[..., JupyterServer],
+    replay: ReplayServer,
+) -> Iterator[Callable[..., NotebookPage]]:
+    """`open_notebook(cells, app="lab", base_url="/", **env)`: a new notebook, its kernel ready.
+
+    `cells` are sources, or the path of a notebook on the disk of that server. The kernel's
+    endpoint is the test's `replay` server; `env` adds variables.
+    """
+    name = re.sub(r"\W+", "-", request.node.name).strip("-")
+    pages: list[NotebookPage] = []
+    numbers = itertools.count()
+
+    def open_(
+        cells: Sequence[str] | Path, app: App = "lab", base_url: str = "/", **env: str
+    ) -> NotebookPage:
+        server = jupyter(app, base_url)
+        endpoint = {"OPENAI_BASE_URL": replay.base_url, "OPENAI_API_KEY": "sk-test"}
+        server.set_kernel_env(endpoint | env)
+        file = cells
+        if not isinstance(cells, Path):
+            file = write_notebook(server.root / f"{name}-{next(numbers)}.ipynb", cells)
+        pages.append(NotebookPage(browser, server, file))
+        return pages[-1]
+
+    yield open_
+    for number, page in enumerate(pages):
+        if request.node.stash.get(FAILED, False):
+            print("\nsaved", page.screenshot(f"failed-{name}-{number}"))
+        page.close()
+    for server in {page.server for page in pages}:
+        server.stop_kernels()

@@ -1,0 +1,85 @@
+"""The harness itself: a plain cell and a live widget, in both applications."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from playwright.sync_api import expect
+
+WIDGET = """
+import anywidget, traitlets
+
+class Counter(anywidget.AnyWidget):
+    _esm = '''
+    export default { render({ model, el }) {
+      const button = document.createElement("button");
+      const show = () => { button.textContent = `count ${model.get("count")}`; };
+      button.onclick = () => { model.set("count", model.get("count") + 1); model.save_changes(); };
+      model.on("change:count", show);
+      show();
+      el.append(button);
+    } };
+    '''
+    count = traitlets.Int(0).tag(sync=True)
+
+counter = Counter()
+counter
+"""
+
+
+@pytest.mark.parametrize("app", ["lab", "notebook"])
+def test_cells_run_and_widgets_live(open_notebook, replay, app):
+    notebook = open_notebook(["import os; print(os.environ['OPENAI_BASE_URL'])", WIDGET, ""], app)
+    notebook.run(0)
+    expect(notebook.output(0)).to_have_text(replay.base_url)
+
+    notebook.run(1)
+    button = notebook.output(1).get_by_role("button", name="count 0")
+    button.click()
+    expect(notebook.output(1).get_by_role("button")).to_have_text("count 1")
+    notebook.write(2, "print('the kernel knows', counter.count)")
+    notebook.run(2)
+    expect(notebook.output(2)).to_have_text("the kernel knows 1")
+
+    for theme in ("Dark", "Light"):
+        notebook.theme(theme)
+        assert notebook.screenshot(f"harness-{app}-{theme.lower()}").stat().st_size > 10_000
+
+    saved = notebook.save()
+    assert saved.cells[0].outputs[0].text.strip() == replay.base_url
+    assert saved.cells[2].source.startswith("print('the kernel knows'")
+
+
+@pytest.mark.parametrize("app", ["lab", "notebook"])
+def test_kernels_are_interrupted_restarted_and_shut_down(open_notebook, app):
+    notebook = open_notebook(["import time; x = 1; time.sleep(99)", "print('x' in globals())"], app)
+    kernel = notebook.kernel
+    notebook.start(0)
+    notebook.cell(0).get_by_text("[*]:").wait_for()
+    time.sleep(0.5)  # the kernel has to be in the sleep, not on its way to it
+    notebook.interrupt()
+    notebook.wait(0)
+    expect(notebook.output(0)).to_contain_text("KeyboardInterrupt")
+    notebook.run(1)
+    expect(notebook.output(1)).to_have_text("True")
+    assert notebook.kernel == kernel
+
+    notebook.restart_kernel()
+    notebook.run(1)
+    expect(notebook.output(1)).to_have_text("False")
+
+    notebook.save()
+    notebook.shut_down_kernel()
+    notebook.reopen()
+    expect(notebook.output(1)).to_have_text("False")
+    assert notebook.kernel != kernel
+
+
+def test_a_server_can_live_under_a_prefix(open_notebook):
+    notebook = open_notebook(
+        ["import os; print(os.environ['EXTRA'])"], base_url="/hub/me/", EXTRA="1"
+    )
+    assert "/hub/me/" in notebook.page.url
+    notebook.run(0)
+    expect(notebook.output(0)).to_have_text("1")
