@@ -273,6 +273,7 @@ class NotebookPage:
         self.page.evaluate(execute, f"JupyterLab {name}")
         light = "true" if name == "Light" else "false"
         expect(self.page.locator("body")).to_have_attribute("data-jp-theme-light", light)
+        expect(self.page.locator("#jupyterlab-splash")).to_have_count(0)  # it covers the page
 
     def screenshot(self, name: str) -> Path:
         """Save the page as `screenshots/NAME.png`."""
