@@ -46,6 +46,7 @@ def check(notebook: Path) -> int:
     document = nbformat.read(notebook, as_version=4)
     place = {"metadata": {"path": str(notebook.parent)}}
     client = NotebookClient(document, timeout=CELL_SECONDS, kernel_name="python3", resources=place)
+    client.extra_arguments = ["--IPKernelApp.log_level=ERROR"]  # it warns of loopback TCP
     with client.setup_kernel():
         for number, cell in enumerate(document.cells):
             if cell.cell_type != "code":
