@@ -35,7 +35,9 @@ def use_embedded_model(profile: str) -> None:
 def open_lab(notebook: Path) -> int:
     """Run JupyterLab on the notebook until it is stopped; return its exit code."""
     options = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    sys.argv = ["jupyter-lab", str(notebook), *options]
+    options.append(f"--ServerApp.root_dir={notebook.parent}")
+    options.append(f"--LabApp.default_url=/lab/tree/{notebook.name}")  # in the printed address too
+    sys.argv = ["jupyter-lab", *options]
     from jupyterlab.labapp import main as lab
 
     return int(lab() or 0)
