@@ -1,0 +1,146 @@
+"""Plain text as it comes, for terminals and for `--view text`."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from ..render.summary import call_line, mark, usage_line
+from ..response import CallDraft, Response, Round
+
+__all__ = ["TerminalView", "printable"]
+
+# Whole escape sequences first, then every control character but \t and \n.
+_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+_DIM, _NORMAL = "\x1b[2m", "\x1b[22m"
+_QUOTE = "| "  # begins the lines of reasoning where there is nothing to dim them with
+_RESULT_SHOWN = 200  # characters of a tool's result; the response keeps all of it
+
+
+def printable(text: str) -> str:
+    """`text` without what a terminal would obey: escapes, controls other than tab and newline."""
+    return _CONTROL.sub("", _ESCAPE.sub("", text))
+
+
+class TerminalView:
+    """Writes an answer to a text stream, as it comes.
+
+    Args:
+        stream: where to write; by default `sys.stdout` as it is when the view opens.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
+
+    def open(self, response: Response) -> None:  # noqa: ARG002  # every view gets it
+        self._paper = _Paper(self._stream or sys.stdout)
+        self._rounds: list[_Shown] = []
+        self._notice = ""
+
+    def update(self, response: Response) -> None:
+        if response.notice != self._notice:
+            self._notice = response.notice
+            self._paper.line(printable(self._notice))
+        for i, turn in enumerate(response.rounds):
+            if i == len(self._rounds):
+                self._rounds.append(_Shown())
+            is_over = turn.ended or response.done or i + 1 < len(response.rounds)
+            self._show(turn, self._rounds[i], is_over=is_over)
+        self._paper.flush()
+
+    def close(self, response: Response) -> None:
+        self.update(response)
+        self._paper.paragraph("")
+        self._paper.line(printable(mark(response) or ""))
+        self._paper.line(printable(usage_line(response)))
+        self._paper.flush()
+
+    def _show(self, turn: Round, shown: _Shown, *, is_over: bool) -> None:
+        for channel in ("reasoning", "text", "refusal"):
+            new = getattr(turn, channel).since(shown.characters[channel])
+            if new:
+                shown.characters[channel] += len(new)
+                self._paper.paragraph(channel)
+                self._paper.write(printable(new), quiet=channel == "reasoning")
+        for i, draft in enumerate(turn.calls):
+            is_whole = is_over or i + 1 < len(turn.calls)
+            self._show_call(i, draft, shown, is_whole=is_whole)
+
+    def _show_call(self, i: int, draft: CallDraft, shown: _Shown, *, is_whole: bool) -> None:
+        if is_whole and i == shown.calls:
+            shown.calls += 1
+            self._paper.paragraph("calls")
+            self._paper.line(printable(call_line(draft.call())))
+        if draft.result is not None and i == shown.results:
+            shown.results += 1
+            sign = "failed: " if draft.result.is_error else ""
+            text = " ".join(printable(draft.result.content[: 2 * _RESULT_SHOWN]).split())
+            short = text if len(text) <= _RESULT_SHOWN else text[: _RESULT_SHOWN - 1] + "…"
+            self._paper.line(f"  → {sign}{short}")
+
+
+@dataclass(slots=True)
+class _Shown:
+    """How much of a round has been written."""
+
+    characters: dict[str, int] = field(
+        default_factory=lambda: {"reasoning": 0, "text": 0, "refusal": 0}
+    )
+    calls: int = 0
+    results: int = 0
+
+
+class _Paper:
+    """A text stream on which paragraphs, lines and running text take turns."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._dims = stream.isatty() and not os.environ.get("NO_COLOR")
+        self._paragraph = ""
+        self._is_at_line_start = True
+
+    def paragraph(self, name: str) -> None:
+        """What follows belongs to `name`; a blank line parts it from something else."""
+        if self._paragraph not in ("", name):
+            self.line("")
+            self._put("\n")
+        self._paragraph = name
+
+    def line(self, text: str) -> None:
+        """Write `text` as a line of its own; an empty one only ends the current line."""
+        if not self._is_at_line_start:
+            self._put("\n")
+        if text:
+            self._put(f"{text}\n")
+        self._is_at_line_start = True
+
+    def write(self, text: str, *, quiet: bool) -> None:
+        """Write running text."""
+        if not text:
+            return
+        if quiet and self._dims:
+            self._put(f"{_DIM}{text}{_NORMAL}")
+        else:
+            self._put(self._quoted(text) if quiet else text)
+        self._is_at_line_start = text.endswith("\n")
+
+    def _quoted(self, text: str) -> str:
+        lines = text.split("\n")
+        first = _QUOTE if self._is_at_line_start and lines[0] else ""
+        rest = [_QUOTE + line if line else "" for line in lines[1:]]
+        return first + "\n".join([lines[0], *rest])
+
+    def _put(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+        except UnicodeEncodeError:  # a console that is not UTF-8, or half of a surrogate pair
+            encoding = self._stream.encoding or "ascii"
+            self._stream.write(text.encode(encoding, "replace").decode(encoding))
+
+    def flush(self) -> None:
+        self._stream.flush()
