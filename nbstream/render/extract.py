@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
+from .html import parser
 
 __all__ = ["CodeBlock", "Table", "code_blocks", "tables"]
 
@@ -26,15 +25,11 @@ class Table:
     rows: list[list[str]]
 
 
-def _parse(markdown: str) -> list[Token]:
-    return MarkdownIt("commonmark", {"html": False}).enable("table").parse(markdown)
-
-
 def code_blocks(markdown: str) -> list[CodeBlock]:
     """The fenced and indented code blocks of `markdown`, nested ones too, in order."""
     return [
         CodeBlock((token.info.split() or [""])[0], token.content)
-        for token in _parse(markdown)
+        for token in parser().parse(markdown)
         if token.type in ("fence", "code_block")
     ]
 
@@ -43,7 +38,7 @@ def tables(markdown: str) -> list[Table]:
     """The tables of `markdown`, in order."""
     found: list[Table] = []
     rows: list[list[str]] = []
-    for token in _parse(markdown):
+    for token in parser().parse(markdown):
         if token.type == "table_open":
             rows = []
         elif token.type == "tr_open":

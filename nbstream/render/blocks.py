@@ -1,0 +1,137 @@
+"""A growing markdown text as sealed blocks and an open tail.
+
+Only what may still change is parsed. At every moment what the page shows is what the
+parser makes of the whole text so far; where one block grows very long and nothing of it
+can be sealed, that holds again each time it has grown by a tenth, and at the end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from .containers import Container, open_container
+from .engine import Engine
+from .page import Page
+from .sealer import Sealer
+from .structure import Parsed, settled
+
+__all__ = ["Blocks"]
+
+_BLANK_LINES = re.compile(r"(?:[ \t]*\n)+")
+
+
+class Blocks:
+    """Cuts a growing text into blocks and tells a page how they look.
+
+    Args:
+        page: what is told.
+        image_hosts: hosts whose images are shown.
+        enter_at: from so many characters on, an open table or list is sealed in parts.
+        lazy_at: from so many on, what cannot be sealed waits until it has grown by a tenth.
+        complete: makes of the last, still growing text what is to be shown.
+    """
+
+    def __init__(
+        self,
+        page: Page,
+        *,
+        image_hosts: frozenset[str] = frozenset(),
+        enter_at: int = 1_000,
+        lazy_at: float = 2_000,
+        complete: Callable[[str], str] | None = None,
+    ) -> None:
+        self._page = page
+        self._engine = Engine(image_hosts, complete)
+        self._sealer = Sealer(page, self._engine)
+        self._enter_at = enter_at
+        self._lazy_at = lazy_at
+        self._text = ""  # the source, from the first line on that is not sealed
+        self._held = ""  # a carriage return that may be half a line end
+        self._looked_at = 0  # the size of _text when it was parsed last
+        self._container: Container | None = None
+
+    @property
+    def parsed(self) -> int:
+        """How many characters were given to the parser in all."""
+        return self._engine.parsed
+
+    def advance(self, text: str, *, final: bool = False) -> None:
+        """`text` came; with `final`, nothing will follow."""
+        text = self._normalized(text, final=final)
+        if not text and not final:
+            return
+        self._text += text
+        if not final and self._may_wait(text):
+            self._page.append(text)
+            return
+        while self._step(final=final):
+            pass
+        self._show_tail()
+        self._sealer.render_again(len(text), final=final)
+        self._looked_at = len(self._text)
+
+    def _normalized(self, text: str, *, final: bool) -> str:
+        text = self._held + text
+        self._held = ""
+        if text.endswith("\r") and not final:
+            text, self._held = text[:-1], "\r"
+        return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
+
+    def _may_wait(self, text: str) -> bool:
+        if len(self._text) <= self._lazy_at:
+            return False
+        blank_line = "\n\n" in self._text[-len(text) - 1 :]
+        return not blank_line and len(self._text) - self._looked_at < self._looked_at / 10
+
+    def _step(self, *, final: bool) -> bool:
+        """Seal what can be sealed; return whether there is more to look at."""
+        if self._container:
+            self._text, over = self._container.step(self._text, final=final)
+            if over:
+                self._container = None
+            return over
+        if blank := _BLANK_LINES.match(self._text):
+            self._text = self._text[blank.end() :]
+        cut = len(self._text) if final else self._text.rfind("\n") + 1
+        if not cut:
+            return False
+        parsed = self._engine.parse(self._text[:cut])
+        if not parsed.spans:
+            return False
+        line = len(parsed.lines) if final else settled(parsed, self._text[cut:])
+        self._seal(parsed, line)
+        self._text = parsed.source(line) + self._text[cut:]
+        return self._enter(parsed, line)
+
+    def _seal(self, parsed: Parsed, line: int) -> None:
+        """Seal the blocks above `line`."""
+        self._engine.commit(line)
+        for span in parsed.spans:
+            if span.tokens and span.start < line:
+                self._sealer.block(span.tokens, parsed.source(span.start, span.end))
+
+    def _enter(self, parsed: Parsed, line: int) -> bool:
+        """Open a container if the text that is left is one block that is worth it."""
+        left = [span for span in parsed.spans if span.start >= line]
+        if len(left) != 1 or parsed.undecided is not None or not left[0].tokens:
+            return False
+        span = left[0]
+        if span.first != line:
+            return False
+        long = len(self._text) >= self._enter_at
+        self._container = open_container(self._sealer, span, parsed, long=long)
+        if self._container is None:
+            return False
+        self._text = self._text[self._container.consumed :]
+        return True
+
+    def _show_tail(self) -> None:
+        if self._container:
+            html, after = self._container.tail(self._text)
+        else:
+            parsed = self._engine.parse(self._text)
+            html = self._engine.open_html([t for span in parsed.spans for t in span.tokens])
+            after = ""
+        self._engine.references.take_asked()
+        self._page.tail(html, after)

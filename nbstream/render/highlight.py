@@ -1,0 +1,86 @@
+"""Colours for code: Pygments, as runs over the text rather than as HTML."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from markdown_it.common.utils import escapeHtml
+
+__all__ = ["COLOURED", "marked_up", "runs"]
+
+_MAX_SIZE = 20_000  # characters; longer code stays plain
+
+# Lexers that are common, and that hold no known trap for hostile text.
+_LANGUAGES = """
+bash c c# c++ cpp cs csharp css console cuda d dart diff docker dockerfile elixir erlang
+f90 fortran go golang graphql groovy h haskell hcl hpp hs html http ini ipython ipython3
+java javascript jl js json json5 jsonl julia jsx kotlin kt latex lua make makefile matlab
+mjs mysql nginx nim objc objective-c objectivec ocaml octave patch pascal perl php pl
+postgresql powershell protobuf ps1 psql py py3 pycon pytb python python3 r rb rs ruby rust
+scala scheme scss sed sh shell sql sqlite3 svg swift terraform tex tf toml ts tsx
+typescript udiff vb verilog vhdl vim xml yaml yml zig zsh
+"""
+# The token classes that Jupyter's theme gives a colour of its own.
+_CLASSES = """
+bp c c1 ch cm cp cpf cs dl err fm gd gi gr il k kc kd kn kp kr kt m mb mf mh mi mo na nb nc
+nd ne nf nn nt o ow s s1 s2 sa sb sc sd se sh si sr ss sx
+"""
+COLOURED = frozenset(_CLASSES.split())
+
+
+def runs(code: str, language: str) -> str:
+    """The colours of `code`, or "" where it stays plain.
+
+    The runs cover the code from its start, separated by commas: a length in UTF-16 units,
+    followed by Pygments' short class name if the run has a colour: `3k,1,4nf`.
+    """
+    return ",".join(f"{_units(text)}{name}" for text, name in _pieces(code, language))
+
+
+def marked_up(code: str, language: str) -> str:
+    """`code` as HTML, with its colours."""
+    pieces = _pieces(code, language) or [(code, "")]
+    return "".join(
+        f'<span class="{name}">{escapeHtml(text)}</span>' if name else escapeHtml(text)
+        for text, name in pieces
+    )
+
+
+def _pieces(code: str, language: str) -> list[tuple[str, str]]:
+    """Text and class name, in order; nothing after the last coloured piece is left out."""
+    lexer = _lexer(language) if len(code) <= _MAX_SIZE else None
+    if lexer is None:
+        return []
+    pieces: list[tuple[str, str]] = []
+    for _, kind, text in lexer.get_tokens_unprocessed(code):
+        name = _class_name(kind)
+        if pieces and pieces[-1][1] == name:
+            pieces[-1] = (pieces[-1][0] + text, name)
+        elif text:
+            pieces.append((text, name))
+    return pieces if any(name for _, name in pieces) else []
+
+
+def _lexer(language: str) -> Any:
+    from pygments.lexers import get_lexer_by_name
+    from pygments.util import ClassNotFound
+
+    if language.lower() not in _LANGUAGES.split():
+        return None
+    try:
+        return get_lexer_by_name(language.lower())
+    except ClassNotFound:  # an older Pygments
+        return None
+
+
+def _class_name(kind: Any) -> str:
+    from pygments.token import STANDARD_TYPES
+
+    while kind not in STANDARD_TYPES:
+        kind = kind.parent
+    name: str = STANDARD_TYPES[kind]
+    return name if name in COLOURED else ""
+
+
+def _units(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2

@@ -1,0 +1,188 @@
+"""Markdown to safe HTML: one parser, one renderer, one sanitizer.
+
+The parser never passes HTML through and knows which links are allowed; the sanitizer is a
+second wall behind it. No whitespace stands between block-level tags, so that every
+top-level block is exactly one element.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import nh3
+from markdown_it import MarkdownIt
+from markdown_it.common.utils import escapeHtml, unescapeAll
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.utils import OptionsDict
+
+from .footnotes import footnotes_plugin
+from .highlight import COLOURED, marked_up
+from .links import is_safe_link, links_plugin
+from .math import math_plugin
+from .safe_text import clean
+
+__all__ = ["code_language", "make_parser", "parser", "render", "sanitize"]
+
+_NOT_A_CLASS = re.compile(r"[^\w+#.-]")
+_ALIGNMENT = {"text-align:left": "nbs-l", "text-align:center": "nbs-c", "text-align:right": "nbs-r"}
+_MATH_CLOSING = {"$": "$", "$$": "$$", "\\(": "\\)", "\\[": "\\]"}
+
+
+class _Parser(MarkdownIt):
+    def validateLink(self, url: str) -> bool:  # noqa: N802 - the parser's own name
+        return is_safe_link(url)
+
+
+def make_parser() -> MarkdownIt:
+    """A parser: CommonMark without HTML, GFM's extensions, footnotes and math.
+
+    `env["image_hosts"]` of a parse is a container of host names whose images are shown.
+    """
+    options = {"html": False, "xhtmlOut": False, "maxNesting": 100, "tasklists": True}
+    md = _Parser("commonmark", options, renderer_cls=_Renderer)
+    md.enable(["table", "strikethrough"])
+    md.disable(["html_block", "html_inline"])
+    return md.use(math_plugin).use(footnotes_plugin).use(links_plugin)
+
+
+@cache
+def parser() -> MarkdownIt:
+    """The one parser that everything shares; it keeps no state between parses."""
+    return make_parser()
+
+
+def render(markdown: str, *, image_hosts: frozenset[str] = frozenset()) -> str:
+    """The whole of `markdown` as safe HTML.
+
+    Args:
+        markdown: the text, from whatever source.
+        image_hosts: hosts (lower case) whose images are shown; others become links.
+    """
+    html: str = parser().render(clean(markdown), {"image_hosts": image_hosts, "highlight": True})
+    return sanitize(html)
+
+
+def code_language(token: Token) -> str:
+    """The language of a code block's token, such as `python`, or ""."""
+    words = unescapeAll(token.info).split(maxsplit=1)
+    return words[0] if words else ""
+
+
+class _Renderer(RendererHTML):
+    """HTML without whitespace between blocks, and without attributes from the model.
+
+    Methods without an underscore are the rules for the token types that they name.
+    """
+
+    def renderToken(  # noqa: N802 - the parser's own name
+        self, tokens: Sequence[Token], idx: int, _options: OptionsDict, _env: Any
+    ) -> str:
+        token = tokens[idx]
+        if token.hidden:
+            return ""
+        closing = "/" if token.nesting == -1 else ""
+        return f"<{closing}{token.tag}{self.renderAttrs(token)}>"
+
+    def fence(self, tokens: Sequence[Token], idx: int, _options: OptionsDict, env: Any) -> str:
+        language = _NOT_A_CLASS.sub("", code_language(tokens[idx]))
+        attribute = f' class="language-{language}"' if language else ""
+        code = tokens[idx].content
+        code = (
+            marked_up(code, code_language(tokens[idx]))
+            if env.get("highlight")
+            else escapeHtml(code)
+        )
+        return f'<div class="nbs-code highlight"><pre><code{attribute}>{code}</code></pre></div>'
+
+    code_block = fence
+
+    def table_open(self, *_context: Any) -> str:
+        return '<div class="nbs-table"><table>'
+
+    def table_close(self, *_context: Any) -> str:
+        return "</table></div>"
+
+    def bullet_list_open(self, tokens: Sequence[Token], idx: int, *_context: Any) -> str:
+        # Whether a list has tasks shows late; its class is left to `li.task-list-item`.
+        start = tokens[idx].attrs.get("start")
+        return f"<{tokens[idx].tag}>" if start is None else f'<{tokens[idx].tag} start="{start}">'
+
+    ordered_list_open = bullet_list_open
+
+    def th_open(self, tokens: Sequence[Token], idx: int, *_context: Any) -> str:
+        token = tokens[idx]
+        alignment = _ALIGNMENT.get(str(token.attrs.get("style")))
+        return f'<{token.tag} class="{alignment}">' if alignment else f"<{token.tag}>"
+
+    td_open = th_open
+
+    def link_open(self, tokens: Sequence[Token], idx: int, *_context: Any) -> str:
+        attributes = self.renderAttrs(tokens[idx])
+        if not str(tokens[idx].attrs["href"]).startswith("#"):
+            attributes += ' target="_blank" rel="noopener noreferrer"'
+        return f"<a{attributes}>"
+
+    def math_block(self, tokens: Sequence[Token], idx: int, *_context: Any) -> str:
+        return f'<div class="nbs-math">{_math(tokens[idx])}</div>'
+
+    def math_inline(self, tokens: Sequence[Token], idx: int, *_context: Any) -> str:
+        return f'<span class="nbs-math">{_math(tokens[idx])}</span>'
+
+    math_inline_block = math_inline
+
+    def footnote_ref(self, tokens: Sequence[Token], idx: int, *_context: Any) -> str:
+        return f'<sup class="nbs-ref">{escapeHtml(tokens[idx].content)}</sup>'
+
+    def footnote_open(self, tokens: Sequence[Token], idx: int, *_context: Any) -> str:
+        label = escapeHtml(tokens[idx].meta["label"])
+        return f'<div class="nbs-note"><sup>{label}</sup>'
+
+
+def _math(token: Token) -> str:
+    return escapeHtml(token.markup + token.content + _MATH_CLOSING[token.markup])
+
+
+@cache
+def _cleaner() -> nh3.Cleaner:
+    tags = (
+        "a blockquote br code del div em h1 h2 h3 h4 h5 h6 hr img input li ol p pre s span strong"
+    )
+    return nh3.Cleaner(
+        tags=set(f"{tags} sub sup table tbody td th thead tr ul".split()),
+        attributes={
+            "a": {"href", "title"},
+            "code": {"class"},
+            "img": {"src", "alt", "title"},
+            "input": {"checked", "disabled"},
+            "ol": {"start"},
+        },
+        tag_attribute_values={
+            "a": {"target": {"_blank"}, "rel": {"noopener noreferrer"}},
+            "div": {"class": {"nbs-code highlight", "nbs-math", "nbs-note", "nbs-table"}},
+            "input": {"type": {"checkbox"}, "class": {"task-list-item-checkbox"}},
+            "li": {"class": {"task-list-item"}},
+            "span": {"class": {"nbs-math", *COLOURED}},
+            "sup": {"class": {"nbs-ref"}},
+            "td": {"class": set(_ALIGNMENT.values())},
+            "th": {"class": set(_ALIGNMENT.values())},
+        },
+        url_schemes={"http", "https", "mailto"},
+        link_rel=None,
+    )
+
+
+def sanitize(html: str, *, rows: bool = False) -> str:
+    """`html` with nothing in it that our renderer does not write.
+
+    Args:
+        html: complete elements.
+        rows: `html` is rows of a table, which do not stand alone.
+    """
+    if not rows:
+        return _cleaner().clean(html)
+    before, after = "<table><tbody>", "</tbody></table>"
+    return _cleaner().clean(before + html + after)[len(before) : -len(after)]

@@ -1,0 +1,110 @@
+r"""Math: `\( \)` and `$ $` in a line, `\[ \]` and `$$ $$` displayed.
+
+Dollar signs are prices more often than math, so a `$` opens only before a character that
+is not a space, and the next `$` must close it: not after a space, and not before a letter
+or a digit. That is pandoc's rule (https://pandoc.org/MANUAL.html#extension-tex_math_dollars),
+a little stricter.
+"""
+
+from __future__ import annotations
+
+import re
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock
+from markdown_it.rules_inline import StateInline
+
+__all__ = ["math_plugin"]
+
+_CLOSING = {"$$": "$$", "\\[": "\\]", "\\(": "\\)"}
+_MAX_LINES = 100  # of one displayed formula: what looks ahead must not look ahead for ever
+_MAX_INLINE = 2_000  # characters
+_DOLLAR = re.compile(r"\$(?![\s$])((?:[^$\\]|\\.)+?)(?<!\s)\$(?![A-Za-z0-9$])", re.DOTALL)
+
+
+def math_plugin(md: MarkdownIt) -> None:
+    r"""Tokens `math_block`, `math_inline` and `math_inline_block` (displayed, in a paragraph).
+
+    `markup` is the opening delimiter, `content` the TeX between the delimiters. A displayed
+    formula that is still open where the text ends may yet take the lines below its first
+    one: the first such line is left in `env["undecided"]`.
+    """
+    interrupts = ["paragraph", "reference", "blockquote", "list"]
+    md.block.ruler.before("fence", "math_block", _block, {"alt": interrupts})
+    md.inline.ruler.before("escape", "math_inline", _inline)
+
+
+def _block(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
+    if state.is_code_block(start_line):
+        return False
+    start = state.bMarks[start_line] + state.tShift[start_line]
+    opening = state.src[start : start + 2]
+    if opening not in ("$$", "\\["):
+        return False
+    last = _last_line(state, start_line, end_line, _CLOSING[opening])
+    if last is None:
+        return False
+    if silent:
+        return True
+    token = state.push("math_block", "div", 0)
+    token.markup = opening
+    token.content = state.getLines(start_line, last + 1, state.blkIndent, keepLastLF=False).strip()[
+        2:-2
+    ]
+    token.map = [start_line, last + 1]
+    state.line = last + 1
+    return True
+
+
+def _last_line(state: StateBlock, start_line: int, end_line: int, closing: str) -> int | None:
+    """The line that ends with the closing delimiter, or None where there is no formula."""
+    indent = min(state.blkIndent, state.sCount[start_line])
+    for line in range(start_line, min(end_line, start_line + _MAX_LINES)):
+        if line > start_line and (state.isEmpty(line) or state.sCount[line] < indent):
+            return None
+        begin = state.bMarks[line] + state.tShift[line] + (2 if line == start_line else 0)
+        text = state.src[begin : state.eMarks[line]].rstrip()
+        found = text.find(closing)
+        if found >= 0:
+            whole = found == len(text) - 2 and (line > start_line or text[:found].strip())
+            return line if whole else None
+    if end_line - start_line <= _MAX_LINES and end_line >= len(state.bMarks) - 1:
+        state.env["undecided"] = min(start_line, state.env.get("undecided", start_line))
+    return None
+
+
+def _inline(state: StateInline, silent: bool) -> bool:
+    if state.src[state.pos] == "$" and not state.src.startswith("$$", state.pos):
+        found = _dollars(state)
+    elif state.src[state.pos : state.pos + 2] in _CLOSING:
+        found = _delimited(state)
+    else:
+        return False
+    if found is None:
+        return False
+    kind, markup, content, end = found
+    if not silent:
+        token = state.push(kind, "span", 0)
+        token.markup, token.content = markup, content
+    state.pos = end
+    return True
+
+
+def _dollars(state: StateInline) -> tuple[str, str, str, int] | None:
+    before = state.src[state.pos - 1] if state.pos else ""
+    if before == "$" or (before.isascii() and before.isalnum()):
+        return None
+    limit = min(state.posMax, state.pos + _MAX_INLINE)
+    match = _DOLLAR.match(state.src, state.pos, limit)
+    return None if match is None else ("math_inline", "$", match[1], match.end())
+
+
+def _delimited(state: StateInline) -> tuple[str, str, str, int] | None:
+    opening = state.src[state.pos : state.pos + 2]
+    start = state.pos + 2
+    end = state.src.find(_CLOSING[opening], start, min(state.posMax, start + _MAX_INLINE))
+    content = state.src[start:end]
+    if end < 0 or not content.strip():
+        return None
+    kind = "math_inline" if opening == "\\(" else "math_inline_block"
+    return kind, opening, content, end + 2

@@ -1,0 +1,127 @@
+"""Gives sealed blocks to a page, and gives them again when what they refer to changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from markdown_it.token import Token
+
+from .engine import Engine
+from .page import Page
+from .references import Askers
+
+__all__ = ["Sealer"]
+
+Render = Callable[[str], tuple[str, str]]
+
+_FREE = 2_000  # characters that may be rendered again at any time; more has to be earned
+_EARNED = 10  # characters that may be rendered again for one that came
+
+
+class Sealer:
+    """Keeps the source of each sealed block, and which labels it asked for.
+
+    What is rendered again is bounded by what came, so that a definition that changes with
+    every letter cannot make a long text slow; at the end everything is as it must be.
+    """
+
+    def __init__(self, page: Page, engine: Engine) -> None:
+        self.page = page
+        self.engine = engine
+        self._sources: list[str] = []
+        self._askers = Askers()
+        self._outdated: set[int] = set()
+        self._credit = 0
+        # Of the open container:
+        self._open_source: list[str] = []
+        self._open_code: list[Token] = []
+        self._render_open: Render | None = None
+
+    def block(self, tokens: list[Token], source: str) -> None:
+        """Seal a block."""
+        self.page.seal(self.engine.html(tokens), _code_in(tokens))
+        self._askers.note(len(self._sources), self.engine.references.take_asked())
+        self._sources.append(source)
+
+    def enter(
+        self,
+        opening: str,
+        closing: str,
+        *,
+        source: str = "",
+        rows: bool = False,
+        render: Render | None = None,
+    ) -> None:
+        """Open a container.
+
+        Args:
+            opening: HTML before its children.
+            closing: HTML after them.
+            source: the text of `opening`, if that is not in the children's source.
+            rows: the children are table rows.
+            render: makes of a source the HTML of the opening and the children in it.
+        """
+        self.page.enter(opening, closing, rows=rows)
+        self._open_source = [source]
+        self._open_code = []
+        self._render_open = render
+        self._askers.note(len(self._sources), self.engine.references.take_asked())
+
+    def part(self, tokens: list[Token], count: int, source: str) -> None:
+        """Seal `count` children of the open container."""
+        self.page.add(self.engine.html(tokens), count)
+        self._open_code += _code_in(tokens)
+        asked = self.engine.references.take_asked()
+        self._askers.note(len(self._sources), asked, more=True)
+        self._open_source.append(source)
+
+    def leave(self, code: Sequence[Token] = ()) -> None:
+        """The open container is complete; `code` are code blocks that are no part of a part."""
+        self.page.leave([*self._open_code, *code])
+        self._sources.append("".join(self._open_source))
+        self._render_open = None
+
+    def refill(self) -> None:
+        """Render the open container and its sealed children again."""
+        if self._render_open is None:
+            return
+        source = "".join(self._open_source)
+        self._credit -= len(source)
+        self.page.refill(*self._render_open(source))
+        self._askers.note(len(self._sources), self.engine.references.take_asked())
+
+    def render_again(self, came: int, *, final: bool) -> None:
+        """Render again what refers to something that is defined otherwise by now.
+
+        Args:
+            came: how many characters came since the last call.
+            final: nothing will come, so nothing may wait.
+        """
+        changed, self.engine.changed = self.engine.changed, set()
+        if changed:
+            self._outdated |= self._askers.outdated(changed, self.engine.references)
+        self._credit += came * _EARNED
+        free = _FREE
+        for index in sorted(self._outdated):
+            is_open = index == len(self._sources)
+            size = sum(map(len, self._open_source)) if is_open else len(self._sources[index])
+            if not final and size > max(free, self._credit):
+                continue
+            self._outdated.discard(index)
+            if not self._askers.is_outdated(index, self.engine.references):
+                continue
+            free -= size
+            if is_open:
+                self.refill()
+            else:
+                self._replace(index)
+
+    def _replace(self, index: int) -> None:
+        source = self._sources[index]
+        self._credit -= len(source)
+        self.page.replace(index, self.engine.html(self.engine.tokens(source)))
+        self._askers.note(index, self.engine.references.take_asked())
+
+
+def _code_in(tokens: list[Token]) -> list[Token]:
+    return [token for token in tokens if token.type in ("fence", "code_block")]
