@@ -1,6 +1,6 @@
 """The child process of `local.py`: llama.cpp's own OpenAI-compatible server, on loopback.
 
-It reads one JSON line from stdin (`model`, `name`, `api_key`), so that the key never
+It reads one JSON line from stdin (the arguments of `_params`), so that the key never
 stands on a command line; it writes one JSON line to stdout (`url`) once the model
 answers; then it serves until the process that started it is gone.
 
@@ -42,10 +42,11 @@ def main() -> None:
     os._exit(0)  # nothing to save, and an answer that nobody reads is not waited for
 
 
-def _params(*, model: str, name: str, api_key: str) -> Any:
+def _params(*, path: str, model: str, api_key: str, sampling: dict[str, float]) -> Any:
+    """llama.cpp's settings; `sampling` holds for requests that do not say otherwise."""
     params = xllamacpp.CommonParams()
-    params.model.path = model
-    params.model_alias = {name}
+    params.model.path = path
+    params.model_alias = {model}
     params.api_keys = [api_key]
     params.port = 0  # the system chooses one that is free
     params.n_ctx = CONTEXT
@@ -54,7 +55,16 @@ def _params(*, model: str, name: str, api_key: str) -> Any:
     params.use_jinja = True  # the model's own chat template, tools included
     params.cache_ram_mib = 0  # no second cache of prompts, which grows to gigabytes
     params.ui = False  # an API, and no web page
+    # llama.cpp's threads wait for each other spinning: with every core taken, one busy page
+    # or cell on the same machine makes each token many times slower.
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _threads()
+    for name, value in sampling.items():
+        setattr(params.sampling, name, value)
     return params
+
+
+def _threads() -> int:
+    return max(1, (os.cpu_count() or 2) // 2)
 
 
 def _private_stdout() -> int:
