@@ -6,13 +6,14 @@ Nothing here knows the SDK or sockets: the client hands over statuses, bodies an
 from __future__ import annotations
 
 import difflib
+import email.utils
 import json
-import re
 import socket
 import ssl
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
+from .apierrors import plain_words, reported_error
 from .endpoints import Endpoint
 from .errors import (
     APIConnectionError,
@@ -25,55 +26,15 @@ from .errors import (
     ServerError,
 )
 
-__all__ = ["connection_error", "excerpt", "no_model", "status_error", "unknown_model"]
+__all__ = ["connection_error", "no_model", "retry_after", "status_error", "unknown_model"]
 
-_EXCERPT = 200  # characters of a server's own words
-
-
-def excerpt(body: str, limit: int = _EXCERPT) -> str:
-    """The server's own words in one short line: an error message, else plain text."""
-    text = _message_of(body) or re.sub(r"(?is)<(script|style)\b.*?</\1>|<[^>]*>", " ", body)
-    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def _message_of(body: str) -> str:
+def _words_and_code(body: str) -> tuple[str, str | None]:
+    """What the server itself says: its message in one short line, and its code."""
     try:
-        data: Any = json.loads(body)
+        error = reported_error(json.loads(body))
     except ValueError:
-        return ""
-    if isinstance(data, list) and data:
-        data = data[0]  # Gemini's compatibility layer wraps its errors in a list
-    if isinstance(data, dict):
-        error = data.get("error", data)
-        if isinstance(error, str):
-            return error
-        if isinstance(error, dict):
-            for name in ("message", "detail", "msg"):
-                if error.get(name):
-                    return _words(error[name])
-    return ""
-
-
-def _words(value: Any) -> str:
-    """FastAPI's 422 names the fields in a list; anything else is its own text."""
-    if isinstance(value, list):
-        return "; ".join(
-            f"{'.'.join(map(str, entry.get('loc', ())))}: {entry.get('msg', entry)}"
-            if isinstance(entry, dict)
-            else str(entry)
-            for entry in value
-        )
-    return str(value)
-
-
-def _code_of(body: str) -> str | None:
-    try:
-        error = json.loads(body)["error"]
-        code = error.get("code") or error.get("type")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
-    return None if code is None else str(code)
+        return plain_words(body), None
+    return error.message, error.code
 
 
 def status_error(status: int, body: str, endpoint: Endpoint, model: str) -> APIStatusError:
@@ -85,10 +46,8 @@ def status_error(status: int, body: str, endpoint: Endpoint, model: str) -> APIS
         endpoint: who answered; its key is taken out of the body.
         model: the model that was asked for.
     """
-    body = endpoint.key.redact(body)
-    words = excerpt(body)
+    words, code = _words_and_code(endpoint.key.redact(body))
     said = f": {words}" if words else ""
-    code = _code_of(body)
     host = endpoint.host
     cls: type[APIStatusError] = APIStatusError
     if status in (401, 403):
@@ -189,9 +148,6 @@ def _some(names: Iterable[str], most: int = 5) -> str:
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that `Retry-After` (RFC 9110, 10.2.3: seconds or a date) asks for, or None."""
-    import email.utils
-    import time
-
     milliseconds = headers.get("retry-after-ms", "")
     value = headers.get("retry-after", "")
     try:

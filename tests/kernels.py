@@ -38,6 +38,11 @@ class Result:
         ]
 
     @property
+    def pager(self) -> str:
+        """What the cell put into the pager: the text of `name?`."""
+        return "".join(p["data"]["text/plain"] for p in self.reply["content"]["payload"])
+
+    @property
     def stdout(self) -> str:
         return "".join(m["content"]["text"] for m in self.messages if m["msg_type"] == "stream")
 
@@ -100,7 +105,7 @@ class Kernel:
         idle = False
         while not (idle and result.reply):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"the cell did not end within {timeout} s: {result.messages}")
+                raise TimeoutError(f"the cell did not end within {timeout} s")
             with contextlib.suppress(queue.Empty):
                 message = self.client.get_iopub_msg(timeout=0.05)
                 if message["parent_header"].get("msg_id") == msg_id:
@@ -125,10 +130,6 @@ class Kernel:
     def complete(self, code: str) -> list[str]:
         reply = self.client.complete(code, len(code), reply=True, timeout=30)
         return list(reply["content"]["matches"])
-
-    def inspect(self, code: str) -> str:
-        reply = self.client.inspect(code, len(code), reply=True, timeout=30)
-        return str(reply["content"]["data"].get("text/plain", ""))
 
     def interrupt(self) -> None:
         os.kill(self.pid, signal.SIGINT)

@@ -51,6 +51,7 @@ class Recorder(NullView):
 
     def close(self, response):
         self.calls.append(f"close {response.status}")
+        self.texts.append(response.text)
 
 
 def begin(base_url, view=None, *, model="replay-1", max_retries=2, observe=None, **options):

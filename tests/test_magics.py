@@ -149,10 +149,10 @@ def test_commands(nb, server):
 
 
 def test_help_and_completion(nb, server):
-    text = nb.inspect("%%chat")
-    for flag in ("--model", "--out VAR", "--param", "--timeout"):
-        assert flag in re.sub(r"\x1b\[[0-9;]*m", "", text)
-    assert "%%chat" in text
+    text = re.sub(r"\x1b\[[0-9;]*m", "", nb.run("%%chat?").pager)
+    assert "%%chat [-m MODEL]" in text
+    for flag in ("--model MODEL", "--out VAR", "--param", "--timeout S", "{{ expression }}"):
+        assert flag in text
     assert "--max-tokens" in nb.complete("%%chat --ma")
     server.reply(models(["m-1", "m-2"]), to="/v1/models")
     assert {"m-1", "m-2", "local"} <= set(nb.complete("%%chat -m "))

@@ -1,0 +1,170 @@
+"""A `%%chat` cell in a real JupyterLab: live, then saved, then reopened."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from harness import wait_for
+from playwright.sync_api import expect
+from replay import Gate, Hang, Reply, chunk, completion, cut, error
+
+RECORD = "application/vnd.nbstream.response+json"
+LOAD = "%load_ext nbstream\n%config ChatMagics.model = 'replay-1'"
+PIECES = [
+    "# Ten pieces\n\n",
+    "The **first** paragraph ",
+    "goes on here.\n\n",
+    "- one\n- two\n",
+    "- three\n\n",
+    "| city | people |\n|---|---|\n",
+    "| Berlin | 3.7 |\n\n",
+    "```python\nprint('hello')\n",
+    "```\n\n",
+    "The end, at $5 and $6.",
+]
+# What the page shows once a piece is there and not before.
+SHOWN = [
+    "Ten pieces",
+    "first paragraph",
+    "goes on here.",
+    "two",
+    "three",
+    "people",
+    "Berlin",
+    "hello",
+    "hello",
+    "The end",
+]
+CALL = {"name": "lookup_city", "arguments": {"name": "Berlin"}, "id": "call_1"}
+
+
+def saved_widgets(notebook):
+    """Whatever of a widget is in a saved notebook."""
+    text = json.dumps(notebook)
+    return re.findall(r"application/vnd\.jupyter\.widget-[a-z]+\+json|anywidget", text)
+
+
+def assert_static(page, number, *texts):
+    """The cell shows its static output, and nothing of a widget."""
+    output = page.output(number)
+    for text in texts:
+        expect(output).to_contain_text(text)
+    expect(output.locator(".nbs-answer")).to_have_count(0)
+    expect(page.page.get_by_text("model not found")).to_have_count(0)
+
+
+@pytest.mark.parametrize("app", ["lab", "notebook"])
+def test_live_saved_and_reopened(open_notebook, replay, app):
+    replay.reply(
+        completion(PIECES, reasoning=["Let me ", "think."], tool_calls=[CALL], gate="piece")
+    )
+    notebook = open_notebook([LOAD, "%%chat --out answer\nTen pieces, please.", ""], app)
+    notebook.run(0)
+    notebook.start(1)
+    output = notebook.output(1)
+    live = output.locator(".nbs-answer")
+
+    replay.open("piece-0")
+    expect(live).to_contain_text("Let me")
+    expect(live).to_have_attribute("aria-busy", "true")
+    expect(live.locator("details").first).to_have_attribute("open", "")
+    replay.open("piece-1")
+    expect(live).to_contain_text("think.")
+    for number, text in enumerate(SHOWN):
+        # The next piece leaves the server only after the page has shown this one.
+        replay.open(f"piece-{number + 2}")
+        expect(live).to_contain_text(text)
+        assert notebook.prompt(1) == "[*]:"
+    for theme in ("Dark", "Light"):
+        notebook.theme(theme)
+        notebook.screenshot(f"live-{app}-{theme.lower()}")
+    for number in range(12, 40):
+        replay.open(f"piece-{number}")
+    notebook.wait(1)
+    notebook.wait_idle()
+
+    assert_static(notebook, 1, "Ten pieces", "first paragraph", "Berlin", "lookup_city", "Reasoning")
+    expect(output.locator("table").first).to_be_visible()
+    expect(output.locator("details").first).not_to_have_attribute("open", "")
+    for theme in ("Dark", "Light"):
+        notebook.theme(theme)
+        notebook.screenshot(f"static-{app}-{theme.lower()}")
+
+    saved = notebook.save()
+    assert not saved_widgets(saved)
+    assert "widgets" not in saved.metadata
+    (bundle,) = [o.data for o in saved.cells[1].outputs]
+    assert set(bundle) == {"text/markdown", "text/plain", RECORD}
+    assert "sk-test" not in json.dumps(saved)
+
+    notebook.write(2, "print(answer.text == ''.join(answer.text), len(answer.text))")
+    notebook.run(2)
+    expect(notebook.output(2)).to_contain_text(f"True {len(''.join(PIECES))}")
+    notebook.save()
+    notebook.shut_down_kernel()
+    notebook.reopen()
+    assert_static(notebook, 1, "Ten pieces", "Berlin", "lookup_city")
+    notebook.screenshot(f"reopened-{app}")
+
+
+@pytest.mark.parametrize("ending", ["error", "interrupt"])
+def test_what_is_left_after_a_bad_end(open_notebook, replay, ending):
+    if ending == "error":
+        replay.reply(cut(completion("Half an answer, and the rest."), 1000))
+    else:
+        replay.reply(Reply([chunk({"content": "Half an ans"}), Gate("never"), Hang()]))
+    notebook = open_notebook([LOAD, "%%chat\nHi"])
+    notebook.run(0)
+    notebook.start(1)
+    if ending == "interrupt":
+        expect(notebook.output(1)).to_contain_text("Half an ans")
+        notebook.interrupt()
+    notebook.wait(1)
+    notebook.wait_idle()
+    name = {"error": "IncompleteError", "interrupt": "Interrupted"}[ending]
+    assert_static(notebook, 1, "Half an", name)
+    notebook.screenshot(f"after-{ending}")
+    saved = notebook.save()
+    assert not saved_widgets(saved)
+    assert "widgets" not in saved.metadata
+    kinds = [o.output_type for o in saved.cells[1].outputs]
+    assert sorted(kinds) == ["display_data", "error"]
+    notebook.shut_down_kernel()
+    notebook.reopen()
+    assert_static(notebook, 1, "Half an", name)
+
+
+def test_nothing_came(open_notebook, replay):
+    notebook = open_notebook([LOAD, "%%chat --api-key-env NOT_SET\nHi", "%%chat\nHi"])
+    replay.reply(Reply([b"<html><title>Sign in</title></html>"], headers={}))
+    notebook.run(0)
+    notebook.run(1)
+    expect(notebook.output(1)).to_contain_text("set the environment variable NOT_SET")
+    notebook.run(2)
+    expect(notebook.output(2)).to_contain_text("Sign in")
+    notebook.screenshot("nothing-came")
+    saved = notebook.save()
+    assert [[o.output_type for o in cell.outputs] for cell in saved.cells[1:]] == [["error"]] * 2
+
+
+def test_run_all_stops_at_a_failed_answer(open_notebook, replay):
+    replay.reply(completion("ok"), cut(completion("Hello"), 400))
+    notebook = open_notebook([LOAD, "%%chat\nHi", "%%chat\nHi", "print('not reached')"])
+    notebook.page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
+    notebook.wait(2)
+    notebook.wait_idle()
+    expect(notebook.output(3)).to_have_text("")
+    wait_for(lambda: notebook.prompt(3) == "[ ]:", "the last cell to be left out", 5, notebook.page)
+
+
+def test_a_retry_counts_down(open_notebook, replay):
+    replay.reply(error(503, "busy", retry_after="3"), completion("Here it is."))
+    notebook = open_notebook([LOAD, "%%chat\nHi"])
+    notebook.run(0)
+    notebook.start(1)
+    expect(notebook.output(1)).to_contain_text("again in 2 s")
+    notebook.screenshot("retry")
+    notebook.wait(1)
+    assert_static(notebook, 1, "Here it is.")
