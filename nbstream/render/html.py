@@ -98,7 +98,8 @@ class _Renderer(RendererHTML):
         )
         return f'<div class="nbs-code highlight"><pre><code{attribute}>{code}</code></pre></div>'
 
-    code_block = fence
+    def code_block(self, tokens: Sequence[Token], idx: int, *context: Any) -> str:
+        return self.fence(tokens, idx, *context)
 
     def table_open(self, *_context: Any) -> str:
         return '<div class="nbs-table"><table>'
