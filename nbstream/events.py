@@ -52,10 +52,15 @@ class TextEvent:
 
 @dataclass(frozen=True, slots=True)
 class ReasoningEvent:
-    """More reasoning text. It is never part of the answer's text."""
+    """More reasoning text. It is never part of the answer's text.
+
+    `echo_as` is the message field in which a provider demands its reasoning back when
+    the message calls tools (DeepSeek and Moonshot: `reasoning_content`), or None.
+    """
 
     text: str
     choice: int = 0
+    echo_as: str | None = None
     kind: Literal["reasoning"] = "reasoning"
 
 
@@ -73,8 +78,9 @@ class ToolCallEvent:
     """A call opens, or goes on.
 
     `slot` counts the calls of the choice from 0 in the order in which they opened; the
-    first event of a slot carries `id` and `name` (either may come later where the
-    provider sends it later). `arguments` is the *next piece* of the JSON text.
+    first event of a slot carries an `id`, and `name` where the provider has sent it. A
+    later event may bring the name, or the provider's id, which replaces one that was
+    made up. `arguments` is the *next piece* of the JSON text.
     """
 
     slot: int

@@ -74,6 +74,8 @@ class Round:
         reasoning_seconds: how long the model reasoned before it answered, or None.
         extra: fields kept as they came (annotations, images, audio, logprobs, ...).
         echo: fields to send back verbatim with the assistant message.
+        echo_reasoning_as: the field in which the provider wants the reasoning back when
+            the message calls tools, or None.
         alternatives: further choices by index, where `n` was asked for.
     """
 
@@ -89,6 +91,7 @@ class Round:
     reasoning_seconds: float | None = None
     extra: dict[str, Any] = field(default_factory=dict)
     echo: dict[str, Any] = field(default_factory=dict)
+    echo_reasoning_as: str | None = None
     alternatives: dict[int, Round] = field(default_factory=dict)
 
     @property
@@ -111,7 +114,10 @@ class Round:
         """
         text = str(self.text) or str(self.refusal)
         content = text if text or not self.calls else None
-        return Message("assistant", content, self.tool_calls, extra=dict(self.echo))
+        extra = dict(self.echo)
+        if self.calls and self.echo_reasoning_as is not None:
+            extra[self.echo_reasoning_as] = str(self.reasoning)
+        return Message("assistant", content, self.tool_calls, extra=extra)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON data; what is empty or unknown is left out."""
@@ -128,6 +134,7 @@ class Round:
             "reasoning_seconds": self.reasoning_seconds,
             "extra": self.extra,
             "echo": self.echo,
+            "echo_reasoning_as": self.echo_reasoning_as,
             "alternatives": {str(i): r.to_dict() for i, r in self.alternatives.items()},
         }
         return {key: value for key, value in data.items() if value not in (None, "", [], {}, False)}
@@ -148,6 +155,7 @@ class Round:
             reasoning_seconds=data.get("reasoning_seconds"),
             extra=dict(data.get("extra", {})),
             echo=dict(data.get("echo", {})),
+            echo_reasoning_as=data.get("echo_reasoning_as"),
             alternatives={
                 int(i): cls.from_dict(r) for i, r in data.get("alternatives", {}).items()
             },

@@ -1,0 +1,234 @@
+"""Which tool call a piece of a stream belongs to.
+
+The API says: by `index`. Servers leave the index out, send 0 for every call, send an id
+with each piece, a new one each time, or none; they send arguments piece by piece, all
+at once, everything so far each time, or as an object. Where two readings remain, the one
+is taken that leaves wrong arguments unparsable, because such a call is never run.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from .buffers import TextBuffer
+from .events import ToolCallEvent
+
+__all__ = ["CallSlots", "random_id"]
+
+_OWN_FIELDS = frozenset({"index", "id", "type", "function"})
+
+
+def random_id() -> str:
+    """An id for a call whose provider sent none."""
+    return f"call_{secrets.token_hex(12)}"
+
+
+class CallSlots:
+    """The tool calls of one choice, while they stream in.
+
+    Args:
+        choice: the choice's index, which the events carry.
+        new_id: makes the id of a call that came without.
+    """
+
+    def __init__(self, choice: int, new_id: Callable[[], str] = random_id) -> None:
+        self._choice = choice
+        self._new_id = new_id
+        self._slots: list[_Slot] = []
+        self._by_index: dict[int | str, _Slot] = {}
+        self._by_id: dict[str, _Slot] = {}
+
+    def feed(self, entries: Sequence[Any]) -> list[ToolCallEvent]:
+        """Take the `tool_calls` of one chunk; return what is new in them."""
+        named_here: set[int] = set()
+        events = []
+        for fields in entries:
+            if not isinstance(fields, Mapping):
+                continue
+            entry = _Entry(fields)
+            slot = self._find(entry, named_here)
+            is_new = slot is None
+            if slot is None:
+                slot = self._open(entry)
+            if entry.name:
+                named_here.add(slot.number)
+            event = self._update(slot, entry, is_new=is_new)
+            if event is not None:
+                events.append(event)
+        return events
+
+    def flush(self) -> list[ToolCallEvent]:
+        """Return the arguments that were held back: the calls end here."""
+        pieces = [(slot.number, slot.flush()) for slot in self._slots]
+        return [
+            ToolCallEvent(number, arguments=piece, choice=self._choice)
+            for number, piece in pieces
+            if piece
+        ]
+
+    def _find(self, entry: _Entry, named_here: set[int]) -> _Slot | None:
+        """The call that goes on with `entry`, or None for a new one."""
+        if entry.index is not None:
+            known = self._by_id.get(entry.id)
+            if known is not None and known.index == entry.index:
+                return known
+            slot = self._by_index.get(entry.index)
+            if slot is None or slot.is_other(entry, named=slot.number in named_here):
+                return None
+            return slot
+        if entry.id in self._by_id:
+            return self._by_id[entry.id]
+        if entry.name or not self._slots:
+            return None
+        return self._slots[-1]
+
+    def _open(self, entry: _Entry) -> _Slot:
+        slot = _Slot(len(self._slots), entry.index)
+        self._slots.append(slot)
+        if entry.index is not None:
+            self._by_index[entry.index] = slot
+        return slot
+
+    def _update(self, slot: _Slot, entry: _Entry, *, is_new: bool) -> ToolCallEvent | None:
+        new_id = new_name = None
+        if entry.id and self._by_id.setdefault(entry.id, slot) is slot and not slot.id:
+            slot.id = new_id = entry.id
+        if entry.name and not slot.name:
+            slot.name = new_name = entry.name
+        if is_new and new_id is None:
+            new_id = self._new_id()
+        arguments = slot.add(entry.arguments)
+        if not (new_id or new_name or arguments or entry.extra):
+            return None
+        return ToolCallEvent(slot.number, new_id, new_name, arguments, entry.extra, self._choice)
+
+
+class _Entry:
+    """One item of `tool_calls`, with every field of the type that the API gives it."""
+
+    __slots__ = ("arguments", "extra", "id", "index", "name")
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        index, call_id = fields.get("index"), fields.get("id")
+        self.index: int | str | None = index if type(index) in (int, str) else None
+        self.id = str(call_id) if type(call_id) is int else _text(call_id)
+        function = fields.get("function")
+        function = function if isinstance(function, Mapping) else {}
+        self.name = _text(function.get("name"))
+        self.arguments = _arguments(function.get("arguments"))
+        self.extra = {
+            name: value
+            for name, value in fields.items()
+            if name not in _OWN_FIELDS and value is not None
+        }
+
+
+class _Slot:
+    """One call. `id` is the provider's, or empty."""
+
+    __slots__ = (
+        "_held",
+        "_is_cumulative",
+        "_is_empty_object",
+        "_text",
+        "id",
+        "index",
+        "name",
+        "number",
+    )
+
+    def __init__(self, number: int, index: int | str | None) -> None:
+        self.number = number
+        self.index = index
+        self.id = ""
+        self.name = ""
+        self._text = TextBuffer()
+        self._held = ""
+        self._is_cumulative = False
+        self._is_empty_object = False
+
+    def is_other(self, entry: _Entry, *, named: bool) -> bool:
+        """Whether `entry`, which has this slot's index, is nevertheless another call.
+
+        Args:
+            entry: the next piece with the same index.
+            named: whether a piece of the same chunk has given this slot its name.
+        """
+        if self.id and entry.id:
+            # vLLM and Poolside have sent a new id with each piece of one call; a new call
+            # has a name, or comes when the last one is whole.
+            is_new = entry.name or (entry.arguments and self._is_whole())
+            return entry.id != self.id and bool(is_new)
+        if not (entry.name and self.name):
+            return False
+        # No ids: Gemini sends whole calls, all at index 0.
+        return named or (self._is_whole() and not self._repeats(entry.arguments))
+
+    def add(self, piece: str) -> str:
+        """Take the next piece of the arguments; return what is new in it.
+
+        A piece that begins with everything so far is either all of the arguments so far
+        (Perplexity's and Qwen's way), or an object in an object that happens to look
+        like it: the next piece tells, so it is held until then.
+        """
+        if not piece or self._repeats(piece):
+            return ""
+        if not len(self._text) and piece.strip() == "{}":
+            self._is_empty_object = True  # what Anthropic's API sends before the first piece
+            return ""
+        if self._held:
+            held, self._held = self._held, ""
+            self._is_cumulative = piece.startswith(held)
+            if not self._is_cumulative:
+                return self._append(held) + self.add(piece)
+        elif self._continues(piece) and not self._is_cumulative:
+            self._held = piece
+            return ""
+        is_whole = self._is_cumulative and self._continues(piece)
+        return self._append(piece[len(self._text) :] if is_whole else piece)
+
+    def flush(self) -> str:
+        """Return what was held: the reading of it that is JSON."""
+        held, self._held = self._held, ""
+        if not held:
+            return ""
+        is_whole = _is_json(held) and not _is_json(str(self._text) + held)
+        return self._append(held[len(self._text) :] if is_whole else held)
+
+    def _append(self, text: str) -> str:
+        self._text.append(text)
+        return text
+
+    def _continues(self, piece: str) -> bool:
+        return 0 < len(self._text) <= len(piece) and piece.startswith(str(self._text))
+
+    def _repeats(self, piece: str) -> bool:
+        if not len(self._text):
+            return self._is_empty_object and piece.strip() in ("", "{}")
+        return len(piece) == len(self._text) and self._is_whole() and piece == str(self._text)
+
+    def _is_whole(self) -> bool:
+        return _is_json(str(self._text)) if len(self._text) else self._is_empty_object
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _arguments(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _is_json(text: str) -> bool:
+    if not text.rstrip().endswith("}"):  # cheap, and true of all arguments
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,428 @@
+"""Chunks -> events: the only room for what providers do differently.
+
+Each quirk has a named case in `tests/wire`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, assert_never
+
+from .apierrors import foreign_body, read_error, reported_error
+from .calls import CallSlots, random_id
+from .events import (
+    DoneEvent,
+    ErrorEvent,
+    Event,
+    ExtraEvent,
+    FinishEvent,
+    ModelEvent,
+    ReasoningEvent,
+    RefusalEvent,
+    TextEvent,
+    UsageEvent,
+)
+from .messages import Usage
+from .sse import Body, Chunk, Done, ErrorFrame, Foreign, Malformed
+from .think import ThinkSplitter
+
+__all__ = ["Dialect", "parse_usage"]
+
+# Fields that are read by name, or that say nothing: padding against traffic analysis
+# (`p`, `obfuscation`) and what is the same for everyone.
+_CHUNK_FIELDS = frozenset(
+    {"choices", "created", "error", "id", "model", "obfuscation", "object", "p", "usage"}
+)
+_CHOICE_FIELDS = frozenset(
+    {"delta", "error", "finish_reason", "index", "logprobs", "message", "text", "usage"}
+)
+_DELTA_FIELDS = frozenset(
+    {
+        "content",
+        "function_call",
+        "index",
+        "reasoning",
+        "reasoning_content",
+        "reasoning_details",
+        "refusal",
+        "role",
+        "tool_calls",
+    }
+)
+# What the provider wants back in the next request, verbatim.
+_ECHOED = frozenset({"extra_content", "provider_specific_fields", "thinking_blocks"})
+# Lists and records that come in pieces: every piece counts, also one like the last.
+_IN_PIECES = frozenset({"annotations", "audio", "images", "thinking_blocks"})
+
+# The API's own word for what some servers call otherwise, so that a cut answer is marked.
+_FINISH_WORDS = {
+    "max_tokens": "length",
+    "max_output_tokens": "length",
+    "model_length": "length",
+    "model_context_window_exceeded": "length",
+    "safety": "content_filter",
+    "sensitive": "content_filter",
+}
+# Reasons that a broken-off answer is given: it must not look complete.
+_FAILED = frozenset(
+    {"abort", "aborted", "cancelled", "error", "insufficient_system_resource", "network_error"}
+)
+
+
+class Dialect:
+    """Reads the chunks of one request.
+
+    Args:
+        new_id: makes the id of a tool call that came without one.
+    """
+
+    def __init__(self, new_id: Callable[[], str] = random_id) -> None:
+        self._new_id = new_id
+        self._choices: dict[int, _Choice] = {}
+        self._seen: dict[str, Any] = {}  # the fields of a chunk as they were last
+
+    def feed(self, chunk: Chunk) -> list[Event]:
+        """Return what `chunk` says, in order; an error comes last."""
+        if isinstance(chunk, dict):
+            return self._chunk(chunk)
+        match chunk:
+            case Done():
+                return [*self.close(), DoneEvent()]
+            case ErrorFrame(value):
+                return [reported_error(value)]
+            case Malformed(reason):
+                return [ErrorEvent(reason)]
+            case Body(value):
+                return self._body(value)
+            case Foreign(text):
+                return [foreign_body(text)]
+            case _:
+                assert_never(chunk)
+
+    def close(self) -> list[Event]:
+        """Return what was held back, such as a partial tag: the stream has ended."""
+        return [event for choice in self._choices.values() for event in choice.flush()]
+
+    def _chunk(self, chunk: dict[str, Any]) -> list[Event]:
+        events: list[Event] = []
+        seen = self._seen
+        for name, value in chunk.items():
+            if name not in _CHUNK_FIELDS and seen.get(name) != value:
+                seen[name] = value
+                if not _is_empty(value):
+                    events.append(ExtraEvent(name, value))
+        if chunk.get("model") != seen.get("model") or chunk.get("id") != seen.get("id"):
+            events += self._names(chunk)
+        choices = chunk.get("choices")
+        if isinstance(choices, list):
+            for fields in choices:
+                if isinstance(fields, dict):
+                    self._choice(fields).read(fields, events)
+        usage = chunk.get("usage") or _usage_elsewhere(chunk)
+        if usage and usage != seen.get("usage"):  # some send the same with every chunk
+            seen["usage"] = usage
+            _read_usage(usage, events)
+        error = read_error(chunk)
+        if error is not None:
+            events.append(error)
+        return events
+
+    def _names(self, chunk: dict[str, Any]) -> list[Event]:
+        """The model and the completion's id, when the provider first says them or changes them."""
+        new = {
+            name: value
+            for name in ("model", "id")
+            if (value := _text(chunk.get(name))) and value != self._seen.get(name)
+        }
+        self._seen |= new
+        return [ModelEvent(new.get("model"), new.get("id"))] if new else []
+
+    def _choice(self, fields: dict[str, Any]) -> _Choice:
+        index = fields.get("index")
+        number = index if type(index) is int else 0
+        choice = self._choices.get(number)
+        if choice is None:
+            choice = self._choices[number] = _Choice(number, self._new_id)
+        return choice
+
+    def _body(self, value: Any) -> list[Event]:
+        """A server that ignored `stream`: the whole completion, or an error, at once."""
+        if isinstance(value, dict) and value.get("choices"):
+            events = [*self._chunk(value), *self.close()]
+            return events if value.get("error") else [*events, DoneEvent()]
+        error = read_error(value) if isinstance(value, dict) else None
+        if error is None and isinstance(value, list) and value and isinstance(value[0], dict):
+            error = read_error(value[0])
+        if error is not None:
+            return [error]
+        said = reported_error(value).message
+        return [ErrorEvent(f"no chat completion but JSON: {said} · check the base URL")]
+
+
+class _Choice:
+    """What has to be remembered of one choice, from chunk to chunk."""
+
+    __slots__ = ("_calls", "_channel", "_had_delta", "_number", "_seen", "_splitter")
+
+    def __init__(self, number: int, new_id: Callable[[], str]) -> None:
+        self._number = number
+        self._channel: str | None = None  # where the reasoning comes from: one place only
+        self._splitter: ThinkSplitter | None = ThinkSplitter()
+        self._calls = CallSlots(number, new_id)
+        self._seen: dict[str, Any] = {}
+        self._had_delta = False
+
+    def read(self, fields: dict[str, Any], events: list[Event]) -> None:
+        """Add what one entry of `choices` says to `events`."""
+        delta = self._part(fields)
+        content = delta.get("content")
+        if type(content) is str and len(delta) == 1:  # the common chunk
+            if content:
+                self._add_text(content, events)
+        elif delta:
+            self._read_delta(delta, events)
+        if len(fields) > 2 or "delta" not in fields or "index" not in fields:
+            self._read_rest(fields, events)
+
+    def flush(self) -> list[Event]:
+        """What was held back, because the choice has ended."""
+        events: list[Event] = []
+        self._stop_splitting(events)
+        events += self._calls.flush()
+        return events
+
+    def _part(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """The new part of the message.
+
+        Perplexity and Writer send a `message` beside the `delta`: it repeats what came.
+        """
+        delta = fields.get("delta")
+        if isinstance(delta, dict):
+            self._had_delta = True
+            return delta
+        message = fields.get("message")
+        if isinstance(message, dict) and not self._had_delta:
+            return message
+        text = fields.get("text")  # the older completions API
+        return {"content": text} if isinstance(text, str) else {}
+
+    def _read_delta(self, delta: dict[str, Any], events: list[Event]) -> None:
+        self._read_reasoning(delta, events)
+        content = delta.get("content")
+        if content:
+            self._read_content(content, events)
+        refusal = delta.get("refusal")
+        if refusal and isinstance(refusal, str):
+            events.append(RefusalEvent(refusal, self._number))
+        calls = delta.get("tool_calls")
+        if isinstance(calls, list):
+            events += self._calls.feed(calls)
+        call = delta.get("function_call")  # the API before `tool_calls`
+        if isinstance(call, dict):
+            events += self._calls.feed([{"index": "function_call", "function": call}])
+        for name, value in delta.items():
+            if name not in _DELTA_FIELDS:
+                self._keep(name, value, events)
+
+    def _read_rest(self, fields: dict[str, Any], events: list[Event]) -> None:
+        """What stands beside the delta."""
+        for name, value in fields.items():
+            if name not in _CHOICE_FIELDS:
+                self._keep(name, value, events)
+        logprobs = fields.get("logprobs")
+        if isinstance(logprobs, dict):
+            events.append(ExtraEvent("logprobs", logprobs, choice=self._number))
+        usage = fields.get("usage")  # Moonshot's place for it
+        if usage:
+            _read_usage(usage, events)
+        reason = fields.get("finish_reason")
+        if reason and isinstance(reason, str):
+            self._finish(reason, fields, events)
+        if fields.get("error"):
+            events.append(reported_error(fields["error"]))
+
+    # -- text and reasoning ------------------------------------------------------
+
+    def _add_text(self, text: str, events: list[Event]) -> None:
+        if self._splitter is None:
+            events.append(TextEvent(text, self._number))
+            return
+        for kind, piece in self._splitter.feed(text):
+            self._add_piece(kind, piece, events)
+        if self._splitter.is_done:
+            self._splitter = None
+
+    def _add_piece(self, kind: str, piece: str, events: list[Event]) -> None:
+        if kind == "text":
+            events.append(TextEvent(piece, self._number))
+        else:
+            self._add_reasoning("<think>", piece, events)
+
+    def _stop_splitting(self, events: list[Event]) -> None:
+        splitter, self._splitter = self._splitter, None
+        for kind, piece in splitter.close() if splitter else ():
+            self._add_piece(kind, piece, events)
+
+    def _add_reasoning(self, channel: str, text: str, events: list[Event]) -> bool:
+        """Add reasoning, unless it already comes from another place; return whether it was."""
+        if self._channel is None:
+            self._channel = channel
+            if channel != "<think>":
+                self._stop_splitting(events)
+        if self._channel != channel:
+            return False
+        echo_as = channel if channel == "reasoning_content" else None
+        events.append(ReasoningEvent(text, self._number, echo_as))
+        return True
+
+    def _read_reasoning(self, delta: dict[str, Any], events: list[Event]) -> None:
+        details = delta.get("reasoning_details")
+        if details and isinstance(details, list):
+            events.append(ExtraEvent("reasoning_details", details, echo=True, choice=self._number))
+            text = "".join(_detail_text(detail) for detail in details)
+            if text and self._add_reasoning("reasoning_details", text, events):
+                return
+        for channel in ("reasoning_content", "reasoning"):
+            text = _text(delta.get(channel))
+            if text and self._add_reasoning(channel, text, events):
+                return
+
+    def _read_content(self, content: Any, events: list[Event]) -> None:
+        """Content is text, or a list of parts (Mistral's thinking, Databricks' reasoning)."""
+        if isinstance(content, str):
+            self._add_text(content, events)
+            return
+        if isinstance(content, dict):
+            content = [content]
+        for part in content if isinstance(content, list) else ():
+            if isinstance(part, str):
+                self._add_text(part, events)
+            elif isinstance(part, dict):
+                self._read_part(part, events)
+
+    def _read_part(self, part: dict[str, Any], events: list[Event]) -> None:
+        match part.get("type"):
+            case "thinking" | "reasoning":
+                text = _joined(part.get("thinking") or part.get("summary") or part.get("text"))
+                if text:
+                    self._add_reasoning("thinking", text, events)
+            case "text" | "output_text":
+                text = _joined(part.get("text"))
+                if text:
+                    self._add_text(text, events)
+            case "refusal":
+                text = _text(part.get("refusal"))
+                if text:
+                    events.append(RefusalEvent(text, self._number))
+            case "image_url":
+                events.append(ExtraEvent("images", [part], choice=self._number))
+            case _:
+                events.append(ExtraEvent("content_parts", [part], choice=self._number))
+
+    # -- the rest ----------------------------------------------------------------
+
+    def _keep(self, name: str, value: Any, events: list[Event]) -> None:
+        """Keep a field that is not understood, once, as long as it stays the same."""
+        if _is_empty(value):
+            return
+        if name not in _IN_PIECES:
+            if self._seen.get(name) == value:
+                return
+            self._seen[name] = value
+        events.append(ExtraEvent(name, value, name in _ECHOED, self._number))
+
+    def _finish(self, reason: str, fields: dict[str, Any], events: list[Event]) -> None:
+        events += self.flush()
+        word = _FINISH_WORDS.get(reason.lower(), reason)
+        native = _text(fields.get("native_finish_reason")).lower()
+        if word in ("stop", "tool_calls") and _FINISH_WORDS.get(native, native) == "length":
+            word = "length"  # OpenRouter says `tool_calls` where the upstream model was cut
+        elif word != reason:
+            self._keep("native_finish_reason", reason, events)
+        events.append(FinishEvent(word, self._number))
+        if reason.lower() in _FAILED and not fields.get("error"):
+            events.append(ErrorEvent(f"the answer was broken off ({reason})", reason))
+
+
+# -- values ----------------------------------------------------------------------
+
+
+def parse_usage(usage: Mapping[str, Any]) -> Usage:
+    """Token counts, whatever the provider calls them; what is missing is None."""
+    prompt = _details(
+        usage, "prompt_tokens_details", "input_tokens_details", "prompt_token_details"
+    )
+    completion = _details(usage, "completion_tokens_details", "output_tokens_details")
+    return Usage(
+        prompt_tokens=_count(usage, "prompt_tokens", "input_tokens"),
+        completion_tokens=_count(usage, "completion_tokens", "output_tokens"),
+        total_tokens=_count(usage, "total_tokens"),
+        cached_tokens=_first(
+            _count(prompt, "cached_tokens"),
+            # DeepSeek; Anthropic and Databricks; Moonshot
+            _count(usage, "prompt_cache_hit_tokens", "cache_read_input_tokens", "cached_tokens"),
+        ),
+        reasoning_tokens=_first(
+            _count(completion, "reasoning_tokens"),
+            _count(usage, "reasoning_tokens"),  # Perplexity
+        ),
+    )
+
+
+def _usage_elsewhere(chunk: dict[str, Any]) -> Any:
+    groq = chunk.get("x_groq")
+    return groq.get("usage") if isinstance(groq, dict) else None
+
+
+def _read_usage(usage: Any, events: list[Event]) -> None:
+    if not isinstance(usage, dict):
+        return
+    counts = parse_usage(usage)
+    if counts == _NO_USAGE:
+        return
+    events.append(UsageEvent(counts))
+    if not usage.keys() <= _PLAIN_USAGE:
+        events.append(ExtraEvent("usage", usage))  # costs, and counts of the provider's own
+
+
+_NO_USAGE = Usage()
+_PLAIN_USAGE = {"prompt_tokens", "completion_tokens", "total_tokens"}
+
+
+def _details(usage: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    found = (usage.get(name) for name in names)
+    return next((value for value in found if isinstance(value, Mapping)), {})
+
+
+def _count(counts: Mapping[str, Any], *names: str) -> int | None:
+    for name in names:
+        value = counts.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+            return int(value)
+    return None
+
+
+def _first(*counts: int | None) -> int | None:
+    return next((count for count in counts if count is not None), None)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _joined(value: Any) -> str:
+    """Text, or the text of a list of text parts."""
+    if isinstance(value, list):
+        return "".join(_text(part.get("text")) for part in value if isinstance(part, dict))
+    return _text(value)
+
+
+def _detail_text(detail: Any) -> str:
+    """The readable part of one of OpenRouter's `reasoning_details`; encrypted ones have none."""
+    if not isinstance(detail, dict):
+        return ""
+    return _text(detail.get("text")) or _text(detail.get("summary"))
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, str | list | dict) and not value)

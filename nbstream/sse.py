@@ -1,0 +1,371 @@
+"""Bytes -> JSON chunks: the framing of server-sent events, and nothing of their meaning.
+
+Two standards are read at once: the event stream of the HTML specification
+(https://html.spec.whatwg.org/multipage/server-sent-events.html), and what servers make
+of it: one line feed between events, an `error:` field, bare JSON lines, a body that is
+no stream at all. The body's first bytes decide which it is, because the Content-Type of
+real servers is wrong in both directions.
+
+Bad input never raises: it comes out as a chunk that says so, in its place in the
+stream, so that what came before it is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+__all__ = ["DONE", "Body", "Chunk", "Decoder", "Done", "ErrorFrame", "Foreign", "Malformed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The stream said `[DONE]`."""
+
+
+DONE = Done()
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorFrame:
+    """An `error:` field or an `event: error` frame; `value` is its JSON, else its text."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """Something in the stream that cannot be read; `reason` is one line for people."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The whole body is one JSON value instead of a stream."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """The body is neither a stream nor JSON; `text` is how it begins."""
+
+    text: str
+
+
+#: A dict is the JSON object of one event.
+Chunk = dict[str, Any] | Done | ErrorFrame | Malformed | Body | Foreign
+
+_MAX_LINE = 16 * 2**20  # bytes; an image in base64 fits, a runaway server does not
+_MAX_TOTAL = 2**30  # bytes; a million tokens are about 300 MB on the wire
+_MAX_DEPTH = 250  # nested containers; what is kept must be writable as JSON again
+_FOREIGN_KEPT = 8192  # bytes of a foreign body; only an excerpt is ever shown
+_BOM = b"\xef\xbb\xbf"
+_NOT_JSON: Any = object()  # what `_parse` returns for text that is no JSON
+
+_FIELDS = ("data", "event", "error", "id", "retry", "")  # `error` is llama.cpp's own
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def _finite(number: str) -> float | None:
+    value = float(number)
+    return value if math.isfinite(value) else None
+
+
+# NaN and infinities are no JSON, so a notebook that holds them cannot be read again.
+_scan = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite).raw_decode
+
+
+class Decoder:
+    """Decodes one response body. Any split of its bytes gives the same chunks.
+
+    Args:
+        max_line: bytes that one line, or one event of several lines, may have.
+        max_total: bytes that the whole body may have.
+
+    Beyond a limit the stream ends with one `Malformed`.
+    """
+
+    def __init__(self, *, max_line: int = _MAX_LINE, max_total: int = _MAX_TOTAL) -> None:
+        self._max_line = max_line
+        self._left = max_total
+        self._kind: Literal["unknown", "events", "json", "foreign", "over"] = "unknown"
+        self._tail = bytearray()  # what came after the last line end
+        self._after_cr = False
+        self._chunks: list[Chunk] = []
+        self._event = ""
+        self._data: list[str] = []  # data lines of an event that are no JSON so far
+        self._data_size = 0
+        self._saw_field = False
+        self._stray = ""  # the first line that is no field
+
+    def feed(self, data: bytes) -> list[Chunk]:
+        """Take the next bytes; return the chunks that they complete."""
+        too_long = len(data) > self._left
+        if too_long:
+            data = data[: self._left]
+        self._left -= len(data)
+        self._take(self._unify_line_ends(data))
+        if too_long and self._kind != "over":
+            self._give_up("the stream is longer than any answer")
+        return self._emit()
+
+    def close(self) -> list[Chunk]:
+        """End the body; return what stood in its last, unfinished line.
+
+        A last event that is no JSON is where the connection was cut, and no error.
+        """
+        if self._kind == "unknown":
+            self._sniff(self._tail, at_end=True)
+        if self._kind == "json":
+            self._close_json()
+        elif self._kind == "foreign":
+            self._chunks.append(Foreign(self._tail.decode("utf-8", "replace")))
+        elif self._kind == "events":
+            self._close_events()
+        self._kind = "over"
+        self._tail.clear()
+        return self._emit()
+
+    # -- bytes to lines ----------------------------------------------------------
+
+    def _unify_line_ends(self, data: bytes) -> bytes:
+        if self._after_cr and data.startswith(b"\n"):
+            data = data[1:]
+            self._after_cr = False
+        if data:
+            self._after_cr = data.endswith(b"\r")
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
+
+    def _take(self, data: bytes) -> None:
+        if self._kind == "unknown":
+            self._tail += data
+            data = self._sniff(self._tail)
+        match self._kind:
+            case "events":
+                self._take_lines(data)
+            case "json":
+                self._tail += data
+                if len(self._tail) > self._max_line:
+                    self._give_up("the body is one JSON value, and too long")
+            case "foreign":
+                self._tail += data[: _FOREIGN_KEPT - len(self._tail)]
+
+    def _sniff(self, start: bytearray, *, at_end: bool = False) -> bytes:
+        """Decide what the body is; return its bytes so far once that is known."""
+        if not at_end and len(start) < len(_BOM) and _BOM.startswith(start):
+            return b""
+        head = bytes(start).removeprefix(_BOM).lstrip()
+        if not head:
+            start[:] = start[:3] if start.startswith(_BOM) else b" "  # blank: a keep-alive
+            return b""
+        start.clear()
+        self._kind = "json" if head[:1] in b"{[" else "foreign" if head[:1] == b"<" else "events"
+        if at_end:
+            self._take(head)
+            return b""
+        return head
+
+    def _take_lines(self, data: bytes) -> None:
+        end = data.rfind(b"\n") + 1
+        if not end:
+            self._tail += data
+        else:
+            block = bytes(self._tail) + data[:end]
+            self._tail[:] = data[end:]
+            if len(block) > self._max_line:
+                self._take_checked(block)
+            else:
+                self._read_lines(block.decode("utf-8", "replace"))
+        if len(self._tail) > self._max_line:
+            self._give_up_line()
+
+    def _take_checked(self, block: bytes) -> None:
+        """Read line by line, because one of them may be too long."""
+        for line in block.split(b"\n")[:-1]:
+            if len(line) > self._max_line:
+                self._give_up_line()
+            if self._kind == "over":
+                return
+            self._read_lines(line.decode("utf-8", "replace") + "\n")
+
+    def _give_up_line(self) -> None:
+        self._give_up(f"one event is longer than {self._max_line:,} bytes")
+
+    def _give_up(self, reason: str) -> None:
+        if self._kind != "over":
+            self._chunks.append(Malformed(reason))
+        self._kind = "over"
+        self._tail.clear()
+        self._data.clear()
+
+    def _emit(self) -> list[Chunk]:
+        chunks, self._chunks = self._chunks, []
+        return chunks
+
+    # -- lines to chunks ---------------------------------------------------------
+
+    def _read_lines(self, text: str) -> None:
+        """Read `text`, which ends with a line end."""
+        lines = text.split("\n")
+        lines.pop()
+        plain = not _has_surrogate_escapes(text)
+        for line in lines:
+            # The common line, without the calls of the general case below.
+            if plain and line.startswith("data: {") and not self._event and not self._data:
+                try:
+                    value, end = _scan(line, 6)
+                except (ValueError, RecursionError):
+                    end = -1
+                if end == len(line) and not _may_be_deep(line):
+                    self._saw_field = True
+                    self._chunks.append(value)
+                    continue
+            self._read_line(line)
+            if self._kind == "over":
+                return
+
+    def _read_line(self, line: str) -> None:
+        if not line:
+            self._end_event()
+            return
+        name, colon, value = line.partition(":")
+        if colon and name in _FIELDS:
+            self._saw_field = True
+        match name:
+            case "data":
+                self._read_data(value.strip())
+            case "event":
+                self._event = value.strip()
+            case "error":
+                self._chunks.append(_error_frame(value.strip()))
+            case _ if line.startswith("{"):
+                self._read_bare_json(line)
+            case _:
+                self._stray = self._stray or line[:_FOREIGN_KEPT]
+
+    def _read_data(self, payload: str) -> None:
+        """One data line: an event of its own if it is JSON, else a line of a longer one.
+
+        An event is not held until its blank line, because some servers send none.
+        """
+        if not self._data:
+            if not payload:
+                return
+            value = DONE if payload == "[DONE]" else _parse(payload)
+            if value is not _NOT_JSON:
+                self._add(value)
+                return
+        self._data.append(payload)
+        self._data_size += len(payload)
+        if self._data_size > self._max_line:
+            self._give_up_line()
+
+    def _end_event(self) -> None:
+        if self._data:
+            self._add(_parse(self._text()))
+            self._data.clear()
+            self._data_size = 0
+        self._event = ""
+
+    def _read_bare_json(self, line: str) -> None:
+        """A JSON object without `data:`, which some gateways put in when they fail."""
+        value = _parse(line)
+        if isinstance(value, dict):
+            self._add(value)
+
+    def _add(self, value: Any) -> None:
+        """Add what one event says; text that is no JSON still stands in `_data`."""
+        if value is DONE:
+            self._chunks.append(DONE)
+        elif self._event == "ping" or value is None:
+            return
+        elif self._event == "error":
+            self._chunks.append(ErrorFrame(self._text() if value is _NOT_JSON else value))
+        elif isinstance(value, dict):
+            self._chunks.append(value)
+        elif isinstance(value, list) and value and all(isinstance(v, dict) for v in value):
+            self._chunks += value  # Gemini's compatibility layer wraps its errors in a list
+        else:
+            shown = self._text() if value is _NOT_JSON else json.dumps(value)
+            self._chunks.append(Malformed(f"an event is no JSON object: {shown[:80]!r}"))
+
+    def _text(self) -> str:
+        return "\n".join(self._data)
+
+    # -- the end -----------------------------------------------------------------
+
+    def _close_json(self) -> None:
+        text = self._tail.decode("utf-8", "replace").strip()
+        value = _parse(text)
+        self._chunks.append(Foreign(text[:_FOREIGN_KEPT]) if value is _NOT_JSON else Body(value))
+
+    def _close_events(self) -> None:
+        self._read_lines(self._tail.decode("utf-8", "replace") + "\n")
+        if self._data:
+            value = _parse(self._text())
+            if value is not _NOT_JSON or self._event == "error":
+                self._add(value)
+        cut = any(f"{name}:".startswith(self._stray) for name in _FIELDS)
+        if not self._saw_field and not cut:
+            self._chunks.append(Foreign(self._stray))
+
+
+def _error_frame(text: str) -> ErrorFrame:
+    value = _parse(text)
+    return ErrorFrame(text if value is _NOT_JSON else value)
+
+
+def _parse(text: str) -> Any:
+    """The JSON value of `text`, safe to keep and to write again, or `_NOT_JSON`."""
+    try:
+        value, end = _scan(text)
+    except (ValueError, RecursionError):
+        return _NOT_JSON
+    if end != len(text):
+        return _NOT_JSON
+    if _may_be_deep(text) and _is_deep(value):
+        return _NOT_JSON
+    if _has_surrogate_escapes(text):
+        return _without_surrogates(value)
+    return value
+
+
+def _has_surrogate_escapes(text: str) -> bool:
+    return "\\" in text and ("\\ud" in text or "\\uD" in text)
+
+
+def _may_be_deep(text: str) -> bool:
+    """Cheap, and true of every JSON text nested deeper than allowed."""
+    return len(text) > 2 * _MAX_DEPTH < 2 * (text.count("{") + text.count("["))
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        level = [
+            child
+            for parent in level
+            if isinstance(parent, dict | list)
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _without_surrogates(value: Any) -> Any:
+    """`value` with lone surrogates as U+FFFD: no file can be written with them."""
+    if isinstance(value, str):
+        return _SURROGATES.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_without_surrogates(entry) for entry in value]
+    if isinstance(value, dict):
+        return {
+            _without_surrogates(key): _without_surrogates(entry) for key, entry in value.items()
+        }
+    return value
