@@ -1,0 +1,94 @@
+"""Which view an answer gets."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from ..errors import UsageError
+from ..response import Response
+from .protocol import View
+from .terminal import TerminalView
+
+__all__ = ["VIEWS", "choose_view", "has_rich_output"]
+
+VIEWS = ("auto", "widget", "display", "text")
+
+log = logging.getLogger("nbstream")
+
+
+def choose_view(name: str, *, owns_cell: bool, image_hosts: frozenset[str] = frozenset()) -> View:
+    """The view called `name`; `auto` is the best that the front end is known to have.
+
+    Args:
+        name: one of `VIEWS`.
+        owns_cell: whether nothing else is shown in the cell, so that its output may be
+            replaced.
+        image_hosts: the hosts whose images may be shown as images.
+
+    Raises:
+        UsageError: there is no view of this name.
+    """
+    if name not in VIEWS:
+        raise UsageError(f"no view {name!r}: use one of {', '.join(VIEWS)}")
+    wanted = _automatic() if name == "auto" else name
+    if wanted == "text":
+        return TerminalView()
+    from .display import DisplayView
+
+    display = DisplayView(owns_cell=owns_cell, image_hosts=image_hosts)
+    if wanted == "display":
+        return display
+    try:
+        from .widget import WidgetView
+    except Exception:  # whatever is wrong with a widget package, the answer is shown
+        log.debug("no widgets in this kernel", exc_info=True)
+        return display
+    return _FirstThatOpens(WidgetView(image_hosts=image_hosts), display)
+
+
+def has_rich_output() -> bool:
+    """Whether this is a kernel: its front end shows more than text."""
+    if "IPython" not in sys.modules:
+        return False
+    from IPython.core.getipython import get_ipython
+
+    return getattr(get_ipython(), "kernel", None) is not None
+
+
+def _automatic() -> str:
+    """A kernel cannot see its front end; it can see who started it."""
+    if not has_rich_output():
+        return "text"
+    # Jupyter Server names a session; VS Code's kernels inherit its variables, the shells
+    # in its terminal do not; Colab has its package.
+    has_widgets = (
+        "JPY_SESSION_NAME" in os.environ
+        or "VSCODE_PID" in os.environ
+        or "VSCODE_CWD" in os.environ
+        or "google.colab" in sys.modules
+    )
+    return "widget" if has_widgets else "display"
+
+
+class _FirstThatOpens:
+    """Shows the answer with `first`, or with `second` where `first` cannot be opened."""
+
+    def __init__(self, first: View, second: View) -> None:
+        self._view = first
+        self._second = second
+
+    def open(self, response: Response) -> None:
+        try:
+            self._view.open(response)
+        except Exception:  # whatever is wrong with a widget, the answer is shown
+            log.debug("the widget could not be made", exc_info=True)
+            self._view = self._second
+            self._view.open(response)
+
+    def update(self, response: Response) -> None:
+        self._view.update(response)
+
+    def close(self, response: Response) -> None:
+        self._view.close(response)

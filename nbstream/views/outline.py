@@ -1,0 +1,211 @@
+"""The live answer as sections, and what changed since the last frame.
+
+A section is one reasoning fold, one stretch of text, or one tool call; sections come in
+the order in which they are shown. `Outline.advance` turns what a growing `Response` says
+now into operations, lists that begin with their name:
+
+=====================================  ===============================================
+`["add", id, kind, before, title]`     a new section, before section `before` or last
+`["doc", id, patch operations]`        the markdown of section `id` changed
+`["text", id, piece]`                  more of a call's arguments
+`["title", id, title]`                 the fold's title
+`["result", id, text, failed]`         what a tool call came to
+`["settle", id]`                       the fold need not stay open for the reader
+`["status", model, notice]`            the line that is there while the answer runs
+=====================================  ===============================================
+
+`Outline.state` is the same as a whole, for a page that missed something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+from ..buffers import TextBuffer
+from ..render.patches import Document
+from ..render.summary import call_line, reasoning_line
+from ..response import CallDraft, Response, Round
+
+__all__ = ["Operation", "Outline"]
+
+Operation = list[Any]
+Kind = Literal["reasoning", "answer", "refusal", "call"]
+
+_RESULT_SHOWN = 4_000  # characters of a tool's result; the record keeps all of it
+
+
+class Outline:
+    """Follows one growing `Response`.
+
+    Args:
+        image_hosts: the hosts whose images may be shown as images.
+    """
+
+    def __init__(self, image_hosts: frozenset[str] = frozenset()) -> None:
+        self._image_hosts = image_hosts
+        self._rounds: list[_RoundOutline] = []
+        self._status = ("", "")
+        self._sections = 0
+
+    def advance(self, response: Response) -> list[Operation]:
+        """The operations that lead from the last call to what `response` says now."""
+        operations: list[Operation] = []
+        while len(self._rounds) < len(response.rounds):
+            self._rounds.append(_RoundOutline(self._number, self._new_document))
+        for i, turn in enumerate(response.rounds):
+            is_over = response.done or i + 1 < len(response.rounds)
+            operations += self._rounds[i].advance(turn, is_over=is_over)
+        status = (response.model or "", response.notice)
+        if status != self._status:
+            self._status = status
+            operations.append(["status", *status])
+        return operations
+
+    def state(self) -> dict[str, Any]:
+        """All sections as they stand."""
+        sections = [section.state() for turn in self._rounds for section in turn.sections]
+        return {"sections": sections, "status": list(self._status)}
+
+    @property
+    def size(self) -> int:
+        """Characters shown so far."""
+        return sum(section.shown for turn in self._rounds for section in turn.sections)
+
+    def _number(self) -> int:
+        self._sections += 1
+        return self._sections
+
+    def _new_document(self) -> Document:
+        return Document(image_hosts=self._image_hosts)
+
+
+class _RoundOutline:
+    """The sections of one round: reasoning, text, refusal, tool calls."""
+
+    def __init__(self, number: Callable[[], int], new_document: Callable[[], Document]) -> None:
+        self._number = number
+        self._new_document = new_document
+        self._prose: dict[Kind, _Prose] = {}
+        self._calls: list[_Call] = []
+
+    @property
+    def sections(self) -> list[_Prose | _Call]:
+        order: tuple[Kind, ...] = ("reasoning", "answer", "refusal")
+        return [*(self._prose[kind] for kind in order if kind in self._prose), *self._calls]
+
+    def advance(self, turn: Round, *, is_over: bool) -> Iterator[Operation]:
+        ended = is_over or turn.ended  # a provider may send more after its finish_reason
+        yield from self._read("reasoning", turn.reasoning, is_over=is_over)
+        answered = len(turn.text) or len(turn.refusal) or turn.calls or ended
+        if answered and "reasoning" in self._prose:
+            yield from self._prose["reasoning"].settle(reasoning_line(turn))
+        yield from self._read("answer", turn.text, is_over=is_over)
+        yield from self._read("refusal", turn.refusal, is_over=is_over)
+        for i, draft in enumerate(turn.calls):
+            if i == len(self._calls):
+                self._calls.append(_Call(self._number()))
+                yield self._added(self._calls[i], "call")
+            is_whole = ended or i + 1 < len(turn.calls)
+            yield from self._calls[i].advance(draft, is_whole=is_whole)
+
+    def _read(self, kind: Kind, text: TextBuffer, *, is_over: bool) -> Iterator[Operation]:
+        if kind not in self._prose:
+            if not len(text):
+                return
+            title = "Reasoning" if kind == "reasoning" else ""
+            self._prose[kind] = _Prose(self._number(), kind, title, self._new_document())
+            yield self._added(self._prose[kind], kind)
+        yield from self._prose[kind].advance(text, is_over=is_over)
+
+    def _added(self, section: _Prose | _Call, kind: Kind) -> Operation:
+        after = self.sections[self.sections.index(section) + 1 :]
+        return ["add", section.number, kind, after[0].number if after else None, section.title]
+
+
+class _Prose:
+    """Reasoning, the answer's text or a refusal: markdown that grows."""
+
+    def __init__(self, number: int, kind: Kind, title: str, document: Document) -> None:
+        self.number = number
+        self.title = title
+        self.shown = 0
+        self._kind = kind
+        self._document = document
+        self._is_settled = False
+        self._is_closed = False
+
+    def advance(self, text: TextBuffer, *, is_over: bool) -> Iterator[Operation]:
+        piece = text.since(self.shown)
+        if piece:
+            self.shown += len(piece)
+            self._document.feed(piece)
+            yield from self._changed(self._document.patch())
+        if is_over and not self._is_closed:
+            self._is_closed = True
+            yield from self._changed(self._document.close())
+
+    def _changed(self, operations: list[Any]) -> Iterator[Operation]:
+        if operations:
+            yield ["doc", self.number, operations]
+
+    def settle(self, title: str) -> Iterator[Operation]:
+        """What follows has begun: name the fold for good, and let it close."""
+        if not self._is_settled:
+            self._is_settled, self.title = True, title
+            yield ["title", self.number, title]
+            yield ["settle", self.number]
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "id": self.number,
+            "kind": self._kind,
+            "title": self.title,
+            "settled": self._is_settled,
+            "doc": self._document.snapshot(),
+        }
+
+
+class _Call:
+    """A tool call: its arguments as they stream, later its result."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.title = ""
+        self.shown = 0
+        self._arguments = TextBuffer()
+        self._is_whole = False
+        self._result: tuple[str, bool] | None = None
+
+    def advance(self, draft: CallDraft, *, is_whole: bool) -> Iterator[Operation]:
+        self._arguments = draft.arguments
+        piece = draft.arguments.since(self.shown)
+        if piece:
+            self.shown += len(piece)
+            yield ["text", self.number, piece]
+        ends = (is_whole, draft.result is not None) != (self._is_whole, self._result is not None)
+        self._is_whole = is_whole
+        if draft.result is not None and self._result is None:
+            self._result = (_shortened(draft.result.content), draft.result.is_error)
+            yield ["result", self.number, *self._result]
+        if ends or not is_whole:
+            yield from self._named(call_line(draft.call()) if is_whole else f"{draft.name}…")
+
+    def _named(self, title: str) -> Iterator[Operation]:
+        if title != self.title:
+            self.title = title
+            yield ["title", self.number, title]
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "id": self.number,
+            "kind": "call",
+            "title": self.title,
+            "text": str(self._arguments),
+            "result": self._result,
+        }
+
+
+def _shortened(text: str) -> str:
+    hidden = len(text) - _RESULT_SHOWN
+    return text if hidden <= 0 else f"{text[:_RESULT_SHOWN]}\n… {hidden:,} more characters"

@@ -1,0 +1,70 @@
+// @ts-check
+// One view of an answer: its sections, and the line below them.
+
+import { addCodeTools } from "./code.js";
+import { createSections } from "./sections.js";
+import { createStatus } from "./status.js";
+import { createEnding } from "./ending.js";
+import { followEnd } from "./follow.js";
+
+/**
+ * @param {HTMLElement} host the element to fill
+ * @param {(block: Element) => void} typeset sets the formulas in a block
+ */
+export function createAnswer(host, typeset) {
+  host.classList.add("nbs-host");
+  const root = document.createElement("div");
+  // The classes of Jupyter's own rendered markdown: what is shown live looks as it will stay.
+  root.className = "nbs-answer jp-RenderedHTMLCommon jp-RenderedMarkdown";
+  root.setAttribute("aria-busy", "true");
+  host.append(root);
+
+  const sections = createSections(root, (block) => {
+    addCodeTools(block);
+    typeset(block);
+  });
+  const stopFollowing = followEnd(root);
+  /** @type {ReturnType<typeof createStatus> | null} */
+  let status = null;
+
+  /** @param {any} summary */
+  function end(summary) {
+    status?.remove();
+    status = null;
+    root.setAttribute("aria-busy", "false");
+    root.append(...createEnding(summary));
+  }
+
+  return {
+    root,
+
+    /** @param {import("./store.js").State} state */
+    load(state) {
+      sections.load(state.sections);
+      if (state.end) {
+        end(state.end);
+        return;
+      }
+      if (!status) {
+        status = createStatus(state.seconds);
+        root.append(status.element);
+      }
+      status.update(...state.status);
+    },
+
+    /** @param {import("./store.js").Operation[]} ops */
+    apply(ops) {
+      for (const op of ops) {
+        if (op[0] === "status") status?.update(op[1], op[2]);
+        else if (op[0] === "end") end(op[1]);
+        else sections.apply(op);
+      }
+    },
+
+    remove() {
+      stopFollowing();
+      status?.remove();
+      root.remove();
+    },
+  };
+}

@@ -1,0 +1,50 @@
+// @ts-check
+// Folded sections. What the reader opens or closes stays as she left it.
+
+/**
+ * @typedef {object} Fold
+ * @property {HTMLDetailsElement} element
+ * @property {HTMLElement} body
+ * @property {(title: string) => void} title
+ * @property {(open: boolean) => void} suggest opens or closes, unless the reader has done so
+ * @property {() => boolean} isTouched whether the reader has opened or closed it
+ * @property {(open: boolean) => void} keep opens or closes, as the reader wants it
+ */
+
+/**
+ * @param {string} title
+ * @param {boolean} [open]
+ * @returns {Fold}
+ */
+export function createFold(title, open = false) {
+  const element = document.createElement("details");
+  element.className = "nbs-fold";
+  element.open = open;
+  const summary = document.createElement("summary");
+  summary.dir = "auto";
+  summary.textContent = title;
+  const body = document.createElement("div");
+  body.className = "nbs-fold-body";
+  body.dir = "auto";
+  element.append(summary, body);
+
+  let touched = false;
+  summary.addEventListener("click", () => {
+    touched = true;
+  });
+  return {
+    element,
+    body,
+    title(text) {
+      summary.textContent = text;
+    },
+    suggest(wanted) {
+      if (!touched) element.open = wanted;
+    },
+    isTouched: () => touched,
+    keep(wanted) {
+      touched = true;
+      element.open = wanted;
+    },
+  };
+}

@@ -1,0 +1,112 @@
+// @ts-check
+// The answer's sections in the page: reasoning folds, text, tool calls.
+
+import { createDocument } from "./patch.js";
+import { createFold } from "./folds.js";
+
+/**
+ * @typedef {object} Section
+ * @property {HTMLElement} element
+ * @property {ReturnType<typeof createDocument>} [doc]
+ * @property {import("./folds.js").Fold} [fold]
+ * @property {Text} [args]
+ */
+
+/**
+ * @param {HTMLElement} root where sections are put, before what already stands in it
+ * @param {(block: Element) => void} onSealed is told each block of markdown that is complete
+ */
+export function createSections(root, onSealed) {
+  /** @type {Map<number, Section>} */
+  let sections = new Map();
+  const end = document.createComment("");
+  root.prepend(end);
+
+  /** @type {Record<string, (title: string) => Section>} */
+  const make = {
+    reasoning(title) {
+      const fold = createFold(title, true);
+      return { element: fold.element, fold, doc: createDocument(fold.body, onSealed) };
+    },
+    answer() {
+      const element = document.createElement("div");
+      element.className = "nbs-text";
+      element.dir = "auto";
+      return { element, doc: createDocument(element, onSealed) };
+    },
+    refusal() {
+      const section = make.answer("");
+      section.element.classList.add("nbs-refusal");
+      return section;
+    },
+    call(title) {
+      const fold = createFold(title);
+      const args = document.createTextNode("");
+      fold.body.append(preformatted(args));
+      return { element: fold.element, fold, args };
+    },
+  };
+
+  /** @type {Record<string, (section: Section, ...rest: any[]) => void>} */
+  const change = {
+    doc: (section, ops) => section.doc?.apply(ops),
+    text: (section, piece) => section.args?.appendData(piece),
+    title: (section, title) => section.fold?.title(title),
+    settle: (section) => section.fold?.suggest(false),
+    result(section, text, failed) {
+      const result = preformatted(document.createTextNode(text));
+      result.classList.toggle("nbs-failed", failed);
+      section.fold?.body.append(result);
+    },
+  };
+
+  /**
+   * @param {number} id
+   * @param {string} kind
+   * @param {number | null} before
+   * @param {string} title
+   */
+  function add(id, kind, before, title) {
+    const section = make[kind](title);
+    const next = before === null ? undefined : sections.get(before);
+    root.insertBefore(section.element, next ? next.element : end);
+    sections.set(id, section);
+    return section;
+  }
+
+  return {
+    /** @param {import("./store.js").Operation} op */
+    apply([name, id, ...rest]) {
+      if (name === "add") {
+        add(id, rest[0], rest[1], rest[2]);
+        return;
+      }
+      const section = sections.get(id);
+      if (section) change[name](section, ...rest);
+    },
+
+    /** @param {any[]} states */
+    load(states) {
+      const old = sections;
+      sections = new Map();
+      for (const state of states) {
+        const section = add(state.id, state.kind, null, state.title);
+        if (state.doc) section.doc?.load(state.doc);
+        if (state.text) section.args?.appendData(state.text);
+        if (state.result) change.result(section, ...state.result);
+        if (state.settled) section.fold?.suggest(false);
+        const before = old.get(state.id)?.fold;
+        if (before?.isTouched()) section.fold?.keep(before.element.open);
+      }
+      for (const section of old.values()) section.element.remove();
+    },
+  };
+}
+
+/** @param {Text} text */
+function preformatted(text) {
+  const pre = document.createElement("pre");
+  pre.dir = "auto";
+  pre.append(text);
+  return pre;
+}

@@ -1,0 +1,84 @@
+// @ts-check
+// Keeps the frames of one answer in order, whatever is lost, late or out of turn.
+
+/** @typedef {[string, ...any[]]} Operation */
+/** @typedef {{sections: any[], status: [string, string], seconds: number, end: any}} State */
+/** @typedef {{seq: number, state: State, ops: Operation[] | null}} Snapshot */
+/** @typedef {{load: (state: State) => void, apply: (ops: Operation[]) => void}} Watcher */
+
+/**
+ * The state is a snapshot and the frames since: what a view that attaches late replays.
+ *
+ * @param {() => void} onGap called when frames are missing for longer than it takes them
+ *     to arrive out of turn
+ */
+export function createStore(onGap) {
+  const GAP_MS = 300;
+  /** @type {State | null} */
+  let base = null;
+  /** @type {{seq: number, ops: Operation[]}[]} */
+  let log = [];
+  let seq = -1;
+  /** @type {Map<number, Operation[]>} */
+  const early = new Map();
+  /** @type {Set<Watcher>} */
+  const watchers = new Set();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let gapTimer;
+
+  /** @param {Operation[]} ops */
+  function advance(ops) {
+    seq += 1;
+    log.push({ seq, ops });
+    for (const watcher of watchers) watcher.apply(ops);
+  }
+
+  function drain() {
+    for (let ops = early.get(seq + 1); ops; ops = early.get(seq + 1)) {
+      early.delete(seq + 1);
+      advance(ops);
+    }
+    clearTimeout(gapTimer);
+    if (early.size > 0) gapTimer = setTimeout(onGap, GAP_MS);
+  }
+
+  return {
+    /** @param {{seq: number, ops: Operation[]}} frame */
+    frame(frame) {
+      if (frame.seq <= seq) return;
+      early.set(frame.seq, frame.ops);
+      drain();
+    },
+
+    /** @param {Snapshot} snapshot */
+    snapshot(snapshot) {
+      if (base && snapshot.ops && snapshot.seq === seq + 1) {
+        advance(snapshot.ops);
+      } else if (snapshot.seq > seq) {
+        seq = snapshot.seq;
+        for (const watcher of watchers) watcher.load(snapshot.state);
+      }
+      base = snapshot.state;
+      log = log.filter((frame) => frame.seq > snapshot.seq);
+      for (const late of early.keys()) if (late <= seq) early.delete(late);
+      drain();
+    },
+
+    /**
+     * Bring a view up to date, and keep it so.
+     * @param {Watcher} watcher
+     * @returns {() => void} stops it
+     */
+    watch(watcher) {
+      if (base) watcher.load(base);
+      for (const frame of log) watcher.apply(frame.ops);
+      watchers.add(watcher);
+      return () => watchers.delete(watcher);
+    },
+
+    close() {
+      clearTimeout(gapTimer);
+      watchers.clear();
+    },
+  };
+}

@@ -1,0 +1,69 @@
+// @ts-check
+// The entry: an anywidget module that shows one running answer.
+
+import { announce } from "./announce.js";
+import { createAnswer } from "./answer.js";
+import { createStore } from "./store.js";
+import { createTypesetter } from "./math.js";
+import { inflate } from "./inflate.js";
+import { keepPlace } from "./swap.js";
+
+/**
+ * @typedef {object} Model
+ * @property {(name: string) => any} get
+ * @property {(name: string, callback: (...args: any[]) => void) => void} on
+ * @property {(name: string, callback: (...args: any[]) => void) => void} off
+ * @property {(message: any) => void} send
+ * @property {any} [widget_manager]
+ */
+
+/** One call a model: all views of the model share its store. */
+export default function createWidget() {
+  /** @type {ReturnType<typeof createStore>} */
+  let store;
+  /** @type {Set<HTMLElement>} */
+  const roots = new Set();
+
+  return {
+    /** @param {{model: Model}} context */
+    initialize({ model }) {
+      // While a cell runs its kernel hears nothing; otherwise it sends a snapshot.
+      store = createStore(() => model.send({ want: "snapshot" }));
+
+      /** @param {{seq: number, ops: any[], say?: string}} message */
+      function onMessage(message) {
+        store.frame(message);
+        if (message.say) {
+          announce(message.say);
+          roots.forEach(keepPlace);
+        }
+      }
+      let queue = Promise.resolve();
+      function onSnapshot() {
+        const packed = model.get("snapshot");
+        queue = queue.then(async () => store.snapshot(JSON.parse(await inflate(packed))));
+      }
+      model.on("msg:custom", onMessage);
+      model.on("change:snapshot", onSnapshot);
+      onSnapshot();
+      announce("The answer is being written.");
+      return () => {
+        model.off("msg:custom", onMessage);
+        model.off("change:snapshot", onSnapshot);
+        store.close();
+      };
+    },
+
+    /** @param {{model: Model, el: HTMLElement}} context */
+    render({ model, el }) {
+      const answer = createAnswer(el, createTypesetter(model.widget_manager));
+      const stop = store.watch(answer);
+      roots.add(answer.root);
+      return () => {
+        stop();
+        roots.delete(answer.root);
+        answer.remove();
+      };
+    },
+  };
+}
