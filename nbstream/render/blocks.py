@@ -14,7 +14,7 @@ from .containers import Container, open_container
 from .engine import Engine
 from .page import Page
 from .sealer import Sealer
-from .structure import Parsed, settled
+from .structure import Parsed, Span, is_decided, settled
 
 __all__ = ["Blocks"]
 
@@ -50,6 +50,7 @@ class Blocks:
         self._held = ""  # a carriage return that may be half a line end
         self._looked_at = 0  # the size of _text when it was parsed last
         self._container: Container | None = None
+        self._left: list[Span] = []  # the blocks of _text, where no container is open
 
     @property
     def parsed(self) -> int:
@@ -67,7 +68,8 @@ class Blocks:
             return
         while self._step(final=final):
             pass
-        self._show_tail()
+        self._page.tail(*self._tail())
+        self._engine.references.take_asked()
         self._sealer.render_again(len(text), final=final)
         self._looked_at = len(self._text)
 
@@ -93,15 +95,11 @@ class Blocks:
             return over
         if blank := _BLANK_LINES.match(self._text):
             self._text = self._text[blank.end() :]
-        cut = len(self._text) if final else self._text.rfind("\n") + 1
-        if not cut:
-            return False
-        parsed = self._engine.parse(self._text[:cut])
-        if not parsed.spans:
-            return False
-        line = len(parsed.lines) if final else settled(parsed, self._text[cut:])
+        parsed = self._engine.parse(self._text, final=final)
+        line = len(parsed.lines) if final else settled(parsed)
         self._seal(parsed, line)
-        self._text = parsed.source(line) + self._text[cut:]
+        self._text = parsed.source(line)
+        self._left = [span for span in parsed.spans if span.start >= line]
         return self._enter(parsed, line)
 
     def _seal(self, parsed: Parsed, line: int) -> None:
@@ -112,26 +110,21 @@ class Blocks:
                 self._sealer.block(span.tokens, parsed.source(span.start, span.end))
 
     def _enter(self, parsed: Parsed, line: int) -> bool:
-        """Open a container if the text that is left is one block that is worth it."""
-        left = [span for span in parsed.spans if span.start >= line]
-        if len(left) != 1 or parsed.undecided is not None or not left[0].tokens:
+        """Open a container if what is left is one block that is worth it."""
+        if len(self._left) != 1 or parsed.undecided is not None:
             return False
-        span = left[0]
-        if span.first != line:
+        span = self._left[0]
+        if not is_decided(span, parsed) or span.first != line:
             return False
         long = len(self._text) >= self._enter_at
         self._container = open_container(self._sealer, span, parsed, long=long)
         if self._container is None:
             return False
         self._text = self._text[self._container.consumed :]
+        self._left = []
         return True
 
-    def _show_tail(self) -> None:
+    def _tail(self) -> tuple[str, str]:
         if self._container:
-            html, after = self._container.tail(self._text)
-        else:
-            parsed = self._engine.parse(self._text)
-            html = self._engine.open_html([t for span in parsed.spans for t in span.tokens])
-            after = ""
-        self._engine.references.take_asked()
-        self._page.tail(html, after)
+            return self._container.tail()
+        return self._engine.open_html([t for span in self._left for t in span.tokens]), ""

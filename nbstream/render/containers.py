@@ -14,7 +14,7 @@ from markdown_it.token import Token
 
 from .fences import FenceReader
 from .sealer import Sealer
-from .structure import Parsed, Span, children, is_closed_fence, may_become_table, settled, top_level
+from .structure import Parsed, Span, children, end_line, is_blank, settled, top_level
 
 __all__ = ["Container", "open_container"]
 
@@ -29,24 +29,25 @@ class Container(Protocol):
     def step(self, text: str, *, final: bool) -> tuple[str, bool]:
         """Seal what can be; return what is left of `text`, and whether the block is over."""
 
-    def tail(self, text: str) -> tuple[str, str]:
-        """HTML of what is left: inside the container, and after it."""
+    def tail(self) -> tuple[str, str]:
+        """HTML of what the last step left: inside the container, and after it."""
 
 
 def open_container(sealer: Sealer, span: Span, parsed: Parsed, *, long: bool) -> Container | None:
-    """A container for the last block of a text, None where it is better parsed as a whole.
+    """A container for a block that is still open, None where it is better parsed as a whole.
 
     That is so for all but code fences, tables that have rows and lists of two items, and for
     these two as long as they are not `long`.
     """
-    kind = span.kind
-    if may_become_table(span, parsed.lines):
-        return None
-    if kind == "fence" and not is_closed_fence(span.tokens[0], parsed.lines):
-        return _OpenFence(sealer, span.tokens[0], parsed.lines[span.start])
-    if long and kind == "table_open" and _body(span.tokens) is not None:
-        return _OpenTable(sealer, span.tokens, parsed.source(span.start, span.start + 2))
-    if long and kind in _LISTS and len(children(span.tokens)) > 1:
+    first, kind = span.first, span.kind
+    if kind == "fence":
+        # The line below the opening one can still make a table of it.
+        if "|" in parsed.lines[first] and parsed.complete == first + 1:
+            return None
+        return _OpenFence(sealer, span.tokens[0], parsed.lines[first])
+    if long and kind == "table_open" and _has_rows(span.tokens, parsed.complete):
+        return _OpenTable(sealer, span.tokens, parsed.source(first, first + 2))
+    if long and kind in _LISTS and len(_decided(children(span.tokens), parsed.complete)) > 1:
         return _OpenList(sealer, span.tokens)
     return None
 
@@ -79,7 +80,7 @@ class _OpenFence:
         self._sealer.leave([self._token])
         return rest, True
 
-    def tail(self, _text: str) -> tuple[str, str]:
+    def tail(self) -> tuple[str, str]:
         # What may be the closing line is code by the letter, and a flicker to the eye.
         return "" if self._sealer.engine.complete else escapeHtml(self._reader.pending_code()), ""
 
@@ -97,6 +98,7 @@ class _OpenParts:
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
         self._engine = sealer.engine
+        self._left: tuple[list[Token], list[Token]] = ([], [])  # inside and after, not sealed
 
     def _opening(self, _tokens: list[Token], /) -> int:
         """How many tokens stand before the first child."""
@@ -106,45 +108,38 @@ class _OpenParts:
         """The rows or items."""
         raise NotImplementedError
 
-    def _look(self, tokens: list[Token], *, complete: bool) -> None:
-        """See what a parse says about the whole; `complete` if it is of complete lines."""
-
-    def _finished(self, parts: list[list[Token]]) -> list[list[Token]]:
-        """Those that complete lines cannot change any more."""
+    def _finished(self, parts: list[list[Token]], parsed: Parsed) -> list[list[Token]]:
+        """The children that cannot change any more, while the whole is open."""
         raise NotImplementedError
 
     def step(self, text: str, *, final: bool) -> tuple[str, bool]:
-        cut = len(text) if final else text.rfind("\n") + 1
-        if not cut and not final:
-            return text, False
-        parsed = self._engine.parse(self._header + text[:cut])
-        tokens = parsed.spans[0].tokens
-        self._look(tokens, complete=True)
-        parts = self._children(tokens)[self._skipped :]
-        over = final or settled(parsed, text[cut:]) > 0
+        parsed = self._engine.parse(self._header + text, final=final)
+        first, *others = parsed.spans
+        over = final or settled(parsed) > 0
+        header_lines = self._header.count("\n")
         if over:
-            end = parsed.spans[1].start if len(parsed.spans) > 1 else len(parsed.lines)
+            parts = finished = self._children(first.tokens)[self._skipped :]
+            end = others[0].start if others else parsed.complete
+            others = []
         else:
-            limit = len(parsed.lines) if parsed.undecided is None else parsed.undecided
-            parts = [part for part in self._finished(parts) if _end(part) <= limit]
-            end = _end(parts[-1]) if parts else self._header.count("\n")
+            parts = self._children(first.tokens)[self._skipped :]
+            finished = self._finished(parts, parsed)
+            end = end_line(finished[-1]) if finished else header_lines
         self._engine.commit(end)
-        if parts:
-            source = parsed.source(self._header.count("\n"), end)
-            self._sealer.part([token for part in parts for token in part], len(parts), source)
+        if finished:
+            source = parsed.source(header_lines, end)
+            self._sealer.part(_joined(finished), len(finished), source)
         if over:
             self._leave()
-        return parsed.source(end) + text[cut:], over
+        after = [token for span in others for token in span.tokens]
+        self._left = _joined(parts[len(finished) :]), after
+        return parsed.source(end), over
 
     def _leave(self) -> None:
         self._sealer.leave()
 
-    def tail(self, text: str) -> tuple[str, str]:
-        first, *others = self._engine.parse(self._header + text).spans
-        self._look(first.tokens, complete=False)
-        parts = self._children(first.tokens)[self._skipped :]
-        inside = [token for part in parts for token in part]
-        after = [token for span in others for token in span.tokens]
+    def tail(self) -> tuple[str, str]:
+        inside, after = self._left
         if after:
             return self._engine.html(inside), self._engine.open_html(after)
         return self._engine.open_html(inside), ""
@@ -152,9 +147,8 @@ class _OpenParts:
     def render(self, source: str) -> tuple[str, str]:
         """The opening and the children in `source`, the text of what is sealed."""
         tokens = next(top_level(self._engine.tokens(source)))
-        at = self._opening(tokens)
-        inside = [token for part in self._children(tokens) for token in part]
-        return self._engine.html(tokens[:at]), self._engine.html(inside)
+        opening = tokens[: self._opening(tokens)]
+        return self._engine.html(opening), self._engine.html(_joined(self._children(tokens)))
 
 
 class _OpenTable(_OpenParts):
@@ -174,8 +168,8 @@ class _OpenTable(_OpenParts):
         body = _body(tokens)
         return [] if body is None else children(tokens[body:-1])
 
-    def _finished(self, parts: list[list[Token]]) -> list[list[Token]]:
-        return parts
+    def _finished(self, parts: list[list[Token]], parsed: Parsed) -> list[list[Token]]:
+        return _before_undecided(_decided(parts, parsed.complete), parsed)
 
 
 class _OpenList(_OpenParts):
@@ -188,7 +182,8 @@ class _OpenList(_OpenParts):
         # Four spaces: no line that goes on with the list can be inside this item.
         self._header, self._skipped = f"{marker}    x\n", 1
         self._tight = True  # as its complete lines have it
-        self._shown_tight = True
+        self._seems_tight = True  # as it is with the line that is being written
+        self._shown_tight = True  # as the sealed items are shown
         self.consumed = 0
         sealer.enter(self._engine.html([first]), f"</{first.tag}>", render=self.render)
 
@@ -196,31 +191,63 @@ class _OpenList(_OpenParts):
         return 1
 
     def _children(self, tokens: list[Token]) -> list[list[Token]]:
+        self._seems_tight = self._tight and _is_tight(tokens)
         _set_tightness(tokens, tight=self._shown_tight)
         return children(tokens)
 
-    def _look(self, tokens: list[Token], *, complete: bool) -> None:
-        tight = self._tight and _is_tight(tokens)
-        if complete:
-            self._tight = tight
-        else:
-            self._show(tight=tight)
-
-    def _show(self, *, tight: bool) -> None:
-        if tight != self._shown_tight:
-            self._shown_tight = tight
-            self._sealer.refill()
+    def _finished(self, parts: list[list[Token]], parsed: Parsed) -> list[list[Token]]:
+        # A block after a blank line makes the list loose, but a line that is still being
+        # written need not be a block of this list.
+        if parsed.complete < len(parsed.lines) and is_blank(parsed.lines[parsed.complete - 1]):
+            return []
+        self._tight = self._seems_tight
+        return _before_undecided(_decided(parts, parsed.complete)[:-1], parsed)
 
     def _leave(self) -> None:
-        self._show(tight=self._tight)
+        self._tight = self._seems_tight
+        self._show_tightness()
         super()._leave()
 
-    def _finished(self, parts: list[list[Token]]) -> list[list[Token]]:
-        return parts[:-1]
+    def tail(self) -> tuple[str, str]:
+        self._show_tightness()
+        return super().tail()
+
+    def _show_tightness(self) -> None:
+        if self._shown_tight != self._seems_tight:
+            self._shown_tight = self._seems_tight
+            _set_tightness(self._left[0], tight=self._shown_tight)
+            self._sealer.refill()
+
+    def render(self, source: str) -> tuple[str, str]:
+        seems_tight = self._seems_tight
+        html = super().render(source)
+        self._seems_tight = seems_tight
+        return html
 
 
 def _body(tokens: list[Token]) -> int | None:
     return next((i for i, token in enumerate(tokens) if token.type == "tbody_open"), None)
+
+
+def _has_rows(tokens: list[Token], complete: int) -> bool:
+    body = _body(tokens)
+    return body is not None and bool(_decided(children(tokens[body:-1]), complete))
+
+
+def _joined(parts: list[list[Token]]) -> list[Token]:
+    return [token for part in parts for token in part]
+
+
+def _decided(parts: list[list[Token]], complete: int) -> list[list[Token]]:
+    """The rows or items that begin on a complete line."""
+    return [part for part in parts if part[0].map and part[0].map[0] < complete]
+
+
+def _before_undecided(parts: list[list[Token]], parsed: Parsed) -> list[list[Token]]:
+    """The rows or items that a formula which is still open cannot take in."""
+    if parsed.undecided is None:
+        return parts
+    return [part for part in parts if end_line(part) <= parsed.undecided]
 
 
 def _is_tight(tokens: list[Token]) -> bool:
@@ -233,8 +260,3 @@ def _set_tightness(tokens: list[Token], *, tight: bool) -> None:
     for token in tokens:
         if token.level == 2 and token.type in ("paragraph_open", "paragraph_close"):
             token.hidden = tight
-
-
-def _end(tokens: list[Token]) -> int:
-    """The line after the last one of an item or row."""
-    return tokens[0].map[1] if tokens[0].map else 0

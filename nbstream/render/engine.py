@@ -44,17 +44,19 @@ class Engine:
             if name not in _BEFORE_BLOCKS
         ]
 
-    def parse(self, text: str) -> Parsed:
+    def parse(self, text: str, *, final: bool) -> Parsed:
         """Find the blocks of the text that is open; its definitions are provisional."""
         self.changed.update(self.references.provisional)
         self.references.restart()
         self._env.pop("undecided", None)
         lines = text.split("\n")
+        complete = len(lines) if final else len(lines) - 1
         if not lines[-1]:
             lines.pop()
         found = spans(self.tokens(text), lines)
         self.changed.update(self.references.provisional)
-        return Parsed(text, lines, found, self._env.get("undecided"))
+        undecided = None if final else self._env.get("undecided")
+        return Parsed(text, lines, min(complete, len(lines)), found, undecided)
 
     def tokens(self, text: str) -> list[Token]:
         """The block tokens of `text`."""

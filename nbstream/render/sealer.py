@@ -83,9 +83,9 @@ class Sealer:
 
     def refill(self) -> None:
         """Render the open container and its sealed children again."""
-        if self._render_open is None:
-            return
         source = "".join(self._open_source)
+        if self._render_open is None or not source:
+            return
         self._credit -= len(source)
         self.page.refill(*self._render_open(source))
         self._askers.note(len(self._sources), self.engine.references.take_asked())

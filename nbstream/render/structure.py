@@ -1,7 +1,7 @@
 """Where one top-level block of a growing text ends and can no longer change.
 
-Only complete lines are looked at: a line that is still being written may yet become
-anything (`-` a list, a heading's underline, or `-5 degrees`).
+The line that is still being written decides nothing: it may yet become anything (`-` a
+list, a heading's underline, or `-5 degrees`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ __all__ = [
     "Parsed",
     "Span",
     "children",
-    "is_closed_fence",
-    "may_become_table",
+    "end_line",
+    "is_blank",
+    "is_decided",
     "settled",
     "spans",
     "top_level",
@@ -59,12 +60,14 @@ class Parsed:
     Attributes:
         text: the text.
         lines: its lines, without their ends.
+        complete: how many of them are complete.
         spans: its top-level blocks.
         undecided: the first line of a formula that is open at the end, or None.
     """
 
     text: str
     lines: list[str]
+    complete: int
     spans: list[Span]
     undecided: int | None
 
@@ -81,20 +84,33 @@ def is_blank(line: str) -> bool:
     return not line.strip(" \t")
 
 
+def end_line(tokens: list[Token]) -> int:
+    """The line after the last one of a block."""
+    return tokens[0].map[1] if tokens[0].map else 0
+
+
 def spans(tokens: list[Token], lines: list[str]) -> list[Span]:
-    """The top-level blocks of a parsed text, in order; definitions at its end are one more."""
+    """The top-level blocks of a parsed text, in order, and definitions that stand alone."""
     found: list[Span] = []
-    previous_end = 0
+    covered = 0
     for group in top_level(tokens):
-        first, end = group[0].map or [previous_end, previous_end]
-        found.append(Span(_walk_up(first, previous_end, lines), end, group))
-        previous_end = end
-    end = len(lines)
-    while end > previous_end and is_blank(lines[end - 1]):
-        end -= 1
-    if end > previous_end:
-        found.append(Span(_walk_up(end, previous_end, lines), end, []))
-    return found
+        first, end = group[0].map or [covered, covered]
+        definitions = list(_definitions(covered, first, lines))
+        if definitions and definitions[-1].end == first:
+            first = definitions.pop().start
+        found += [*definitions, Span(first, end, group)]
+        covered = end
+    return [*found, *_definitions(covered, len(lines), lines)]
+
+
+def _definitions(start: int, end: int, lines: list[str]) -> Iterator[Span]:
+    """The runs of lines between blocks that are not blank."""
+    first = start
+    for line in range(start, end + 1):
+        if line == end or is_blank(lines[line]):
+            if first < line:
+                yield Span(first, line, [])
+            first = line + 1
 
 
 def top_level(tokens: list[Token]) -> Iterator[list[Token]]:
@@ -105,12 +121,6 @@ def top_level(tokens: list[Token]) -> Iterator[list[Token]]:
         if token.level == 0 and token.nesting <= 0:
             yield group
             group = []
-
-
-def _walk_up(line: int, stop: int, lines: list[str]) -> int:
-    while line > stop and not is_blank(lines[line - 1]):
-        line -= 1
-    return line
 
 
 def children(tokens: list[Token]) -> list[list[Token]]:
@@ -124,41 +134,50 @@ def children(tokens: list[Token]) -> list[list[Token]]:
     return groups[:-1]
 
 
-def settled(parsed: Parsed, rest: str) -> int:
-    """The line before which nothing can change any more, whatever comes.
-
-    Args:
-        parsed: the complete lines, with at least one block.
-        rest: the line that is still being written, "" where it has not begun.
-    """
-    last = parsed.spans[-1]
-    line = len(parsed.lines) if _is_over(last, parsed.lines, rest) else last.start
-    undecided = parsed.undecided
-    if undecided is not None and undecided < line:
-        return max((s.start for s in parsed.spans if s.start <= undecided), default=0)
+def settled(parsed: Parsed) -> int:
+    """The line before which nothing can change any more, whatever comes."""
+    decided = [i for i, span in enumerate(parsed.spans) if is_decided(span, parsed)]
+    if not decided:
+        return 0
+    last = parsed.spans[decided[-1]]
+    line = last.start
+    if _is_over(last, parsed):
+        following = parsed.spans[decided[-1] + 1 :]
+        line = following[0].start if following else parsed.complete
+    if parsed.undecided is not None and parsed.undecided < line:
+        line = max((s.start for s in parsed.spans if s.start <= parsed.undecided), default=0)
     return line
 
 
-def _is_over(last: Span, lines: list[str], rest: str) -> bool:
-    if may_become_table(last, lines):
+def is_decided(span: Span, parsed: Parsed) -> bool:
+    """Whether it is certain that a block begins where `span` does."""
+    if span.kind == "table_open":  # the line below its first one makes it a table
+        return span.first + 1 < parsed.complete
+    if span.kind == "math_block":  # its last line makes it a formula
+        return span.end <= parsed.complete
+    return span.start < parsed.complete
+
+
+def _is_over(last: Span, parsed: Parsed) -> bool:
+    """Whether no line to come can belong to this block, the last that is decided."""
+    if last.end > parsed.complete:
         return False
+    line = parsed.lines[last.end - 1]
+    if "|" in line and last.first == parsed.complete - 1:
+        return False  # the next line may make a table of it, whatever it is now
     if last.kind in _AT_ONCE:
         return True
     if last.kind == "fence":
-        return is_closed_fence(last.tokens[0], lines)
-    if not is_blank(lines[-1]):
+        return _closes(line, last)
+    below = parsed.lines[last.end :]
+    if not is_blank(line) and not (last.end < parsed.complete and is_blank(below[0])):
         return False
-    return last.kind in _AT_A_BLANK_LINE or _AT_THE_MARGIN.match(rest) is not None
+    following = next((text for text in below if not is_blank(text)), "")
+    return last.kind in _AT_A_BLANK_LINE or _AT_THE_MARGIN.match(following) is not None
 
 
-def may_become_table(last: Span, lines: list[str]) -> bool:
-    """Whether the next line can make a table of the last block, whatever it is now."""
-    return last.end == len(lines) and last.first == last.end - 1 and "|" in lines[-1]
-
-
-def is_closed_fence(token: Token, lines: list[str]) -> bool:
-    """Whether a fence has its closing line; an open one ends where the text does."""
-    first, end = token.map or [0, 0]
-    marker = token.markup
+def _closes(line: str, fence: Span) -> bool:
+    """Whether this, the last line of a code fence, is its closing one."""
+    marker = fence.tokens[0].markup
     closing = rf" {{0,3}}{re.escape(marker)}{re.escape(marker[0])}*[ \t]*"
-    return end - first >= 2 and re.fullmatch(closing, lines[end - 1]) is not None
+    return fence.end - fence.first >= 2 and re.fullmatch(closing, line) is not None
