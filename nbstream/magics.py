@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import keyword
+import os
+import shlex
 from collections.abc import Callable
 from typing import Any
 
 from IPython.core.error import UsageError as IPythonUsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
-from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+from IPython.core.magic_arguments import argument, magic_arguments
 from traitlets import Dict, Float, Integer, List, Unicode
 
 from .chat import raise_for_status
@@ -34,11 +36,17 @@ _CONTINUE = (
 )
 
 
-def _unquoted(text: str) -> str:
-    """The value of an option as it was meant: IPython leaves the quotes on."""
-    if len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'":
-        return text[1:-1].replace("\\" + text[0], text[0])
-    return text
+def _words(line: str) -> list[str]:
+    """The words of a magic line, quotes taken off.
+
+    IPython's own splitting leaves the quotes on the values.
+    """
+    splitter = shlex.shlex(line, posix=True, punctuation_chars="")
+    splitter.whitespace_split = True
+    splitter.commenters = ""
+    if os.name == "nt":
+        splitter.escape = ""  # paths are full of backslashes
+    return list(splitter)
 
 
 def _json_or_text(text: str) -> Any:
@@ -202,18 +210,15 @@ class ChatMagics(Magics):
         return session
 
     def _parse(self, line: str) -> argparse.Namespace:
+        parser: argparse.ArgumentParser = self.chat_cell.parser
         try:
-            args: argparse.Namespace = parse_argstring(self.chat_cell, line)
-        except IPythonUsageError as error:
+            return parser.parse_args(_words(line))
+        except (IPythonUsageError, ValueError) as error:
             raise UsageError(f"{error} · %%chat? lists the flags") from error
-        for name, value in vars(args).items():
-            if isinstance(value, str):
-                setattr(args, name, _unquoted(value))
-        return args
 
     def _options(self, args: argparse.Namespace) -> Options:
-        headers = {**self.headers, **{_unquoted(k): _unquoted(v) for k, v in args.header}}
-        params = {_unquoted(k): _json_or_text(_unquoted(v)) for k, v in args.param}
+        headers = {**self.headers, **dict(args.header)}
+        params = {key: _json_or_text(value) for key, value in args.param}
         return Options(
             model=args.model or args.positional_model or self.model or None,
             base_url=args.base_url or self.base_url or None,

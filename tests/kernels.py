@@ -34,7 +34,10 @@ class Result:
     @property
     def traceback(self) -> list[str]:
         return [
-            line for m in self.messages if m["msg_type"] == "error" for line in m["content"]["traceback"]
+            line
+            for m in self.messages
+            if m["msg_type"] == "error"
+            for line in m["content"]["traceback"]
         ]
 
     @property
@@ -63,9 +66,7 @@ class Result:
                     outputs, clear = [], False
                 outputs.append((display_id, content["data"]))
             elif kind == "update_display_data":
-                outputs = [
-                    (i, content["data"] if i == display_id else data) for i, data in outputs
-                ]
+                outputs = [(i, content["data"] if i == display_id else data) for i, data in outputs]
         return [data for _, data in outputs]
 
 
@@ -123,7 +124,7 @@ class Kernel:
 
     def value(self, expression: str) -> str:
         """The text of an expression in the kernel."""
-        result = self.run(f"print({expression}, end='')")
+        result = self.run(f"print(({expression}), end='')")
         assert not result.error, result.error
         return result.stdout
 
