@@ -10,7 +10,7 @@ from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-__all__ = ["image_host", "is_safe_link", "links_plugin"]
+__all__ = ["image_host", "is_safe_link", "links_plugin", "plain_text"]
 
 # `http:path` and `http:/path` are relative for a browser, so two slashes and a host must follow.
 _SAFE = re.compile(r"https?://[^/?#\\]|mailto:|#", re.IGNORECASE)
@@ -99,7 +99,7 @@ def _remote_images(state: StateCore) -> None:
 
 def _as_link(image: Token, *, inside_link: bool) -> list[Token]:
     url = str(image.attrs["src"])
-    text = Token("text", "", 0, content=_plain(image.children) or url, level=image.level)
+    text = Token("text", "", 0, content=plain_text(image.children) or url, level=image.level)
     if inside_link:
         return [text]
     opening = Token("link_open", "a", 1, attrs={"href": url}, level=image.level)
@@ -108,12 +108,12 @@ def _as_link(image: Token, *, inside_link: bool) -> list[Token]:
     return [opening, text, Token("link_close", "a", -1, level=image.level)]
 
 
-def _plain(tokens: list[Token] | None) -> str:
+def plain_text(tokens: list[Token] | None) -> str:
     """The text of inline tokens, without its markup."""
     parts: list[str] = []
     for token in tokens or ():
         if token.type in ("softbreak", "hardbreak"):
             parts.append(" ")
         else:
-            parts.append(_plain(token.children) if token.children else token.content)
+            parts.append(plain_text(token.children) if token.children else token.content)
     return "".join(parts)

@@ -1,0 +1,241 @@
+"""Inline tokens back to markdown, one line or several, safe in every renderer.
+
+Emphasis is written with `*` where no reader can doubt what it opens and closes, and as
+`<em>` elsewhere: inside words, beside punctuation, three levels deep.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from markdown_it.token import Token
+
+from .links import plain_text
+from .safe_text import (
+    GUARDED_DOLLAR,
+    attribute_text,
+    code_span,
+    destination,
+    escape_line,
+    escape_text,
+    trim_line,
+)
+from .tex import portable
+
+__all__ = ["inline_line", "inline_lines"]
+
+_ELEMENTS = {"**": "strong", "*": "em", "~~": "s"}
+_MAX_DEPTH = 3  # of delimiters; parsers that recurse give up somewhere, elements stay flat
+_DELIMITERS = frozenset("*~_")
+_CLEAR_NEIGHBOURS = frozenset(" \n\t.,;:!?()'\"/-")
+_FIRST_CHARACTERS = {"softbreak": "\n", "hardbreak": "\n", "code_inline": "`", "link_open": "["}
+_AUTOLINK = re.compile(
+    r"(?:https?://|mailto:)(?:[\w/:?=#%+.,;~!()'@-]|&(?=\w+=))+", re.ASCII | re.IGNORECASE
+)
+
+
+def inline_lines(tokens: Sequence[Token]) -> list[str]:
+    """The lines of a paragraph."""
+    text = _InlineWriter(tokens, in_table=False, one_line=False).write()
+    return [escape_line(line) for line in text.split("\n")]
+
+
+def inline_line(tokens: Sequence[Token], *, in_table: bool = False) -> str:
+    """One line: the text of a heading or of a table cell."""
+    line = trim_line(_InlineWriter(tokens, in_table=in_table, one_line=True).write())
+    return line.replace("|", "\\|") if in_table else line
+
+
+@dataclass(slots=True)
+class _Open:
+    """Emphasis or a link that is being written.
+
+    Attributes:
+        token: what opened it.
+        index: the place of its opening among the pieces.
+        before: the character before it.
+        first: the first character in it, "" while it has none.
+        holds_delimiters: whether some emphasis in it is written with delimiters.
+    """
+
+    token: Token
+    index: int
+    before: str
+    first: str = ""
+    holds_delimiters: bool = False
+
+
+class _InlineWriter:
+    def __init__(self, tokens: Sequence[Token], *, in_table: bool, one_line: bool) -> None:
+        self._tokens = [t for t in tokens if t.type != "text" or t.content]
+        self._in_table = in_table
+        self._one_line = one_line
+        self._pieces: list[str] = []
+        self._last = ""
+        self._open: list[_Open] = []
+        self._links = 0
+        self._position = 0
+
+    def write(self) -> str:
+        while self._position < len(self._tokens):
+            token = self._tokens[self._position]
+            _WRITERS.get(token.type, _InlineWriter.text)(self, token)
+            self._position += 1
+        text = "".join(self._pieces)
+        if any(token.type.startswith("math") for token in self._tokens):
+            return text
+        return text.replace(GUARDED_DOLLAR, "\\$", 1)  # alone it pairs with nothing
+
+    def _add(self, piece: str) -> None:
+        if not piece:
+            return
+        for opened in reversed(self._open):
+            if opened.first:
+                break
+            opened.first = piece[0]
+        self._pieces.append(piece)
+        self._last = piece[-1]
+
+    def _following(self) -> Token | None:
+        after = self._position + 1
+        return self._tokens[after] if after < len(self._tokens) else None
+
+    # -- text, code, math --------------------------------------------------------
+
+    def text(self, token: Token) -> None:
+        text = escape_text(token.content, in_link=self._links > 0)
+        following = self._following()
+        if following is not None and following.type in ("link_open", "image") and text[-1] == "!":
+            text = text[:-1] + "\\!"
+        self._add(text)
+
+    def line_break(self, token: Token) -> None:
+        if token.type == "softbreak":
+            self._add(" " if self._one_line else "\n")
+        else:
+            self._add("<br>" if self._one_line else "\\\n")
+
+    def code(self, token: Token) -> None:
+        self._add_code(token.content)
+
+    def _add_code(self, code: str) -> None:
+        if self._last in ("`", "$"):
+            self._add("<span></span>")  # else the two are read as one
+        self._add(code_span(code, in_link=self._links > 0, in_table=self._in_table))
+
+    def math(self, token: Token) -> None:
+        display = token.type == "math_inline_block"
+        tex = portable(token.content, display=display, one_line=True)
+        if tex is None or (self._in_table and "\\|" in tex):
+            self._add_code(" ".join(token.content.split()))
+            return
+        if self._in_table:
+            tex = tex.replace("|", "\\vert ")
+        if self._last == "$":
+            self._add("<span></span>")
+        self._add(f"$${tex}$$" if display else f"${tex}$")
+
+    def footnote_reference(self, token: Token) -> None:
+        self._add(f"<sup>{escape_text(token.content, in_link=True)}</sup>")
+
+    # -- emphasis ----------------------------------------------------------------
+
+    def emphasis_open(self, token: Token) -> None:
+        self._open.append(_Open(token, len(self._pieces), self._last))
+        self._pieces.append("")  # what it is is known when it closes
+        self._last = "*"
+
+    def emphasis_close(self, token: Token) -> None:
+        opened = self._open.pop()
+        mark = token.markup.replace("_", "*")
+        inside = opened.holds_delimiters
+        clear = (
+            len(self._open) < _MAX_DEPTH
+            and _is_clear(opened.before, opened.first, holds_delimiters=inside)
+            and _is_clear(self._next_character(), self._last, holds_delimiters=inside)
+        )
+        element = _ELEMENTS[mark]
+        opening, closing = (mark, mark) if clear else (f"<{element}>", f"</{element}>")
+        self._pieces[opened.index] = opening
+        if self._open:
+            outer = self._open[-1]
+            outer.holds_delimiters |= clear or inside
+            if outer.index == opened.index - 1:
+                outer.first = opening[0]
+        self._add(closing)
+
+    def _next_character(self) -> str:
+        following = self._following()
+        if following is None:
+            return ""
+        if following.type == "text":
+            return following.content[0]
+        return _FIRST_CHARACTERS.get(following.type, "*")
+
+    # -- links and images --------------------------------------------------------
+
+    def link_open(self, token: Token) -> None:
+        if self._write_autolink(token):
+            return
+        self._open.append(_Open(token, len(self._pieces), self._last))
+        self._add("[")
+        self._links += 1
+
+    def _write_autolink(self, token: Token) -> bool:
+        if token.info != "auto":
+            return False
+        content = self._tokens[self._position + 1]
+        url = str(token.attrs["href"])
+        if self._links:
+            self.text(content)  # no link stands in a link
+        elif url in (content.content, f"mailto:{content.content}") and _AUTOLINK.fullmatch(url):
+            self._add(f"<{content.content}>")
+        else:
+            return False
+        self._position += 2  # the text and the closing token
+        return True
+
+    def link_close(self, _token: Token) -> None:
+        attributes = self._open.pop().token.attrs
+        self._links -= 1
+        self._add(f"]{_target(attributes, 'href')}")
+
+    def image(self, token: Token) -> None:
+        description = attribute_text(plain_text(token.children))
+        self._add(f"![{description}]{_target(token.attrs, 'src')}")
+
+
+def _is_clear(outside: str, inside: str, *, holds_delimiters: bool) -> bool:
+    """Whether a delimiter between these two characters can be read in one way only."""
+    if inside.isalnum():
+        return outside not in _DELIMITERS and not (holds_delimiters and outside.isalnum())
+    beside_space = not outside or outside in _CLEAR_NEIGHBOURS
+    return beside_space and not inside.isspace() and inside not in _DELIMITERS
+
+
+def _target(attributes: Mapping[str, str | int | float], name: str) -> str:
+    title = attribute_text(str(attributes.get("title", "")))
+    url = destination(str(attributes[name]))
+    return f'({url} "{title}")' if title else f"({url})"
+
+
+_WRITERS: dict[str, Callable[[_InlineWriter, Token], None]] = {
+    "text": _InlineWriter.text,
+    "softbreak": _InlineWriter.line_break,
+    "hardbreak": _InlineWriter.line_break,
+    "code_inline": _InlineWriter.code,
+    "math_inline": _InlineWriter.math,
+    "math_inline_block": _InlineWriter.math,
+    "footnote_ref": _InlineWriter.footnote_reference,
+    "em_open": _InlineWriter.emphasis_open,
+    "em_close": _InlineWriter.emphasis_close,
+    "strong_open": _InlineWriter.emphasis_open,
+    "strong_close": _InlineWriter.emphasis_close,
+    "s_open": _InlineWriter.emphasis_open,
+    "s_close": _InlineWriter.emphasis_close,
+    "link_open": _InlineWriter.link_open,
+    "link_close": _InlineWriter.link_close,
+    "image": _InlineWriter.image,
+}

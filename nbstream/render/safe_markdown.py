@@ -1,0 +1,272 @@
+"""Markdown from a model -> markdown that is safe where raw HTML is allowed.
+
+What is saved in a notebook is rendered by JupyterLab (marked), nbconvert (mistune),
+markdown-it and others, all of which let HTML through. So the text is written again from
+the parser's tokens: rendered with HTML allowed, it gives what our renderer gives without.
+Attribute-free elements (`<em>`, `<code>`, `<span>`, ...) stand in where the renderers do
+not agree on any markdown; nothing of the model's own text can become a tag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from markdown_it.token import Token
+
+from .html import parser
+from .safe_inline import inline_line, inline_lines
+from .safe_text import clean, code_block, escape_line, escape_text
+from .tex import portable
+
+__all__ = ["safe_markdown"]
+
+_ALIGNMENT = {
+    "text-align:left": ":---",
+    "text-align:center": ":---:",
+    "text-align:right": "---:",
+}
+# In a tight list the text of these would go on with the paragraph at the end of those.
+_TEXT = frozenset({"paragraph_open", "footnote_open", "table_open", "math_block"})
+_TAKES_MORE_TEXT = _TEXT | {"blockquote_open", "bullet_list_open", "ordered_list_open"}
+_HIGHEST_NUMBER = 999_999_999  # of a list item, in CommonMark
+
+
+def safe_markdown(markdown: str, *, image_hosts: frozenset[str] = frozenset()) -> str:
+    """`markdown` in a form that renders the same, and safely, with raw HTML allowed.
+
+    Args:
+        markdown: the text, from whatever source.
+        image_hosts: hosts (lower case) whose images are kept; others become links.
+    """
+    tokens = parser().parse(clean(markdown), {"image_hosts": image_hosts})
+    return _BlockWriter(tokens).write()
+
+
+@dataclass(slots=True)
+class _Container:
+    """The document, a list, an item, a quote or a note, while its children are written.
+
+    Attributes:
+        outside: the prefix of the lines around it.
+        tight: whether its children follow each other without a blank line.
+        last: the token type of its last child, "" while it has none.
+        mark: of a list, what its items begin or are numbered with: `-`, `*`, `.` or `)`.
+        number: of a numbered list, the number of the next item.
+        last_mark: the mark of the last list in it.
+    """
+
+    outside: str
+    tight: bool = False
+    last: str = ""
+    mark: str = ""
+    number: int = 0
+    last_mark: str = ""
+
+
+class _BlockWriter:
+    """Writes a document line by line; each line is written once, with its whole prefix."""
+
+    def __init__(self, tokens: Sequence[Token]) -> None:
+        self._tokens = tokens
+        self._tight = _tight_lists(tokens)
+        self._position = 0
+        self._lines: list[str] = []
+        self._prefix = ""
+        self._first_prefix: str | None = None  # of the next line, where it begins an item
+        self._containers = [_Container("")]
+
+    def write(self) -> str:
+        while self._position < len(self._tokens):
+            token = self._tokens[self._position]
+            _WRITERS.get(token.type, _BlockWriter.other)(self, token)
+            self._position += 1
+        return "\n".join(self._lines)
+
+    # -- lines and containers ----------------------------------------------------
+
+    def _begin(self, token: Token) -> _Container:
+        """The innermost container gets a child, which begins here; return the container."""
+        container = self._containers[-1]
+        runs_on = token.type in _TEXT and container.last in _TAKES_MORE_TEXT
+        if container.last and (runs_on or not container.tight):
+            self._lines.append(self._prefix.rstrip())
+        container.last = token.type
+        return container
+
+    def _write(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            prefix = self._prefix if self._first_prefix is None else self._first_prefix
+            self._first_prefix = None
+            self._lines.append(prefix + line if line else prefix.rstrip())
+
+    def _open(self, container: _Container, first: str, rest: str) -> None:
+        """Enter a container: `first` stands before its first line, `rest` before the others."""
+        around = self._prefix if self._first_prefix is None else self._first_prefix
+        self._first_prefix = around + first
+        self._prefix += rest
+        self._containers.append(container)
+
+    def close(self, _token: Token) -> None:
+        if self._first_prefix is not None:
+            self._write([""])
+        self._prefix = self._containers.pop().outside
+
+    @property
+    def _nested(self) -> bool:
+        return self._prefix != "" or self._first_prefix is not None
+
+    @property
+    def _is_text_next(self) -> bool:
+        paragraph, content = self._tokens[self._position + 1 : self._position + 3]
+        return paragraph.type == "paragraph_open" and bool(content.children)
+
+    def _inline(self) -> Sequence[Token]:
+        """The inline tokens of the block that opens here; go on to its closing token."""
+        self._position += 2
+        return self._tokens[self._position - 1].children or []
+
+    # -- containers --------------------------------------------------------------
+
+    def quote(self, token: Token) -> None:
+        self._begin(token)
+        self._open(_Container(self._prefix), "> ", "> ")
+
+    def list(self, token: Token) -> None:
+        marks = ".)" if token.type == "ordered_list_open" else "-*"
+        mark = marks[self._would_clash(token, marks[0])]
+        self._begin(token).last_mark = mark
+        tight = self._position in self._tight
+        number = int(token.attrs.get("start", 1))
+        self._containers.append(_Container(self._prefix, tight=tight, mark=mark, number=number))
+
+    def _would_clash(self, token: Token, mark: str) -> bool:
+        """Whether this list would go on with the one before it, or `- - -` be a rule."""
+        around = self._containers[-1]
+        if around.last:
+            return around.last == token.type and around.last_mark == mark
+        return self._first_prefix is not None and self._first_prefix.endswith(f"{mark} ")
+
+    def item(self, token: Token) -> None:
+        items = self._begin(token)
+        marker = f"{items.mark} "
+        if items.mark in ".)":
+            marker = f"{items.number}{marker}"
+            items.number = min(items.number + 1, _HIGHEST_NUMBER)
+        self._open(_Container(self._prefix, tight=items.tight), marker, " " * len(marker))
+        if "checked" in token.meta:
+            self._task(done=token.meta["checked"])
+
+    def _task(self, *, done: bool) -> None:
+        """A checkbox. It stands before a paragraph; elsewhere it gets one that is empty."""
+        box = "[x] " if done else "[ ] "
+        if self._is_text_next:
+            self._first_prefix = f"{self._first_prefix}{box}"
+        else:
+            self._write([f"{box}&#32;"])
+            item = self._containers[-1]
+            item.last, item.tight = "paragraph_open", False
+
+    def note(self, token: Token) -> None:
+        self._begin(token)
+        label = f"<sup>{escape_text(token.meta['label'], in_link=True)}</sup>"
+        note = _Container(self._prefix)
+        if self._is_text_next:
+            self._open(note, f"{label} ", "")
+        else:
+            self._write([label])
+            note.last = "paragraph_open"
+            self._containers.append(note)
+
+    # -- leaves ------------------------------------------------------------------
+
+    def paragraph(self, token: Token) -> None:
+        if content := self._inline():
+            self._begin(token)
+            self._write(inline_lines(content))
+
+    def heading(self, token: Token) -> None:
+        self._begin(token)
+        text = inline_line(self._inline())
+        if text.endswith("#") and not text.endswith("\\#"):
+            text = f"{text[:-1]}\\#"
+        self._write([f"{'#' * int(token.tag[1])} {text}".rstrip()])
+
+    def rule(self, token: Token) -> None:
+        self._begin(token)
+        self._write(["___"])
+
+    def code(self, token: Token) -> None:
+        self._begin(token)
+        self._write(code_block(token.content, token.info, nested=self._nested))
+
+    def math(self, token: Token) -> None:
+        self._begin(token)
+        tex = portable(token.content, display=True, one_line=self._nested)
+        if tex is None:
+            self._write(code_block(token.content.strip("\n"), "latex", nested=self._nested))
+        elif "\n" in tex:
+            self._write(["$$", *tex.split("\n"), "$$"])
+        else:
+            self._write([f"$${tex}$$"])
+
+    def table(self, token: Token) -> None:
+        self._begin(token)
+        while token.type != "table_close":
+            if token.type == "tr_open":
+                cells: list[str] = []
+                alignment: list[str] = []
+            elif token.type in ("th_open", "td_open"):
+                alignment.append(_ALIGNMENT.get(str(token.attrs.get("style")), "---"))
+                cells.append(inline_line(self._inline(), in_table=True))
+            elif token.type == "tr_close":
+                self._write([_row(cells)])
+            elif token.type == "thead_close":
+                self._write([_row(alignment)])
+            self._position += 1
+            token = self._tokens[self._position]
+
+    def other(self, token: Token) -> None:
+        """A token that the parser does not give now: its text is kept."""
+        if token.content:
+            self._begin(token)
+            self._write([escape_line(escape_text(line)) for line in token.content.split("\n")])
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _tight_lists(tokens: Sequence[Token]) -> set[int]:
+    """The positions of the lists whose items' own paragraphs are tight."""
+    tight: set[int] = set()
+    open_lists: list[int] = []
+    for position, token in enumerate(tokens):
+        if token.type in ("bullet_list_open", "ordered_list_open"):
+            open_lists.append(position)
+        elif token.type in ("bullet_list_close", "ordered_list_close"):
+            open_lists.pop()
+        elif token.type == "paragraph_open" and token.hidden:
+            tight.add(open_lists[-1])
+    return tight
+
+
+_WRITERS: dict[str, Callable[[_BlockWriter, Token], None]] = {
+    "blockquote_open": _BlockWriter.quote,
+    "blockquote_close": _BlockWriter.close,
+    "bullet_list_open": _BlockWriter.list,
+    "bullet_list_close": _BlockWriter.close,
+    "ordered_list_open": _BlockWriter.list,
+    "ordered_list_close": _BlockWriter.close,
+    "list_item_open": _BlockWriter.item,
+    "list_item_close": _BlockWriter.close,
+    "footnote_open": _BlockWriter.note,
+    "footnote_close": _BlockWriter.close,
+    "paragraph_open": _BlockWriter.paragraph,
+    "heading_open": _BlockWriter.heading,
+    "hr": _BlockWriter.rule,
+    "fence": _BlockWriter.code,
+    "code_block": _BlockWriter.code,
+    "math_block": _BlockWriter.math,
+    "table_open": _BlockWriter.table,
+}

@@ -1,0 +1,140 @@
+"""What the saved notebook keeps of an answer.
+
+Three parts: safe markdown, which every viewer renders without a kernel and without a
+widget; one line of plain text, because Jupyter saves it beside the rest; and the record
+from which `Response.from_dict` makes the response again.
+
+Folds are `<details>` with a `<summary>`. What stands in them is safe markdown too, so no
+text of a model, a tool or a server opens or closes one, and no tag has an attribute.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from ..messages import ToolCall
+from ..response import Response, Round
+from .safe_markdown import safe_markdown
+from .safe_text import clean, code_block, escape_text, html_text
+from .summary import call_line, mark, plain_summary, reasoning_line, usage_line, usage_rows
+
+__all__ = ["RECORD_TYPE", "bundle", "content_markdown", "display_markdown"]
+
+#: The media type of the record, which front ends ignore.
+RECORD_TYPE = "application/vnd.nbstream.response+json"
+
+_SHOWN = 4_000  # characters of a call's arguments, and of its result; the record has them all
+_DEEPEST = 100  # levels of JSON that came from outside
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def bundle(response: Response, *, image_hosts: Collection[str] = ()) -> dict[str, Any]:
+    """The mime bundle of `response`, as far as it has come.
+
+    Args:
+        response: in any state.
+        image_hosts: hosts (lower case) whose images are kept; others become links.
+    """
+    content = content_markdown(response, image_hosts=image_hosts)
+    return {
+        "text/markdown": "\n\n".join(part for part in (content, *_ending(response)) if part),
+        "text/plain": plain_summary(response),
+        RECORD_TYPE: _json_data(response.to_dict()),
+    }
+
+
+def content_markdown(response: Response, *, image_hosts: Collection[str] = ()) -> str:
+    """What came, as safe markdown: neither how it ended nor what it took."""
+    hosts = frozenset(image_hosts)
+    return "\n\n".join(part for turn in response.rounds for part in _round(turn, hosts))
+
+
+def display_markdown(markdown: str, *, image_hosts: Collection[str] = ()) -> str:
+    """A piece of an answer as safe markdown."""
+    return safe_markdown(markdown, image_hosts=frozenset(image_hosts))
+
+
+# -- the markdown ----------------------------------------------------------------
+
+
+def _round(turn: Round, image_hosts: frozenset[str]) -> Iterator[str]:
+    if len(turn.reasoning):
+        yield _fold(reasoning_line(turn), safe_markdown(str(turn.reasoning)))
+    yield from _answer(turn, image_hosts)
+    for index, other in sorted(turn.alternatives.items()):
+        yield _fold(f"Choice {index + 1}", "\n\n".join(_answer(other, image_hosts)))
+    for draft in turn.calls:
+        yield _call(draft.call())
+
+
+def _answer(turn: Round, image_hosts: frozenset[str]) -> Iterator[str]:
+    for text in (turn.text, turn.refusal):
+        markdown = safe_markdown(str(text), image_hosts=image_hosts)
+        if markdown:
+            yield markdown
+
+
+def _call(call: ToolCall) -> str:
+    parts = [_code(_indented(call.arguments), "json")]
+    if call.result is not None:
+        parts.append(_code(call.result.content, ""))
+    return _fold(call_line(call), "\n\n".join(parts))
+
+
+def _indented(arguments: str) -> str:
+    """Arguments as indented JSON; as they are where they are none."""
+    try:
+        return json.dumps(json.loads(arguments), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return arguments
+
+
+def _code(text: str, language: str) -> str:
+    hidden = len(text) - _SHOWN
+    if hidden > 0:
+        text = f"{text[:_SHOWN]}\n… {hidden:,} more characters"
+    return "\n".join(code_block(clean(text), language, nested=False))
+
+
+def _ending(response: Response) -> Iterator[str]:
+    why = mark(response)
+    if response.status == "running":
+        why = "Still running: this is what had come so far."
+    if why is not None:
+        yield f"<strong>⚠ {escape_text(clean(why))}</strong>"
+    yield _fold(usage_line(response), _table(usage_rows(response)))
+
+
+def _table(rows: list[tuple[str, str]]) -> str:
+    lines = [f"| {name} | {_cell(value)} |" for name, value in rows]
+    return "\n".join([lines[0], "| --- | --- |", *lines[1:]])
+
+
+def _cell(value: str) -> str:
+    return escape_text(clean(value)).replace("|", "\\|")
+
+
+def _fold(summary: str, body: str) -> str:
+    return f"<details><summary>{html_text(clean(summary))}</summary>\n\n{body}\n\n</details>"
+
+
+# -- the record ------------------------------------------------------------------
+
+
+def _json_data(value: Any, depth: int = 0) -> Any:
+    """`value` as JSON that every front end reads: no NaN, no lone surrogates, not too deep."""
+    if isinstance(value, (Mapping, list, tuple)) and depth > _DEEPEST:
+        return None
+    if isinstance(value, Mapping):
+        return {_json_data(str(key)): _json_data(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json_data(item, depth + 1) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    return _SURROGATE.sub("\ufffd", str(value))

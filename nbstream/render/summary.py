@@ -1,0 +1,171 @@
+"""The short lines about an answer.
+
+Plain text, for the live views, the saved notebook and the terminal alike. Each is one
+line without control characters, but otherwise whatever a model or a server wrote:
+callers escape it for where they put it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from ..messages import ToolCall
+from ..response import Response, Round
+
+__all__ = ["call_line", "mark", "plain_summary", "reasoning_line", "usage_line", "usage_rows"]
+
+_LONGEST_VALUE = 40  # characters of one argument, or of a result
+_LONGEST_CALL = 80  # of all arguments together
+_LONGEST_TEXT = 100
+_LONGEST_ERROR = 400
+
+_CONTINUE = "To go on, type: %chat continue"
+_FINISHED = {
+    "length": f"Cut at the limit of tokens. {_CONTINUE}",
+    "content_filter": "Cut by the provider's content filter. Reword the prompt, run it again.",
+}
+
+# Controls, lone surrogates, and what turns the direction of the text that follows.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def reasoning_line(turn: Round) -> str:
+    """`Reasoning · 3.2 s`."""
+    seconds = turn.reasoning_seconds
+    return "Reasoning" if seconds is None else f"Reasoning · {_seconds(seconds)}"
+
+
+def call_line(call: ToolCall) -> str:
+    """`lookup_city("Berlin") → 3 rows · 0.2 s`; without the arrow where it has not run."""
+    name = _short(call.name, _LONGEST_VALUE)
+    parts = [f"{name}({_short(_arguments(call.arguments), _LONGEST_CALL)})"]
+    if call.result is not None:
+        failed = "failed: " if call.result.is_error else ""
+        parts[0] += f" → {failed}{_gist(call.result.content)}"
+        if call.result.seconds is not None:
+            parts.append(_seconds(call.result.seconds))
+    return " · ".join(parts)
+
+
+def mark(response: Response) -> str | None:
+    """Why the answer is not whole, and what to do; None where it is, or still may be."""
+    error = _short(str(response.error or "no reason given"), _LONGEST_ERROR)
+    match response.status:
+        case "running":
+            return None
+        case "cancelled":
+            return f"Stopped: this is a part of the answer. {_CONTINUE}"
+        case "incomplete":
+            return f"Incomplete: {error}. {_CONTINUE}"
+        case "error":
+            return f"Failed: {error}"
+        case "complete":
+            return _FINISHED.get(response.finish_reason or "") or _missing(response)
+
+
+def usage_line(response: Response) -> str:
+    """`gpt-5 · 12 → 340 tokens · first token 0.4 s · 52 tokens/s · stop`."""
+    usage, timing = response.usage, response.timing
+    parts = [_short(response.model or "unknown model", _LONGEST_TEXT)]
+    if usage.prompt_tokens is not None or usage.completion_tokens is not None:
+        parts.append(f"{_count(usage.prompt_tokens)} → {_count(usage.completion_tokens)} tokens")
+    if timing.first_token is not None:
+        parts.append(f"first token {_seconds(timing.first_token)}")
+    if timing.tokens_per_second is not None:
+        parts.append(f"{_rate(timing.tokens_per_second)} tokens/s")
+    ending = response.finish_reason if response.status == "complete" else response.status
+    if ending:
+        parts.append(_short(ending, _LONGEST_VALUE))
+    return " · ".join(parts)
+
+
+def usage_rows(response: Response) -> list[tuple[str, str]]:
+    """Names and values of all that is known, for a table of two columns."""
+    usage, timing = response.usage, response.timing
+    rows = [
+        ("Model", response.model),
+        ("Prompt tokens", _known(usage.prompt_tokens)),
+        ("Completion tokens", _known(usage.completion_tokens)),
+        ("Cached tokens", _known(usage.cached_tokens)),
+        ("Reasoning tokens", _known(usage.reasoning_tokens)),
+        ("Time to first token", _time(timing.first_token)),
+        ("Duration", _time(timing.duration)),
+        ("Tokens a second", None if (rate := timing.tokens_per_second) is None else _rate(rate)),
+        ("Finish reason", response.finish_reason),
+        ("Status", response.status),
+    ]
+    return [(name, _short(value, _LONGEST_TEXT)) for name, value in rows if value]
+
+
+def plain_summary(response: Response) -> str:
+    """One line: how it ended where it is not whole, how it begins, and the usage."""
+    text = _short(response.text or response.refusal, _LONGEST_TEXT)
+    unfinished = "" if response.status == "complete" else f"[{response.status}] "
+    return f"{unfinished}{text or '(no text)'} · {usage_line(response)}"
+
+
+def _missing(response: Response) -> str | None:
+    """What a finished answer lacks, or None."""
+    calls = response.rounds[-1].calls if response.rounds else []
+    if any(draft.result is None for draft in calls):
+        return f"Ended before its tools had run. {_CONTINUE}"
+    if not (response.text.strip() or response.refusal or calls or any(response.choices)):
+        return "Empty: the model sent no text."
+    return None
+
+
+def _arguments(text: str) -> str:
+    """`"Berlin"`, or `city="Berlin", days=3` where there are several."""
+    try:
+        arguments = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if not isinstance(arguments, dict):
+        return text
+    values = {name: _short(_json(value), _LONGEST_VALUE) for name, value in arguments.items()}
+    if len(values) == 1:
+        return next(iter(values.values()))
+    return ", ".join(f"{name}={value}" for name, value in values.items())
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _gist(content: str) -> str:
+    """A result in a few words: how many lines it has, where it has several."""
+    lines = content.strip().splitlines()
+    if len(lines) > 1:
+        return f"{len(lines):,} lines"
+    return _short(content, _LONGEST_VALUE) or "nothing"
+
+
+def _short(text: str, most: int) -> str:
+    """`text` on one line, at most so many characters long."""
+    line = _UNPRINTABLE.sub("", " ".join(text[: 4 * most].split()))
+    cut = len(line) > most or len(text) > 4 * most
+    return f"{line[: most - 1]}…" if cut else line
+
+
+def _seconds(seconds: float) -> str:
+    if seconds >= 59.5:
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{minutes:,} min {rest} s"
+    return f"{seconds:.0f} s" if seconds >= 9.95 else f"{seconds:.{1 if seconds >= 0.1 else 2}f} s"
+
+
+def _time(seconds: float | None) -> str | None:
+    return None if seconds is None else _seconds(seconds)
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 9.95 else f"{rate:.1f}"
+
+
+def _known(number: int | None) -> str | None:
+    return None if number is None else f"{number:,}"
+
+
+def _count(number: int | None) -> str:
+    return _known(number) or "?"

@@ -1,0 +1,190 @@
+"""The live view without widgets: outputs that are added, and one that is updated.
+
+What can no longer change goes into outputs of its own, and only the last output is sent
+again as the answer grows. So what is sent in all grows as the answer does, and not with
+its square.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from IPython.display import DisplayHandle, clear_output, display
+
+from ..buffers import TextBuffer
+from ..render.engine import Engine
+from ..render.saved import bundle, content_markdown, display_markdown
+from ..render.structure import settled
+from ..render.summary import plain_summary
+from ..response import Response, Round
+from .ending import leaves_nothing
+
+__all__ = ["DisplayView"]
+
+_GROUP = 2_000  # characters: front ends take few large outputs better than many small ones
+_LARGE = 4_000  # characters of what is open: from there on it is sent again only when it ...
+_GROWTH = 1.25  # ... has grown by a quarter
+
+
+class DisplayView:
+    """Shows an answer by `display` and `update_display`.
+
+    Args:
+        owns_cell: whether the cell's output may be replaced by the bundle at the end.
+            Otherwise what was shown stays, and the last output becomes the rest.
+        image_hosts: the hosts whose images may be shown as images.
+
+    Attributes:
+        interval: seconds between updates; each makes a front end render a whole output.
+    """
+
+    interval = 0.25
+
+    def __init__(self, *, owns_cell: bool, image_hosts: frozenset[str] = frozenset()) -> None:
+        self._owns_cell = owns_cell
+        self._image_hosts = image_hosts
+        self._sealed: list[_Place] = []  # of each round, what stands in outputs that are done
+        self._tail: DisplayHandle | None = None
+        self._shown_size = 0
+        self._shown_events: tuple[Any, ...] = ()
+
+    def open(self, response: Response) -> None:
+        """Nothing is shown before there is something to show."""
+
+    def update(self, response: Response) -> None:
+        self._sealed += [_Place()] * (len(response.rounds) - len(self._sealed))
+        if not self._is_due(response):
+            return
+        ends = [_Place.end(turn) for turn in response.rounds]
+        stable = _stable(response, self._sealed)
+        if stable != ends and _size(self._sealed, stable) >= _GROUP:
+            self._put(self._data(_excerpt(response, self._sealed, stable)))
+            self._sealed, self._tail = stable, None
+        self._put(self._data(_excerpt(response, self._sealed, ends), response.notice))
+        self._shown_size = _size(self._sealed, ends)
+
+    def close(self, response: Response) -> None:
+        if leaves_nothing(response, owns_cell=self._owns_cell):
+            if self._tail is not None:
+                clear_output()
+            return
+        data = bundle(response, image_hosts=self._image_hosts)
+        if any(place != _Place() for place in self._sealed):
+            if self._owns_cell:
+                clear_output(wait=True)
+                self._tail = None
+            else:
+                data |= {"text/markdown": self._rest(response)}
+        self._put(data)
+
+    def _is_due(self, response: Response) -> bool:
+        """Whether there is news, and enough of it."""
+        calls = [call for turn in response.rounds for call in turn.calls]
+        results = sum(call.result is not None for call in calls)
+        events = (len(response.rounds), len(calls), results, response.notice)
+        size = _size(self._sealed, [_Place.end(turn) for turn in response.rounds])
+        grown = size >= self._shown_size * (_GROWTH if size > _LARGE else 1)
+        is_due = events != self._shown_events or (size != self._shown_size and grown)
+        if is_due:
+            self._shown_events = events
+        return is_due
+
+    def _data(self, excerpt: Response, notice: str = "") -> dict[str, Any]:
+        parts = [content_markdown(excerpt, image_hosts=self._image_hosts), display_markdown(notice)]
+        return {
+            "text/markdown": "\n\n".join(parts).strip(),
+            "text/plain": plain_summary(excerpt),
+        }
+
+    def _rest(self, response: Response) -> str:
+        """The markdown of what does not stand in outputs that are done, with mark and usage."""
+        self._sealed += [_Place()] * (len(response.rounds) - len(self._sealed))
+        ends = [_Place.end(turn) for turn in response.rounds]
+        rest = _excerpt(response, self._sealed, ends)
+        for part, turn in zip(rest.rounds, response.rounds, strict=True):
+            part.alternatives = turn.alternatives
+        rest.finish(response.status, response.error, response.timing)
+        markdown: str = bundle(rest, image_hosts=self._image_hosts)["text/markdown"]
+        return markdown
+
+    def _put(self, data: dict[str, Any]) -> None:
+        """Show `data` as the last output, which is made if there is none."""
+        if not data["text/markdown"]:
+            return
+        if self._tail is None:
+            self._tail = display(data, raw=True, display_id=True)
+        else:
+            self._tail.update(data, raw=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A place in a round: so much of it stands before."""
+
+    reasoning: int = 0
+    text: int = 0
+    refusal: int = 0
+    calls: int = 0
+    arguments: int = 0
+
+    @classmethod
+    def end(cls, turn: Round) -> _Place:
+        return cls(
+            len(turn.reasoning),
+            len(turn.text),
+            len(turn.refusal),
+            len(turn.calls),
+            sum(len(call.arguments) for call in turn.calls),
+        )
+
+    @property
+    def characters(self) -> int:
+        return self.reasoning + self.text + self.refusal + self.arguments
+
+
+def _size(starts: list[_Place], ends: list[_Place]) -> int:
+    return sum(place.characters for place in ends) - sum(place.characters for place in starts)
+
+
+def _stable(response: Response, starts: list[_Place]) -> list[_Place]:
+    """The place in each round before which nothing changes any more."""
+    *done, last = response.rounds or [Round()]
+    return [*(_Place.end(turn) for turn in done), _stable_part(last, (starts or [_Place()])[-1])]
+
+
+def _stable_part(turn: Round, start: _Place) -> _Place:
+    end = _Place.end(turn)
+    if not (end.text or end.refusal or end.calls):
+        return start
+    if not (end.refusal or end.calls):
+        text = start.text + _settled_length(turn.text.since(start.text))
+        return replace(start, reasoning=end.reasoning, text=text)
+    return replace(start, reasoning=end.reasoning, text=end.text)
+
+
+def _settled_length(text: str) -> int:
+    """How many characters of a growing text belong to blocks that can no longer change."""
+    parsed = Engine(frozenset()).parse(text, final=False)
+    return len(parsed.source(0, settled(parsed)))
+
+
+def _excerpt(response: Response, starts: list[_Place], ends: list[_Place]) -> Response:
+    """A response that holds what stands between two places."""
+    excerpt = Response(model=response.requested_model)
+    excerpt.rounds = [
+        replace(
+            turn,
+            reasoning=_piece(turn.reasoning, start.reasoning, end.reasoning),
+            text=_piece(turn.text, start.text, end.text),
+            refusal=_piece(turn.refusal, start.refusal, end.refusal),
+            calls=turn.calls[start.calls : end.calls],
+            alternatives={},
+        )
+        for turn, start, end in zip(response.rounds, starts, ends, strict=True)
+    ]
+    return excerpt
+
+
+def _piece(text: TextBuffer, start: int, end: int) -> TextBuffer:
+    return TextBuffer(text.since(start)[: end - start])
