@@ -1,0 +1,257 @@
+"""Results as a page of markdown tables and a plot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import renderer
+import whole_path
+import wire
+from results import Results, Summary, goals, machine, summaries
+
+__all__ = ["page", "plot"]
+
+Row = Sequence[str]
+
+
+def page(results: Results, scenarios: tuple[whole_path.Scenario, ...], picture: str = "") -> str:
+    """RESULTS.md. `picture` is the name of the plot's file, if there is one."""
+    parts = ["# Benchmarks\n", "Ratios carry over to other machines; seconds do not.\n"]
+    if results.whole_path:
+        parts += _whole_path(results.whole_path, scenarios)
+    if picture:
+        parts.append(f"![the figures as a picture]({picture})\n")
+    parts += _goals(results, scenarios)
+    if results.renderer:
+        parts += _renderer(results.renderer)
+    if results.wire:
+        parts += _wire(results.wire)
+    if results.whole_path:
+        parts += _spread(results.whole_path, scenarios)
+    parts += ["## Machine\n", *(f"{line}\n" for line in machine())]
+    return "\n".join(parts)
+
+
+def _table(head: Row, rows: Iterable[Row]) -> str:
+    """The first column is text, the others are numbers."""
+    rule = ["---", *("---:" for _ in head[1:])]
+    return "".join(f"| {' | '.join(row)} |\n" for row in (head, rule, *rows))
+
+
+def _number(value: float) -> str:
+    """Three figures, without exponents."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _ratio(value: float, base: Summary | None) -> str:
+    return f"{_number(value / base.cpu)} ×" if base else "–"
+
+
+# -- the whole path ----------------------------------------------------------------------
+
+
+def _whole_path(
+    figures: list[whole_path.Figures], scenarios: tuple[whole_path.Scenario, ...]
+) -> list[str]:
+    parts = []
+    for scenario in scenarios:
+        parts += [f"## {scenario.title}\n", _contenders(summaries(figures, scenario))]
+    parts.append(
+        "The same scripted server and a real kernel for each. CPU is the kernel process's, user "
+        "and system. Bytes are the content of all iopub messages, JSON and buffers, over the "
+        "answer's characters; a widget's own code, which a page has once, is not in them. "
+        "Medians; [the spread](#spread) is below.\n"
+    )
+    parts += [f"{f.contender.title}: not measured ({f.failure}).\n" for f in figures if f.failure]
+    return parts
+
+
+def _contenders(by_key: dict[str, Summary]) -> str:
+    bare, printing = by_key.get("bare"), by_key.get("print")
+    head = ("", "CPU", "× bare loop", "× print loop", "bytes a character", "messages", "seconds")
+    return _table(head, (_contender(s, bare, printing) for s in by_key.values()))
+
+
+def _contender(entry: Summary, bare: Summary | None, printing: Summary | None) -> Row:
+    title = entry.contender.title
+    return (
+        f"**{title}**" if title.startswith("nbstream") else title,
+        f"{entry.cpu:,.0f} µs/token",
+        _ratio(entry.cpu, bare),
+        _ratio(entry.cpu, printing),
+        _number(entry.bytes) if entry.contender.shows else "–",
+        f"{entry.messages:,}",
+        f"{entry.wall:.1f}",
+    )
+
+
+def _spread(
+    figures: list[whole_path.Figures], scenarios: tuple[whole_path.Scenario, ...]
+) -> list[str]:
+    head = ("", "runs", "CPU, µs/token", "bytes: live", "saved", "its code", "busiest second")
+    parts = ["## Spread\n"]
+    for scenario in scenarios:
+        by_key = summaries(figures, scenario)
+        rows = [
+            (
+                entry.contender.title,
+                str(entry.runs),
+                f"{entry.cpu_range[0]:,.0f} to {entry.cpu_range[1]:,.0f}",
+                _number(entry.live),
+                _number(entry.saved),
+                f"{entry.program:,}",
+                f"{entry.busiest_second:,}",
+            )
+            for entry in by_key.values()
+        ]
+        parts += [f"{scenario.title}:\n", _table(head, rows)]
+    parts.append(
+        "Live bytes are seen by the page only, saved ones stand in the notebook; both over the "
+        "answer's characters. The code is in bytes, and the busiest second in messages.\n"
+    )
+    own = [f"{f.contender.title}: {_versions(f)}" for f in figures if f.contender.packages]
+    return [*parts, *([f"Environments of their own: {'; '.join(own)}.\n"] if own else [])]
+
+
+def _versions(figures: whole_path.Figures) -> str:
+    found = ", ".join(f"{name} {version}" for name, version in figures.versions.items())
+    return found or "not there"
+
+
+def _goals(results: Results, scenarios: tuple[whole_path.Scenario, ...]) -> list[str]:
+    found = goals(results, scenarios)
+    if not found:
+        return []
+    rows = [
+        (
+            goal.text,
+            f"{_number(goal.value)} {goal.unit}",
+            f"{goal.limit:g}",
+            "met" if goal.is_met else "**missed**",
+        )
+        for goal in found
+    ]
+    head = ("nbstream's widget", "measured", "goal: at most", "")
+    return ["## Goals\n", _table(head, rows)]
+
+
+# -- the parts ---------------------------------------------------------------------------
+
+
+def _renderer(figures: list[renderer.Figures]) -> list[str]:
+    head = ("", "tokens", "CPU", "full parses", "parsed again", "slowest frame", "last frame")
+    rows = [
+        (
+            entry.shape if entry.shape == renderer.PROSE else f"one {entry.shape}",
+            f"{entry.tokens:,}",
+            f"{_number(entry.per_token)} µs/token",
+            _number(entry.full_parses),
+            f"{entry.parsed_again:.1f} ×",
+            f"{entry.worst * 1e3:.1f} ms",
+            f"{entry.last * 1e3:.1f} ms",
+        )
+        for entry in figures
+    ]
+    text = (
+        "The text grows by seven tokens a frame: 200 tokens a second at 30 frames. Full parses: "
+        "all frames together over rendering the whole text once. Parsed again: how often each "
+        "character was given to the parser.\n"
+    )
+    return ["## The renderer alone\n", _table(head, rows), text]
+
+
+def _wire(figures: list[wire.Figures]) -> list[str]:
+    head = (
+        "µs an event",
+        "events",
+        "`json.loads`",
+        "nbstream",
+        "the SDK's parser",
+        "+ accumulator",
+    )
+    rows = [
+        (
+            entry.title,
+            f"{entry.events:,}",
+            *(_number(value) for value in (entry.json, entry.ours, entry.parser, entry.sdk)),
+        )
+        for entry in figures
+    ]
+    failed = [f for f in figures if f.failed]
+    notes = [
+        f"The SDK's parts raised on {entry.failed} of the {entry.streams} streams {entry.title}; "
+        "these are in no column.\n"
+        for entry in failed
+    ]
+    text = "From the bytes of an event to the response, one event at a time.\n"
+    return ["## The wire alone\n", _table(head, rows), text, *notes]
+
+
+# -- the plot ----------------------------------------------------------------------------
+
+_OURS, _THEIRS, _LATER = "#1b6ca8", "#b9bfc6", "#6b7280"
+
+
+def plot(results: Results, scenarios: tuple[whole_path.Scenario, ...], path: Path) -> None:
+    """Draw CPU and bytes of all contenders, and the renderer's cost over the size."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(1, 3, figsize=(14, 4.2), layout="constrained")
+    by_scenario = [summaries(results.whole_path, scenario) for scenario in scenarios]
+    titles = [scenario.title for scenario in scenarios]
+    _bars(axes[0], [{k: s.cpu for k, s in by_key.items()} for by_key in by_scenario], titles)
+    axes[0].set_title("CPU of the kernel, µs a token")
+    _bars(axes[1], [{k: s.bytes for k, s in by_key.items()} for by_key in by_scenario], titles)
+    axes[1].set_title("bytes to the page, a character")
+    _curves(axes[2], results.renderer)
+    axes[2].set_title("the renderer alone, µs a token")
+    figure.savefig(path, dpi=90)
+    plt.close(figure)
+
+
+def _bars(axes, values: list[dict[str, float]], titles: list[str]) -> None:
+    """One group of bars a contender, on a logarithmic scale; zero is no bar."""
+    keys = [c.key for c in whole_path.CONTENDERS if any(v.get(c.key) for v in values)]
+    names = {c.key: c.title.replace("`", "") for c in whole_path.CONTENDERS}
+    height = 0.8 / len(values)
+    for i, by_key in enumerate(values):
+        places = [row + (i - (len(values) - 1) / 2) * height for row in range(len(keys))]
+        widths = [by_key.get(key, 0) for key in keys]
+        colours = [_OURS if key.startswith("nbstream") else _THEIRS for key in keys]
+        bars = axes.barh(places, widths, height * 0.9, color=colours, alpha=1 if i == 0 else 0.55)
+        axes.bar_label(bars, [_number(w) if w else "" for w in widths], padding=2, fontsize=7)
+    axes.set_yticks(range(len(keys)), [names[key] for key in keys], fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.margins(x=0.15)
+    axes.set_xlabel(
+        "; ".join(["full: " + titles[0], *("pale: " + t for t in titles[1:])]), fontsize=8
+    )
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _curves(axes, figures: list[renderer.Figures]) -> None:
+    for shape in dict.fromkeys(entry.shape for entry in figures):
+        points = [entry for entry in figures if entry.shape == shape]
+        prose = shape == renderer.PROSE
+        axes.plot(
+            [entry.tokens for entry in points],
+            [entry.per_token for entry in points],
+            marker="o",
+            color=_OURS if prose else None,
+            linewidth=2.5 if prose else 1,
+            label=shape if prose else f"one {shape}",
+        )
+    axes.set_xscale("log", base=2)
+    sizes = sorted({entry.tokens for entry in figures})
+    axes.set_xticks(sizes, [f"{size // 1000}k" for size in sizes])
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("tokens of the answer", fontsize=8)
+    axes.legend(fontsize=8, frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,178 @@
+"""What was measured, on which machine, and whether it meets the goals."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import corpus
+import renderer
+import whole_path
+import wire
+from environments import versions
+
+__all__ = ["Goal", "Results", "Summary", "goals", "machine", "summaries"]
+
+_PACKAGES = ("nbstream", "openai", "ipykernel", "ipywidgets", "anywidget", "markdown-it-py")
+
+
+@dataclass
+class Results:
+    """The figures of a run; a part that was left out is empty."""
+
+    whole_path: list[whole_path.Figures] = field(default_factory=list)
+    renderer: list[renderer.Figures] = field(default_factory=list)
+    wire: list[wire.Figures] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A contender in one scenario, as the median of its runs.
+
+    Attributes:
+        cpu: microseconds of CPU a token; `cpu_range` is the least and the most.
+        live, saved: bytes a character of the answer.
+        program: bytes of a widget's own code, not in these.
+        messages: how many; `busiest_second`: the most within one second.
+        wall: seconds for the cell.
+        runs: how many there were.
+    """
+
+    contender: whole_path.Contender
+    cpu: float
+    cpu_range: tuple[float, float]
+    live: float
+    saved: float
+    program: int
+    messages: int
+    busiest_second: int
+    wall: float
+    runs: int
+
+    @property
+    def bytes(self) -> float:
+        return self.live + self.saved
+
+
+def summaries(
+    figures: Iterable[whole_path.Figures], scenario: whole_path.Scenario
+) -> dict[str, Summary]:
+    """By the contender's key, those who were measured."""
+    characters = len("".join(corpus.answer(scenario.answer.tokens)))
+    return {
+        entry.contender.key: _summary(
+            entry.contender, entry.runs[scenario.answer.model], scenario.answer.tokens, characters
+        )
+        for entry in figures
+        if entry.runs.get(scenario.answer.model)
+    }
+
+
+def _summary(
+    contender: whole_path.Contender, runs: list[whole_path.Run], tokens: int, characters: int
+) -> Summary:
+    cpu = [run.cpu / tokens * 1e6 for run in runs]
+
+    def middle(value: Callable[[whole_path.Run], float]) -> float:
+        return median(value(run) for run in runs)
+
+    return Summary(
+        contender=contender,
+        cpu=median(cpu),
+        cpu_range=(min(cpu), max(cpu)),
+        live=middle(lambda run: run.traffic.live) / characters,
+        saved=middle(lambda run: run.traffic.saved) / characters,
+        program=runs[0].traffic.program,
+        messages=round(middle(lambda run: run.traffic.messages)),
+        busiest_second=max(run.busiest_second for run in runs),
+        wall=middle(lambda run: run.wall),
+        runs=len(runs),
+    )
+
+
+# -- goals -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One of the project's goals: what was measured, and the most that it may be."""
+
+    text: str
+    value: float
+    limit: float
+    unit: str = ""
+
+    @property
+    def is_met(self) -> bool:
+        return self.value <= self.limit
+
+
+def goals(results: Results, scenarios: Iterable[whole_path.Scenario]) -> list[Goal]:
+    """Those goals that were measured."""
+    found: list[Goal] = []
+    for scenario in scenarios:
+        found += _path_goals(scenario, summaries(results.whole_path, scenario))
+    return found + _renderer_goals(results.renderer)
+
+
+def _path_goals(scenario: whole_path.Scenario, by_key: dict[str, Summary]) -> list[Goal]:
+    ours = by_key.get("nbstream_widget")
+    if ours is None:
+        return []
+    if not scenario.answer.rate:
+        found = [Goal("bytes a character, burst", ours.bytes, 5)]
+        if bare := by_key.get("bare"):
+            found.append(Goal("CPU, burst", ours.cpu / bare.cpu, 1, "× the bare loop"))
+        return found
+    return [
+        Goal(f"CPU a token, {scenario.answer.rate:.0f} a second", ours.cpu, 300, "µs"),
+        Goal(f"bytes a character, {scenario.answer.rate:.0f} a second", ours.bytes, 12),
+        # the answer's own are 30; opening and closing add some
+        Goal("messages in the busiest second", ours.busiest_second, 36),
+    ]
+
+
+def _renderer_goals(figures: list[renderer.Figures]) -> list[Goal]:
+    prose = {entry.tokens: entry for entry in figures if entry.shape == renderer.PROSE}
+    found = []
+    if {2_000, 128_000} <= prose.keys():
+        growth = prose[128_000].per_token / prose[2_000].per_token
+        found = [
+            Goal("a token at 128k tokens", growth, 1.2, "× one at 2k"),
+            Goal("slowest frame at 128k tokens", prose[128_000].worst * 1e3, 10, "ms"),
+        ]
+    return found + [
+        Goal(f"{entry.tokens:,} tokens of one {entry.shape}", entry.full_parses, 6, "full parses")
+        for entry in figures
+        if entry.shape in ("fence", "table") and entry.tokens == 16_000
+    ]
+
+
+# -- the machine -------------------------------------------------------------------------
+
+
+def machine() -> list[str]:
+    """Lines on what all this ran on."""
+    found = versions(sys.executable, _PACKAGES)
+    system = f"{platform.system()} {platform.machine()}"
+    today = dt.datetime.now(dt.UTC).date()
+    python = f"Python {platform.python_version()}"
+    return [
+        f"{_processor()}, {os.cpu_count()} cores, {system}, {python}, {today}",
+        ", ".join(f"{name} {version}" for name, version in found.items()),
+    ]
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or "unknown processor"
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
