@@ -101,6 +101,7 @@ def open_notebook(
     for number, page in enumerate(pages):
         if request.node.stash.get(FAILED, False):
             print("\nsaved", page.screenshot(f"failed-{name}-{number}"))
+            print(page.server.log())
         page.close()
     for server in {page.server for page in pages}:
         server.stop_kernels()
