@@ -8,10 +8,10 @@ can be sealed, that holds again each time it has grown by a tenth, and at the en
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from .containers import Container, open_container
 from .engine import Engine
+from .eye import held_back
 from .page import Page
 from .sealer import Sealer
 from .structure import Parsed, Span, is_decided, settled
@@ -29,7 +29,8 @@ class Blocks:
         image_hosts: hosts whose images are shown.
         enter_at: from so many characters on, an open table or list is sealed in parts.
         lazy_at: from so many on, what cannot be sealed waits until it has grown by a tenth.
-        complete: makes of the last, still growing text what is to be shown.
+        anticipates: whether the tail shows open markup as what it is about to become,
+            instead of as what it would be if the text ended here.
     """
 
     def __init__(
@@ -39,15 +40,16 @@ class Blocks:
         image_hosts: frozenset[str] = frozenset(),
         enter_at: int = 1_000,
         lazy_at: float = 2_000,
-        complete: Callable[[str], str] | None = None,
+        anticipates: bool = False,
     ) -> None:
         self._page = page
-        self._engine = Engine(image_hosts, complete)
+        self._engine = Engine(image_hosts, anticipates=anticipates)
         self._sealer = Sealer(page, self._engine)
         self._enter_at = enter_at
         self._lazy_at = lazy_at
         self._text = ""  # the source, from the first line on that is not sealed
-        self._held = ""  # a carriage return that may be half a line end
+        self._held = ""  # what came and is not looked at yet
+        self._at_line_start = True  # whether what is looked at ends there
         self._looked_at = 0  # the size of _text when it was parsed last
         self._container: Container | None = None
         self._left: list[Span] = []  # the blocks of _text, where no container is open
@@ -74,11 +76,19 @@ class Blocks:
         self._looked_at = len(self._text)
 
     def _normalized(self, text: str, *, final: bool) -> str:
+        """The next text to look at, with the line ends and signs that the parser knows."""
         text = self._held + text
         self._held = ""
-        if text.endswith("\r") and not final:
-            text, self._held = text[:-1], "\r"
-        return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
+        if not final:
+            at = len(text) - text.endswith("\r")  # may be half a line end
+            if self._engine.anticipates:
+                line = max(text.rfind("\n"), text.rfind("\r", 0, at)) + 1
+                if (line or self._at_line_start) and held_back(text[line:at]):
+                    at = line
+            text, self._held = text[:at], text[at:]
+        text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
+        self._at_line_start = text.endswith("\n") if text else self._at_line_start
+        return text
 
     def _may_wait(self, text: str) -> bool:
         if len(self._text) <= self._lazy_at:

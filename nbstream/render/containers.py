@@ -14,7 +14,7 @@ from markdown_it.token import Token
 
 from .fences import FenceReader
 from .sealer import Sealer
-from .structure import Parsed, Span, children, end_line, is_blank, settled, top_level
+from .structure import Parsed, Span, children, end_line, settled, top_level
 
 __all__ = ["Container", "open_container"]
 
@@ -82,7 +82,9 @@ class _OpenFence:
 
     def tail(self) -> tuple[str, str]:
         # What may be the closing line is code by the letter, and a flicker to the eye.
-        return "" if self._sealer.engine.complete else escapeHtml(self._reader.pending_code()), ""
+        return "" if self._sealer.engine.anticipates else escapeHtml(
+            self._reader.pending_code()
+        ), ""
 
 
 class _OpenParts:
@@ -196,11 +198,10 @@ class _OpenList(_OpenParts):
         return children(tokens)
 
     def _finished(self, parts: list[list[Token]], parsed: Parsed) -> list[list[Token]]:
-        # A block after a blank line makes the list loose, but a line that is still being
-        # written need not be a block of this list.
-        if parsed.complete < len(parsed.lines) and is_blank(parsed.lines[parsed.complete - 1]):
-            return []
-        self._tight = self._seems_tight
+        if self._tight and not self._seems_tight:
+            # A line that is still being written need not be a block of this list.
+            complete = self._engine.tokens(parsed.source(0, parsed.complete))
+            self._tight = _is_tight(next(top_level(complete)))
         return _before_undecided(_decided(parts, parsed.complete)[:-1], parsed)
 
     def _leave(self) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
+from .eye import completed, header_as_table
 from .html import parser
 from .references import References
 from .structure import Parsed, spans
@@ -15,7 +15,7 @@ from .structure import Parsed, spans
 __all__ = ["Engine"]
 
 _BEFORE_BLOCKS = ("normalize", "block")
-_LITERAL = ("fence", "code_block", "math_block", "hr")
+_WITH_TEXT = ("inline", "fence", "code_block", "math_block", "hr")
 
 
 class Engine:
@@ -24,14 +24,12 @@ class Engine:
     Attributes:
         references: the definitions of links and footnotes.
         changed: labels that may have come to mean something else; for others to empty.
-        complete: makes of the last, still growing text of a tail what is to be shown.
+        anticipates: whether open markup is shown as what it is about to become.
         parsed: how many characters were given to the parser in all.
     """
 
-    def __init__(
-        self, image_hosts: frozenset[str], complete: Callable[[str], str] | None = None
-    ) -> None:
-        self.complete = complete
+    def __init__(self, image_hosts: frozenset[str], *, anticipates: bool) -> None:
+        self.anticipates = anticipates
         self.references = References()
         self.changed: set[str] = set()
         self.parsed = 0
@@ -49,6 +47,7 @@ class Engine:
         self.changed.update(self.references.provisional)
         self.references.restart()
         self._env.pop("undecided", None)
+        self._env.pop("duplicate_refs", None)
         lines = text.split("\n")
         complete = len(lines) if final else len(lines) - 1
         if not lines[-1]:
@@ -80,9 +79,16 @@ class Engine:
 
     def open_html(self, tokens: list[Token]) -> str:
         """`html` of blocks at the end of a text that goes on."""
-        last = next((t for t in reversed(tokens) if t.type in ("inline", *_LITERAL)), None)
-        if self.complete and last is not None and last.type == "inline":
-            last.content = self.complete(last.content)
+        if not self.anticipates:
+            return self.html(tokens)
+        last = next((t for t in reversed(tokens) if t.type in _WITH_TEXT), None)
+        if last is None or last.type != "inline":
+            return self.html(tokens)
+        if tokens[-1].type == "paragraph_close" and tokens[-1].level == 0:
+            table = header_as_table(last.content)
+            if table is not None:
+                return self.html([*tokens[:-3], *self.tokens(table)])
+        last.content = completed(last.content)
         return self.html(tokens)
 
     def shell(self, tokens: list[Token]) -> str:

@@ -24,6 +24,7 @@ from .highlight import COLOURED, marked_up
 from .links import is_safe_link, links_plugin
 from .math import math_plugin
 from .safe_text import clean
+from .tex import portable
 
 __all__ = ["code_language", "make_parser", "parser", "render", "sanitize"]
 
@@ -128,10 +129,19 @@ class _Renderer(RendererHTML):
         return f"<a{attributes}>"
 
     def math_block(self, tokens: Sequence[Token], idx: int, *_context: Any) -> str:
-        return f'<div class="nbs-math">{_math(tokens[idx])}</div>'
+        token = tokens[idx]
+        tex = _typesettable(token, display=True)
+        if tex is None:
+            code = escapeHtml(token.content.strip("\n"))
+            return f'<div class="nbs-code highlight"><pre><code>{code}</code></pre></div>'
+        return f'<div class="nbs-math">{tex}</div>'
 
     def math_inline(self, tokens: Sequence[Token], idx: int, *_context: Any) -> str:
-        return f'<span class="nbs-math">{_math(tokens[idx])}</span>'
+        token = tokens[idx]
+        tex = _typesettable(token, display=token.type == "math_inline_block")
+        if tex is None:
+            return f"<code>{escapeHtml(' '.join(token.content.split()))}</code>"
+        return f'<span class="nbs-math">{tex}</span>'
 
     math_inline_block = math_inline
 
@@ -143,15 +153,18 @@ class _Renderer(RendererHTML):
         return f'<div class="nbs-note"><sup>{label}</sup>'
 
 
-def _math(token: Token) -> str:
-    return escapeHtml(token.markup + token.content + _MATH_CLOSING[token.markup])
+def _typesettable(token: Token, *, display: bool) -> str | None:
+    """A formula as HTML text, delimiters included, or None where it is not to be typeset.
+
+    The typesetter writes into the page what the formula asks for, after our sanitizer.
+    """
+    tex = portable(token.content, display=display, one_line=token.type != "math_block")
+    return None if tex is None else escapeHtml(token.markup + tex + _MATH_CLOSING[token.markup])
 
 
 @cache
 def _cleaner() -> nh3.Cleaner:
-    tags = (
-        "a blockquote br code del div em h1 h2 h3 h4 h5 h6 hr img input li ol p pre s span strong"
-    )
+    tags = "a blockquote br code div em h1 h2 h3 h4 h5 h6 hr img input li ol p pre s span strong"
     return nh3.Cleaner(
         tags=set(f"{tags} sub sup table tbody td th thead tr ul".split()),
         attributes={

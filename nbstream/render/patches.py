@@ -52,12 +52,16 @@ class Document:
 
     Args:
         image_hosts: hosts (lower case) whose images are shown; others become links.
+        anticipates: whether what is open is shown as what it is about to become (`**bold` is
+            bold), instead of as what it would be if the text ended there.
     """
 
-    def __init__(self, *, image_hosts: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, *, image_hosts: frozenset[str] = frozenset(), anticipates: bool = True
+    ) -> None:
         self._news: list[str] = []
         self._page = _Patcher()
-        self._blocks = Blocks(self._page, image_hosts=image_hosts)
+        self._blocks = Blocks(self._page, image_hosts=image_hosts, anticipates=anticipates)
 
     def feed(self, text: str) -> None:
         """More of the text. Nothing is parsed yet."""
