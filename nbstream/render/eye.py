@@ -1,0 +1,192 @@
+"""How markdown that is still being written looks: as what it is about to become.
+
+Nothing here changes what a text means in the end. Emphasis, code, formulas and links that
+are open are closed for the moment; the marks of a line that has not said yet what it is
+are held back, so that a list's `-` is not the underline of a heading for one frame.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+__all__ = ["completed", "header_as_table", "held_back"]
+
+_MARKS_ONLY = re.compile(
+    r"""
+    [ \t]* (?: (?: > | [-*+] | \d{1,9}[.)] ) [ \t]+ )*     # quotes and items it is in
+    (?: [-=*_+\#~`|:>]* | \d{1,9}[.)]? | !?\[[ xX^]?\]? | \$\$? | \\[\[(]? )
+    [ \t]*
+    """,
+    re.VERBOSE,
+)
+_LONGEST_MARKS = 80  # characters
+
+_LONGEST_VERBATIM = 2_000  # characters of code or of a formula in running text
+_REACH = 300  # characters; what has been open for longer is more likely not to close
+_MARK = re.compile(r"\\.|`+|<[^<>\s]*>|\$\$|\\$|\[\^|!?\[|\]\(?|\*+|_+|~+", re.DOTALL)
+_AT_THE_END = re.compile(r"(?<!\\)(?:\\\\)*([*_~]+|`+)$")
+_LABELS = ("[", "![", "[^")
+_FORMULAS = {"\\(": "\\)", "\\[": "\\]", "$$": "$$"}
+_DELIMITER_ROW = re.compile(r"[ \t]*\|?[ \t:|-]*")
+
+
+def held_back(line: str) -> bool:
+    """Whether the line that is being written has shown nothing but marks so far."""
+    return len(line) <= _LONGEST_MARKS and _MARKS_ONLY.fullmatch(line) is not None
+
+
+def header_as_table(paragraph: str) -> str | None:
+    """A table with this header, if the paragraph looks like the beginning of one."""
+    header, *more = paragraph.split("\n")
+    if not header.startswith("|") or header.count("|") < 2 or len(more) > 1:
+        return None
+    if more and not _DELIMITER_ROW.fullmatch(more[0]):
+        return None
+    header = header if header.rstrip().endswith("|") else f"{header}|"
+    columns = len(re.findall(r"(?<!\\)\|", header.rstrip())) - 1
+    return f"{header}\n|{'-|' * columns}\n"
+
+
+def completed(text: str) -> str:
+    """The text of a block with what is open in it closed.
+
+    Marks at the very end are left out first: what they will be is decided by what follows,
+    and half of a closing `**` is no sign of anything.
+    """
+    end = _AT_THE_END.search(text)
+    reader = _Reader(text[: end.start(1)] if end else text)
+    if end and reader.is_verbatim and end[1][0] != "`":
+        reader = _Reader(text)
+    return reader.completed()
+
+
+class _Reader:
+    """Reads inline markdown once, and knows what is open at its end.
+
+    Attributes:
+        is_verbatim: whether the end is inside of code or of a formula.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._open: list[_Mark] = []
+        self._closing = ""  # of what is open and innermost
+        self.is_verbatim = False
+        position = 0
+        while position >= 0 and (found := _MARK.search(self._text, position)):
+            position = self._read(found[0], found.start(), found.end())
+
+    def completed(self) -> str:
+        closing = [self._closing]
+        for mark in reversed(self._open):
+            if mark.text == "[^":
+                return _Reader(self._text[: mark.start]).completed()
+            if len(self._text) - mark.start <= _REACH and mark.closing:
+                closing.append(mark.closing)
+        if not any(closing):
+            return self._text
+        text = self._text if self.is_verbatim else self._text.rstrip()
+        return text + "".join(closing)
+
+    def _read(self, mark: str, start: int, end: int) -> int:
+        """Take in one mark; return where to read on, or -1 where all the rest is open."""
+        if mark[0] == "`" or mark in _FORMULAS:
+            return self._read_verbatim(mark, start, end)
+        if mark in _LABELS:
+            self._open.append(_Mark(mark, start, self._link_closing(start, end)))
+        elif mark[0] == "]":
+            return self._read_link_end(mark, start, end)
+        elif mark[0] in "*_~":
+            self._read_emphasis(mark, start, end)
+        return end
+
+    def _read_verbatim(self, mark: str, start: int, end: int) -> int:
+        closing = _FORMULAS.get(mark, mark)
+        pattern = rf"(?<!`){mark}(?!`)" if mark[0] == "`" else re.escape(closing)
+        if found := re.compile(pattern).search(self._text, end, end + _LONGEST_VERBATIM):
+            return found.end()
+        if not self._text[end:].strip():
+            self._text = self._text[:start]
+        elif len(self._text) - start <= _REACH:
+            self._closing = closing
+            self.is_verbatim = True
+        return -1 if self._closing or len(self._text) == start else end
+
+    def _link_closing(self, start: int, end: int) -> str:
+        """What closes a label, if it looks like a link's: a word of its own, in letters."""
+        before = self._text[start - 1 : start]
+        label = self._text[end : end + 2]
+        is_word = not before or not before.isalnum()
+        return (
+            "](#)" if is_word and label[:1] and (label[0].isalpha() or label[0] in "*_`\"'") else ""
+        )
+
+    def _read_link_end(self, mark: str, start: int, end: int) -> int:
+        labels = [i for i, opened in enumerate(self._open) if opened.text in _LABELS]
+        if not labels:
+            return end
+        if mark == "](":
+            closing = self._text.find(")", end)
+            if closing < 0:
+                self._text = self._text[:start]
+                self._open[labels[-1]].closing = "](#)"
+                return -1
+            end = closing + 1
+        del self._open[labels[-1] :]
+        return end
+
+    def _read_emphasis(self, mark: str, start: int, end: int) -> None:
+        opens, closes = self._flanks(mark[0], start, end)
+        size = len(mark)
+        while closes and size and (opened := self._last(mark[0])) is not None:
+            taken = min(size, len(self._open[opened].text))
+            del self._open[opened + 1 :]
+            rest = len(self._open[opened].text) - taken
+            size -= taken
+            if rest:
+                self._open[opened] = _Mark(mark[0] * rest, self._open[opened].start, mark[0] * rest)
+            else:
+                del self._open[opened]
+        if opens and size and (mark[0] != "~" or size == 2):
+            self._open.append(_Mark(mark[0] * size, start, mark[0] * size))
+
+    def _last(self, character: str) -> int | None:
+        """The innermost open emphasis of this character, within the innermost label."""
+        for i in range(len(self._open) - 1, -1, -1):
+            if self._open[i].text[0] == character:
+                return i
+            if self._open[i].text[0] in "[!":
+                break
+        return None
+
+    def _flanks(self, character: str, start: int, end: int) -> tuple[bool, bool]:
+        """Whether a run of marks can open and close emphasis (CommonMark, 6.2)."""
+        before = self._text[start - 1] if start else " "
+        after = self._text[end] if end < len(self._text) else " "
+        left = not after.isspace() and (
+            not _is_punctuation(after) or before.isspace() or _is_punctuation(before)
+        )
+        right = not before.isspace() and (
+            not _is_punctuation(before) or after.isspace() or _is_punctuation(after)
+        )
+        if character == "_":
+            return (
+                left and (not right or _is_punctuation(before)),
+                right and (not left or _is_punctuation(after)),
+            )
+        return left, right
+
+
+@dataclass(slots=True)
+class _Mark:
+    """A mark that opened something, where it stands, and what closes it ("": nothing)."""
+
+    text: str
+    start: int
+    closing: str
+
+
+def _is_punctuation(character: str) -> bool:
+    return unicodedata.category(character)[0] in "PS"
