@@ -16,11 +16,12 @@ from typing import Any
 
 import anywidget
 import traitlets
-from IPython.display import display
+from IPython.display import clear_output, display
 
 from ..render.saved import bundle
 from ..render.summary import mark, usage_line, usage_rows
 from ..response import Response
+from .ending import leaves_nothing
 from .outline import Operation, Outline
 from .static import module, stylesheet
 
@@ -29,6 +30,10 @@ __all__ = ["AnswerWidget", "WidgetView"]
 _GROWTH = 1.5  # a snapshot each time: all snapshots together are at most three of the last
 _FIRST_SNAPSHOT = 200  # characters
 _LEVEL = 6  # of zlib
+# While the page loads the widget's code it hears the trait but no message; an answer that
+# begins and then stalls would stay hidden.
+_LOADING = 3.0  # seconds
+_LOADING_SIZE = 2_000  # characters
 
 log = logging.getLogger("nbstream")
 
@@ -49,10 +54,12 @@ class WidgetView:
     """Shows an answer live, and leaves static output in its place.
 
     Args:
+        owns_cell: whether nothing else is shown in the cell.
         image_hosts: the hosts whose images may be shown as images.
     """
 
-    def __init__(self, image_hosts: frozenset[str] = frozenset()) -> None:
+    def __init__(self, *, owns_cell: bool, image_hosts: frozenset[str] = frozenset()) -> None:
+        self._owns_cell = owns_cell
         self._image_hosts = image_hosts
         self._outline = Outline(image_hosts)
         self._seq = 0
@@ -81,7 +88,10 @@ class WidgetView:
     def close(self, response: Response) -> None:
         try:
             self._end(response)
-            self._handle.update(bundle(response, image_hosts=self._image_hosts), raw=True)
+            if leaves_nothing(response, owns_cell=self._owns_cell):
+                clear_output()
+            else:
+                self._handle.update(bundle(response, image_hosts=self._image_hosts), raw=True)
         finally:
             # A model that is left open would be saved with the notebook.
             self._widget.layout.close()
@@ -100,9 +110,11 @@ class WidgetView:
 
     def _send(self, operations: list[Operation]) -> None:
         self._seq += 1
-        if self._outline.size >= self._snapshot_at or self._is_snapshot_wanted:
+        size = self._outline.size
+        loads = time.monotonic() - self._opened < _LOADING and size < _LOADING_SIZE
+        if loads or size >= self._snapshot_at or self._is_snapshot_wanted:
             self._is_snapshot_wanted = False
-            self._snapshot_at = int(self._outline.size * _GROWTH) + 1
+            self._snapshot_at = int(size * _GROWTH) + 1
             self._widget.snapshot = self._packed(operations)
         else:
             self._widget.send({"seq": self._seq, "ops": operations})

@@ -147,7 +147,7 @@ def test_nothing_came(open_notebook, replay):
     expect(notebook.output(2)).to_contain_text("Sign in")
     notebook.screenshot("nothing-came")
     saved = notebook.save()
-    assert [[o.output_type for o in cell.outputs] for cell in saved.cells[1:]] == [["error"]] * 2
+    assert [[o.output_type for o in cell.outputs] for cell in saved.cells[1:3]] == [["error"]] * 2
 
 
 def test_run_all_stops_at_a_failed_answer(open_notebook, replay):
