@@ -21,8 +21,9 @@ log = logging.getLogger("nbstream")
 class Pacer:
     """Coalesces what comes into frames, and keeps a failing view from failing the answer.
 
-    The interval between frames is ten times the last frame's cost, at least 1/30 s and
-    at most 2 s. Frames are never queued: one shows all that came since the one before.
+    The interval between frames is ten times the last frame's cost, at least 1/30 s (or
+    what the view wants) and at most 2 s. Frames are never queued: one shows all that came
+    since the one before.
     """
 
     def __init__(self, view: View, response: Response) -> None:
@@ -52,7 +53,8 @@ class Pacer:
         started = time.perf_counter()
         self._guarded("update")
         cost = time.perf_counter() - started
-        interval = min(_LONGEST, max(_SHORTEST, _SHARE * cost))
+        wanted = getattr(self._view, "interval", 0.0)
+        interval = min(_LONGEST, max(_SHORTEST, wanted, _SHARE * cost))
         self._due = asyncio.get_running_loop().time() + interval
 
     def close(self) -> None:

@@ -45,7 +45,7 @@ def choose_view(name: str, *, owns_cell: bool, image_hosts: frozenset[str] = fro
     except Exception:  # whatever is wrong with a widget package, the answer is shown
         log.debug("no widgets in this kernel", exc_info=True)
         return display
-    return _FirstThatOpens(WidgetView(image_hosts=image_hosts), display)
+    return _FirstThatOpens(WidgetView(owns_cell=owns_cell, image_hosts=image_hosts), display)
 
 
 def has_rich_output() -> bool:
@@ -86,6 +86,11 @@ class _FirstThatOpens:
             log.debug("the widget could not be made", exc_info=True)
             self._view = self._second
             self._view.open(response)
+
+    @property
+    def interval(self) -> float:
+        interval: float = getattr(self._view, "interval", 0.0)
+        return interval
 
     def update(self, response: Response) -> None:
         self._view.update(response)

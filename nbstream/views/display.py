@@ -91,11 +91,9 @@ class DisplayView:
         return is_due
 
     def _data(self, excerpt: Response, notice: str = "") -> dict[str, Any]:
-        parts = [content_markdown(excerpt, image_hosts=self._image_hosts), display_markdown(notice)]
-        return {
-            "text/markdown": "\n\n".join(parts).strip(),
-            "text/plain": plain_summary(excerpt),
-        }
+        content = content_markdown(excerpt, image_hosts=self._image_hosts)
+        parts = [part for part in (content, display_markdown(notice)) if part]
+        return {"text/markdown": "\n\n".join(parts), "text/plain": plain_summary(excerpt)}
 
     def _rest(self, response: Response) -> str:
         """The markdown of what does not stand in outputs that are done, with mark and usage."""
@@ -110,12 +108,10 @@ class DisplayView:
 
     def _put(self, data: dict[str, Any]) -> None:
         """Show `data` as the last output, which is made if there is none."""
-        if not data["text/markdown"]:
-            return
-        if self._tail is None:
-            self._tail = display(data, raw=True, display_id=True)
-        else:
+        if self._tail is not None:
             self._tail.update(data, raw=True)
+        elif data["text/markdown"]:
+            self._tail = display(data, raw=True, display_id=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +161,7 @@ def _stable_part(turn: Round, start: _Place) -> _Place:
 
 def _settled_length(text: str) -> int:
     """How many characters of a growing text belong to blocks that can no longer change."""
-    parsed = Engine(frozenset()).parse(text, final=False)
+    parsed = Engine(frozenset(), anticipates=False).parse(text, final=False)
     return len(parsed.source(0, settled(parsed)))
 
 

@@ -16,7 +16,8 @@ class View(Protocol):
     number of times (the driver decides when: it coalesces, and never queues frames),
     `close` once, when `response.status` is no longer `running`. A view reads the
     response and keeps its own offsets; it must not change it. What a view raises ends
-    the view, never the answer.
+    the view, never the answer. A view that is costly for the front end may have an
+    attribute `interval`: the seconds that it wants between updates at least.
     """
 
     def open(self, response: Response) -> None:

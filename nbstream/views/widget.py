@@ -1,13 +1,15 @@
 """The live view in notebooks: traits and messages, nothing else.
 
-Each frame goes to the page as one message, numbered: a custom message with the operations
-that changed the page, or, each time the answer has grown by half, the `snapshot` trait with
-the whole state as well. Messages can be lost, and pages come late; the snapshot brings any
-page up to date (`static/store.js`).
+Each frame goes to the page as one numbered message: a custom message with the operations
+that change the page, or now and then the `snapshot` trait, which holds the whole state as
+well. Messages can be lost, and a page comes late; the next snapshot brings any page up to
+date (`static/store.js`).
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -28,12 +30,13 @@ from .static import module, stylesheet
 __all__ = ["AnswerWidget", "WidgetView"]
 
 _GROWTH = 1.5  # a snapshot each time: all snapshots together are at most three of the last
-_FIRST_SNAPSHOT = 200  # characters
+_FIRST = 200  # characters
+# While the page loads the widget's code it hears the trait and no message. So it is never
+# far behind at first, and not either when the answer stalls after a few words.
+_LOADING = 3.0  # seconds in which snapshots come at least every ...
+_REFRESH = 0.4  # ... seconds
+_STALLING = 30.0  # seconds in which a frame that none follows is followed by a snapshot
 _LEVEL = 6  # of zlib
-# While the page loads the widget's code it hears the trait but no message; an answer that
-# begins and then stalls would stay hidden.
-_LOADING = 3.0  # seconds
-_LOADING_SIZE = 2_000  # characters
 
 log = logging.getLogger("nbstream")
 
@@ -62,72 +65,102 @@ class WidgetView:
         self._owns_cell = owns_cell
         self._image_hosts = image_hosts
         self._outline = Outline(image_hosts)
-        self._seq = 0
-        self._snapshot_at = _FIRST_SNAPSHOT
-        self._is_snapshot_wanted = False
         self._has_failed = False
 
     def open(self, response: Response) -> None:  # noqa: ARG002  # every view gets it
-        self._opened = time.monotonic()
-        self._widget = AnswerWidget(snapshot=self._packed([]))
-        self._widget.on_msg(self._asked)
-        self._handle = display(self._widget, display_id=True)
+        self._channel = _Channel(self._outline)
+        self._handle = display(self._channel.widget, display_id=True)
 
     def update(self, response: Response) -> None:
         if self._has_failed:
             return
         try:
-            operations = self._outline.advance(response)
-            if operations or self._is_snapshot_wanted:
-                self._send(operations)
+            self._channel.send(self._outline.advance(response))
         except Exception:
             # The answer is still saved, and the widget still removed, at the end.
             self._has_failed = True
             log.exception("the live view failed; the answer is shown when it has ended")
 
     def close(self, response: Response) -> None:
+        self.update(response)
         try:
-            self._end(response)
+            self._channel.end(response)
             if leaves_nothing(response, owns_cell=self._owns_cell):
                 clear_output()
             else:
                 self._handle.update(bundle(response, image_hosts=self._image_hosts), raw=True)
         finally:
-            # A model that is left open would be saved with the notebook.
-            self._widget.layout.close()
-            self._widget.close()
+            self._channel.close()
 
-    def _end(self, response: Response) -> None:
-        self.update(response)
-        ending = {
-            "mark": mark(response) or "",
-            "usage": usage_line(response),
-            "rows": usage_rows(response),
-        }
-        say = ending["mark"] or "The answer is complete."
-        self._seq += 1
-        self._widget.send({"seq": self._seq, "ops": [["end", ending]], "say": say})
 
-    def _send(self, operations: list[Operation]) -> None:
+class _Channel:
+    """Sends frames to the page, and decides which of them are snapshots."""
+
+    def __init__(self, outline: Outline) -> None:
+        self._outline = outline
+        self._opened = self._snapshot_time = time.monotonic()
+        self._snapshot_at = _FIRST  # characters
+        self._is_wanted = False
+        self._seq = 0
+        self._silence: asyncio.TimerHandle | None = None
+        self.widget = AnswerWidget(snapshot=self._packed(None))
+        self.widget.on_msg(self._hear)
+
+    def send(self, operations: list[Operation]) -> None:
+        """Send a frame, if there is anything to send."""
+        if not (operations or self._is_wanted):
+            return
         self._seq += 1
-        size = self._outline.size
-        loads = time.monotonic() - self._opened < _LOADING and size < _LOADING_SIZE
-        if loads or size >= self._snapshot_at or self._is_snapshot_wanted:
-            self._is_snapshot_wanted = False
-            self._snapshot_at = int(size * _GROWTH) + 1
-            self._widget.snapshot = self._packed(operations)
+        if self._is_snapshot_due():
+            self._send_snapshot(operations)
         else:
-            self._widget.send({"seq": self._seq, "ops": operations})
+            self.widget.send({"seq": self._seq, "ops": operations})
+            self._await_silence()
 
-    def _packed(self, operations: list[Operation]) -> bytes:
-        """The state, and the operations that led to it for a page that missed nothing."""
+    def end(self, response: Response) -> None:
+        """Send the last frame: how the answer ended."""
+        why = mark(response)
+        ending = {"mark": why or "", "usage": usage_line(response), "rows": usage_rows(response)}
+        say = why or "The answer is complete."
+        self._seq += 1
+        self.widget.send({"seq": self._seq, "ops": [["end", ending]], "say": say})
+
+    def close(self) -> None:
+        """Remove the widget: a model that is left open would be saved with the notebook."""
+        if self._silence:
+            self._silence.cancel()
+        self.widget.layout.close()
+        self.widget.close()
+
+    def _is_snapshot_due(self) -> bool:
+        now = time.monotonic()
+        is_loading = now - self._opened < _LOADING
+        is_behind = is_loading and now - self._snapshot_time >= _REFRESH
+        return is_behind or self._is_wanted or self._outline.size >= self._snapshot_at
+
+    def _send_snapshot(self, operations: list[Operation] | None) -> None:
+        self._is_wanted = False
+        self._snapshot_time = time.monotonic()
+        self._snapshot_at = int(self._outline.size * _GROWTH) + 1
+        self.widget.snapshot = self._packed(operations)
+
+    def _packed(self, operations: list[Operation] | None) -> bytes:
+        """The state, and of a new frame the operations, for a page that missed nothing."""
         seconds = round(time.monotonic() - self._opened, 1)
         state = {**self._outline.state(), "seconds": seconds, "end": None}
         data = {"seq": self._seq, "state": state, "ops": operations}
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
         return zlib.compress(text, _LEVEL)
 
-    def _asked(self, _widget: Any, content: Any, _buffers: Any) -> None:
+    def _await_silence(self) -> None:
+        if self._silence:
+            self._silence.cancel()
+        if time.monotonic() - self._opened < _STALLING:
+            with contextlib.suppress(RuntimeError):  # no loop: nobody could call back
+                loop = asyncio.get_running_loop()
+                self._silence = loop.call_later(_REFRESH, self._send_snapshot, None)
+
+    def _hear(self, _widget: Any, content: Any, _buffers: Any) -> None:
         """The page misses frames, and the kernel is free to hear it."""
         if content == {"want": "snapshot"}:
-            self._is_snapshot_wanted = True
+            self._is_wanted = True

@@ -13,7 +13,7 @@ export function createEnding({ mark, usage, rows }) {
     const note = document.createElement("p");
     note.className = "nbs-mark";
     note.dir = "auto";
-    note.append(Object.assign(document.createElement("strong"), { textContent: mark }));
+    note.append(Object.assign(document.createElement("strong"), { textContent: `⚠ ${mark}` }));
     elements.push(note);
   }
   const fold = createFold(usage);

@@ -1,6 +1,9 @@
 // @ts-check
 // The end of an answer: Jupyter puts the saved output in the place of the live view. The
-// reader should not notice: nothing jumps, and the folds that she opened stay open.
+// reader should not notice: nothing jumps, folds that she opened stay open, and what she
+// selected stays selected.
+
+import { keepSelection } from "./selection.js";
 
 const LONGEST_MS = 2000;
 
@@ -11,6 +14,7 @@ export function keepPlace(root) {
   if (!child || !area) return;
   const index = [...area.children].indexOf(child);
   const open = [...root.querySelectorAll(":scope > details")].map((fold) => fold.hasAttribute("open"));
+  const select = keepSelection(root);
   // Jupyter renders markdown asynchronously; without this the output is empty for a moment.
   area.style.minHeight = `${area.getBoundingClientRect().height}px`;
 
@@ -20,6 +24,7 @@ export function keepPlace(root) {
     saved.querySelectorAll(":scope > details").forEach((fold, i) => {
       fold.toggleAttribute("open", open[i] ?? false);
     });
+    select(saved);
     release();
   });
   observer.observe(area, { childList: true, subtree: true });

@@ -1,0 +1,226 @@
+"""The page's side of the live view: frames that are lost, late or out of turn, and two views.
+
+The frames are those that a real kernel sent; only their delivery is the test's.
+"""
+
+from __future__ import annotations
+
+import base64
+import random
+from pathlib import Path
+
+import pytest
+from kernels import kernel
+from playwright.sync_api import TimeoutError as NotShown
+
+from nbstream.views.static import module
+
+TESTS = Path(__file__).parents[1]
+
+# A model as anywidget hands it over, and a page whose document is all the module's.
+PAGE = """async ({ source, snapshot }) => {
+  const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  const widget = (await import(url)).default();
+  const handlers = {};
+  const state = { snapshot: bytes(snapshot) };
+  window.sent = [];
+  const model = {
+    get: (name) => state[name],
+    on: (name, callback) => { handlers[name] = callback; },
+    off: () => {},
+    send: (message) => sent.push(message),
+  };
+  widget.initialize({ model });
+  window.view = () => {
+    const el = document.body.appendChild(document.createElement("div"));
+    widget.render({ model, el });
+  };
+  window.deliver = (messages) => {
+    for (const { custom, snapshot } of messages) {
+      if (custom) handlers["msg:custom"](custom);
+      else { state.snapshot = bytes(snapshot); handlers["change:snapshot"](); }
+    }
+  };
+  window.html = (number) => {
+    const copy = document.querySelectorAll(".nbs-answer")[number].cloneNode(true);
+    copy.querySelector(".nbs-status-text")?.remove();
+    return copy.innerHTML;
+  };
+}"""
+
+
+@pytest.fixture(scope="module")
+def messages():
+    """What the kernel sends for one answer: the first snapshot, then frames and snapshots."""
+    with kernel(JPY_SESSION_NAME="x") as nb:
+        result = nb.run(
+            f"import sys; sys.path.insert(0, {str(TESTS)!r})\n"
+            "import answers\n"
+            "from nbstream.response import Response\n"
+            "from nbstream.views.choose import choose_view\n"
+            "response, view = Response(), choose_view('widget', owns_cell=True)\n"
+            "view.open(response)\n"
+            "for _ in answers.grow(response, answers.rich()): view.update(response)\n"
+            "view.close(answers.finish(response))"
+        )
+    assert not result.error
+    found = []
+    for message in result.messages:
+        data = message["content"].get("data", {})
+        if data.get("method") == "custom":
+            found.append({"custom": data["content"]})
+        elif message["buffers"]:
+            found.append({"snapshot": base64.b64encode(message["buffers"][0]).decode()})
+    assert sum("snapshot" in message for message in found) >= 5
+    assert sum("custom" in message for message in found) > 100
+    return found
+
+
+@pytest.fixture
+def page(browser):
+    page = browser.new_page()
+    seen = []
+    page.on("pageerror", lambda error: seen.append(str(error)))
+    page.on("request", lambda request: seen.append(request.url))
+    yield page
+    assert not [what for what in seen if not what.startswith("blob:")]
+    page.close()
+
+
+def begin(page, messages, at=0):
+    """A page in which the model is made when `at` of the messages are past."""
+    known = [message for message in messages[: at + 1] if "snapshot" in message]
+    page.goto("about:blank")
+    page.evaluate(PAGE, {"source": module("widget"), "snapshot": known[-1]["snapshot"]})
+    return messages[at + 1 :]
+
+
+def deliver(page, messages):
+    page.evaluate("deliver", messages)
+
+
+def shows(page, html, number=0):
+    """Wait until view `number` shows exactly this."""
+    try:
+        page.wait_for_function(
+            "([number, html]) => window.html(number) === html", arg=[number, html]
+        )
+    except NotShown:
+        assert page.evaluate("html", number) == html
+
+
+@pytest.fixture
+def whole(page, messages):
+    """The page of one who missed nothing, just before the end."""
+    rest = begin(page, messages)
+    page.evaluate("view()")
+    deliver(page, rest[:-1])
+    page.wait_for_function("html(0).includes('x'.repeat(150) + '</p>')")
+    html = page.evaluate("html(0)")
+    assert html.count("<details") == 4
+    assert "<h2>In other scripts</h2>" in html
+    assert 'aria-label="Copy the code"' in html
+    return html
+
+
+def last_snapshot(messages):
+    return max(i for i, message in enumerate(messages) if "snapshot" in message)
+
+
+def test_the_sections_come_in_order(page, messages, whole):
+    kinds = page.evaluate(
+        "[...document.querySelector('.nbs-answer').children].map(e => e.className)"
+    )
+    assert kinds == ["nbs-fold"] * 4 + ["nbs-text", "nbs-status"]
+    assert page.locator("summary").all_inner_texts() == [
+        "Reasoning",
+        'lookup_city(city="Berlin", units="metric") → {"rain": 570} · 0.2 s',
+        'lookup_city("Munich") → failed: no such city <b>Munich</b> · 0.1 s',
+        "Reasoning",
+    ]
+    assert page.locator("details[open]").count() == 0
+    assert page.get_by_role("status").inner_text() == "The answer is being written."
+    assert page.locator(".nbs-answer[aria-busy=true]").count() == 1
+    page.evaluate("deliver", [messages[-1]])
+    assert page.get_by_role("status").inner_text() == "The answer is complete."
+    assert page.locator(".nbs-answer[aria-busy=false]").count() == 1
+    assert page.locator("summary").last.inner_text().startswith("model-1 · 420 → 460 tokens")
+    assert page.locator(".nbs-status").count() == 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_lost_frames_are_made_good_by_the_next_snapshot(page, messages, whole, seed):
+    rng = random.Random(seed)
+    rest = begin(page, messages)
+    page.evaluate("view()")
+    last = last_snapshot(rest)
+    kept = [m for i, m in enumerate(rest[:-1]) if i >= last or rng.random() > 0.2]
+    assert len(kept) < len(rest) - 5
+    deliver(page, kept)
+    shows(page, whole)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_frames_out_of_turn_are_put_in_order(page, messages, whole, seed):
+    rng = random.Random(seed)
+    rest = begin(page, messages)[:-1]
+    page.evaluate("view()")
+    mixed = sorted(enumerate(rest), key=lambda item: item[0] + rng.uniform(0, 4))
+    assert [i for i, _ in mixed] != list(range(len(rest)))
+    deliver(page, [message for _, message in mixed])
+    shows(page, whole)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.7])
+def test_a_page_that_comes_late_shows_all(page, messages, whole, share):
+    rest = begin(page, messages, at=int(len(messages) * share))
+    page.evaluate("view()")
+    deliver(page, rest[:-1])
+    shows(page, whole)
+
+
+@pytest.mark.parametrize("share", [0, 0.2, 0.5, 0.9, 1])
+def test_two_views_of_one_answer_show_the_same(page, messages, whole, share):
+    rest = begin(page, messages)[:-1]
+    page.evaluate("view()")
+    middle = int(len(rest) * share)
+    deliver(page, rest[:middle])
+    page.evaluate("view()")
+    assert page.evaluate("html(1) === html(0)")
+    deliver(page, rest[middle:])
+    shows(page, whole, 0)
+    shows(page, whole, 1)
+
+
+def test_the_page_asks_for_what_stays_missing(page, messages):
+    rest = begin(page, messages)
+    page.evaluate("view()")
+    deliver(page, [rest[0], *rest[2:4]])
+    assert page.evaluate("sent") == []
+    page.wait_for_function("sent.length === 1")
+    assert page.evaluate("sent") == [{"want": "snapshot"}]
+
+
+def test_reasoning_is_open_until_the_answer_begins_unless_the_reader_decides(page, messages):
+    rest = begin(page, messages)[:-1]
+    page.evaluate("view()")
+    page.evaluate("view()")
+    settle = next(
+        i
+        for i, message in enumerate(rest)
+        if any(op[0] == "settle" for op in message.get("custom", {}).get("ops", []))
+    )
+    deliver(page, rest[:settle])
+    folds = page.locator("details:has-text('The user wants')")
+    assert folds.evaluate_all("all => all.map(e => e.open)") == [True, True]
+    folds.first.locator("summary").click()
+    folds.first.locator("summary").click()
+    deliver(page, rest[settle:])
+    assert folds.evaluate_all("all => all.map(e => e.open)") == [True, False]
+
+
+def test_the_copy_button_copies_the_code(page, messages, whole):
+    page.evaluate("document.body.focus()")
+    page.get_by_role("button", name="Copy the code").click()
+    page.get_by_text("Copied", exact=True).first.wait_for()
