@@ -4,27 +4,48 @@ from __future__ import annotations
 
 import inspect
 import shlex
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from IPython.display import display
-
-from .driver import list_models
+from .catalog import Catalog
 from .endpoints import Endpoint, LocalEndpoint, resolve
 from .errors import NbstreamError, UsageError
+from .request import Options
 from .response import Response
+from .session import Session, Sessions
 from .views.choose import choose_view, has_rich_output
 
-if TYPE_CHECKING:
-    from .magics import ChatMagics
+__all__ = ["Commands", "Host"]
 
-__all__ = ["Commands"]
+
+class Host(Protocol):
+    """What the commands act on.
+
+    Attributes:
+        sessions: the conversations of the notebook.
+        catalog: the models.
+    """
+
+    sessions: Sessions
+    catalog: Catalog
+
+    def options(self) -> Options:
+        """The settings as they stand."""
+
+    def session(self, name: str) -> Session:
+        """The session of this name, made with the settings where it is new."""
+
+    def last(self) -> Response | None:
+        """The last answer."""
+
+    def go_on(self, session: Session) -> None:
+        """Ask for the rest of a session's last answer."""
 
 
 class Commands:
     """`%chat NAME [ARGUMENT]`: each public method is a command, its first line the help."""
 
-    def __init__(self, magics: ChatMagics) -> None:
-        self._magics = magics
+    def __init__(self, host: Host) -> None:
+        self._host = host
 
     @property
     def names(self) -> list[str]:
@@ -57,7 +78,7 @@ class Commands:
 
     def status(self) -> None:
         """what is asked, and what is remembered"""
-        options = self._magics.options()
+        options = self._host.options()
         try:
             target = resolve(options)
         except NbstreamError as error:
@@ -69,11 +90,16 @@ class Commands:
 
     def last(self) -> None:
         """show the last answer again"""
-        _show(self._last())
+        response = self._host.last()
+        if response is None:
+            raise UsageError("no answer yet: ask with %%chat at the top of a cell")
+        view = choose_view("display" if has_rich_output() else "text", owns_cell=False)
+        view.open(response)
+        view.close(response)
 
     def history(self, session: str = "default") -> None:
         """[SESSION]: what the next request of a session carries"""
-        messages = self._magics.restore(session).messages
+        messages = self._host.session(session).messages
         for message in messages:
             _say(f"[{message.role}]\n{_words(message.content)}\n")
         if not messages:
@@ -81,14 +107,14 @@ class Commands:
 
     def continue_(self, session: str = "default") -> None:
         """[SESSION]: ask for the rest of an answer that was cut"""
-        chosen = self._magics.restore(session)
+        chosen = self._host.session(session)
         if not chosen.responses:
             raise UsageError(f"nothing to continue: session {session!r} is empty")
-        self._magics.go_on(chosen)
+        self._host.go_on(chosen)
 
     def reset(self, session: str = "default") -> None:
         """[SESSION]: forget a session"""
-        self._magics.sessions[session].reset()
+        self._host.sessions[session].reset()
         _say(f"Session {session!r} is empty.")
 
     def sessions(self) -> None:
@@ -96,13 +122,13 @@ class Commands:
         lines = [
             f"session    {session.name}: {_turns(len(session.responses))}"
             + (f", system: {session.system!r}" if session.system else "")
-            for session in self._magics.sessions
+            for session in self._host.sessions
         ]
         _say("\n".join(lines) or "session    none yet")
 
     def models(self) -> None:
         """the models that the endpoint offers"""
-        for name in self._magics.completer.models(fresh=True):
+        for name in self._host.catalog.names(fresh=True):
             _say(name)
 
     def help(self) -> None:
@@ -111,28 +137,6 @@ class Commands:
             command = getattr(self, name, None) or getattr(self, f"{name}_")
             _say(f"%chat {name:<10} {inspect.getdoc(command)}")
         _say("%%chat?           the flags of the cell magic")
-
-    def _last(self) -> Response:
-        response = self._magics.shell.user_ns.get("_chat")
-        if not isinstance(response, Response):
-            raise UsageError("no answer yet: ask with %%chat at the top of a cell")
-        return response
-
-
-def offered_models(magics: ChatMagics) -> list[str]:
-    """What `-m` takes: the endpoint's models, and the embedded one."""
-    target = resolve(magics.options())
-    remote = list_models(magics.options(), target) if isinstance(target, Endpoint) else []
-    return [*remote, "local"]
-
-
-def _show(response: Response) -> None:
-    if has_rich_output():
-        display(response)
-        return
-    view = choose_view("text", owns_cell=True)
-    view.open(response)
-    view.close(response)
 
 
 def _where(target: Endpoint | LocalEndpoint) -> str:

@@ -16,6 +16,7 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_
 from IPython.core.magic_arguments import argument, magic_arguments
 from traitlets import Dict, Float, Integer, List, Unicode
 
+from .catalog import Catalog
 from .chat import raise_for_status
 from .commands import Commands
 from .completion import Completer
@@ -97,8 +98,11 @@ class ChatMagics(Magics):
     def __init__(self, shell: InteractiveShell, **kwargs: Any) -> None:
         super().__init__(shell, **kwargs)
         self.sessions = Sessions()
+        self.catalog = Catalog(self.options)
         self.commands = Commands(self)
-        self.completer = Completer(self)
+        self.completer = Completer(
+            self.chat_cell.parser, self.commands.names, self.sessions, self.catalog
+        )
 
     @no_var_expand
     @magic_arguments("%chat")  # the help puts one more % before it
@@ -155,7 +159,7 @@ class ChatMagics(Magics):
         self.ask(
             prompt,
             self._options(args),
-            self._session(args),
+            self._chosen(args),
             out=out,
             view=args.view,
             remember=not args.no_history,
@@ -202,7 +206,12 @@ class ChatMagics(Magics):
         """The settings as they stand, without a cell's flags."""
         return self._options(self._parse(""))
 
-    def restore(self, name: str) -> Session:
+    def last(self) -> Response | None:
+        """What `_chat` holds."""
+        response = self.shell.user_ns.get(LAST)
+        return response if isinstance(response, Response) else None
+
+    def session(self, name: str) -> Session:
         """The session of this name; a new one has the system message of the settings."""
         session = self.sessions[name]
         if not session.responses and session.system is None:
@@ -235,10 +244,10 @@ class ChatMagics(Magics):
             max_retries=self.max_retries,
         )
 
-    def _session(self, args: argparse.Namespace) -> Session:
+    def _chosen(self, args: argparse.Namespace) -> Session:
         if args.fresh:
             self.sessions[args.session].reset()
-        session = self.restore(args.session)
+        session = self.session(args.session)
         if args.system is not None:
             session.system = args.system or None
         return session

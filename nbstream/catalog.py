@@ -1,0 +1,41 @@
+"""The names that `-m` takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from .driver import list_models
+from .endpoints import Endpoint, resolve
+from .request import Options
+
+__all__ = ["Catalog"]
+
+_FRESH = 300.0  # seconds for which a list of models is good enough for Tab
+
+
+class Catalog:
+    """The models that the endpoint of the moment offers, and the embedded one.
+
+    Args:
+        options: gives the settings as they stand.
+    """
+
+    def __init__(self, options: Callable[[], Options]) -> None:
+        self._options = options
+        self._names: list[str] = []
+        self._listed = float("-inf")
+
+    def names(self, *, fresh: bool = False) -> list[str]:
+        """The names; not asked for again within five minutes, unless `fresh`.
+
+        Raises:
+            NbstreamError: the endpoint could not be asked.
+        """
+        if fresh or time.monotonic() - self._listed > _FRESH:
+            options = self._options()
+            target = resolve(options)
+            remote = list_models(options, target) if isinstance(target, Endpoint) else []
+            self._names = [*remote, "local"]
+            self._listed = time.monotonic()
+        return self._names
