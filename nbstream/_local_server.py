@@ -55,16 +55,12 @@ def _params(*, path: str, model: str, api_key: str, sampling: dict[str, float]) 
     params.use_jinja = True  # the model's own chat template, tools included
     params.cache_ram_mib = 0  # no second cache of prompts, which grows to gigabytes
     params.ui = False  # an API, and no web page
-    # llama.cpp's threads wait for each other spinning: with every core taken, one busy page
-    # or cell on the same machine makes each token many times slower.
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _threads()
+    # Reading a prompt takes every core; writing the answer leaves half of them to the kernel
+    # and the page that show it, and is slower with more where those are busy.
+    params.cpuparams.n_threads = max(1, (os.cpu_count() or 2) // 2)
     for name, value in sampling.items():
         setattr(params.sampling, name, value)
     return params
-
-
-def _threads() -> int:
-    return max(1, (os.cpu_count() or 2) // 2)
 
 
 def _private_stdout() -> int:

@@ -47,9 +47,9 @@ _MODEL = WheelFile(
 )
 # As its card samples it: at llama.cpp's own 0.8 a model of this size soon talks nonsense.
 _SAMPLING = {"temp": 0.2, "top_p": 0.9}
-# Threads that wait for each other sleep instead of spinning. Where something else keeps a core
-# busy, as a browser and a kernel do, spinning takes the time from the thread that is waited for:
-# on two cores, one of them busy, it is 1 token a second instead of more than 20.
+# llama.cpp's threads wait for each other asleep, not spinning: where a browser or a cell keeps a
+# core busy, spinning takes the time from the very thread that is waited for (1 token a second
+# instead of 20 or more, on two cores).
 _WAIT_POLITELY = {"OMP_WAIT_POLICY": "PASSIVE"}
 _EXTRA = ("filelock", "platformdirs", "tqdm", "xllamacpp")  # what nbstream[local] installs
 _CHILD = Path(__file__).with_name("_local_server.py")
