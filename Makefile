@@ -59,7 +59,7 @@ $(VENV)/.test: $(VENV)/.demo
 	touch $@
 
 $(VENV)-lowest/.test: pyproject.toml
-	$(PYTHON) -m venv $(VENV)-lowest
+	$(PYTHON) -m venv --clear $(VENV)-lowest
 	$(VENV)-lowest/bin/python -m pip install --quiet uv
 	$(VENV)-lowest/bin/uv pip install --python $(VENV)-lowest/bin/python \
 	  --resolution lowest-direct --editable '.[local]' --group test
