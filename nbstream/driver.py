@@ -241,7 +241,7 @@ class _Attempt:
         self.pacer.notify()
         if failure is not None:
             text = endpoint.key.redact(failure.message)
-            raise APIResponseError(f"{endpoint.host} reports: {text}", code=failure.code)
+            raise APIResponseError(f"{endpoint.host}: {text}", code=failure.code)
 
     async def _wait(self, delay: float, retry: int, error: NbstreamError) -> None:
         """Wait for the next try, counting down in the view."""
@@ -249,7 +249,8 @@ class _Attempt:
         end = time.monotonic() + delay
         while (left := end - time.monotonic()) > 0:
             most = self.turn.options.max_retries
-            self.response.notice = f"{error} · again in {math.ceil(left)} s ({retry} of {most})"
+            what = str(error).partition(" · ")[0]  # without the hint, which is for the end
+            self.response.notice = f"{what} · again in {math.ceil(left)} s ({retry} of {most})"
             self.pacer.notify()
             await asyncio.sleep(min(left, left % 1 or 1))
         self.response.notice = ""

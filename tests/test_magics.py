@@ -206,6 +206,16 @@ def test_settings(nb, server):
     assert sent(server)["messages"][0] == {"role": "system", "content": "Be kind."}
 
 
+def test_settings_of_the_profile(server, tmp_path):
+    profile = tmp_path / "profile_default"
+    profile.mkdir()
+    (profile / "ipython_config.py").write_text(
+        "c = get_config()\nc.ChatMagics.model = 'from-the-profile'\n"
+    )
+    with kernel(IPYTHONDIR=str(tmp_path), OPENAI_BASE_URL=server.base_url) as nb:
+        assert "from-the-profile" in nb.run("%chat status").stdout
+
+
 # --- bad input ----------------------------------------------------------------------
 
 
