@@ -85,8 +85,6 @@ class _Reader:
                 return _Reader(self._text[: mark.start]).completed()
             if len(self._text) - mark.start <= _REACH and mark.closing:
                 closing.append(mark.closing)
-        if not any(closing):
-            return self._text
         text = self._text if self.is_verbatim else self._text.rstrip()
         return text + "".join(closing)
 

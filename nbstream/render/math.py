@@ -3,7 +3,7 @@ r"""Math: `\( \)` and `$ $` in a line, `\[ \]` and `$$ $$` displayed.
 Dollar signs are prices more often than math, so a `$` opens only before a character that
 is not a space, and the next `$` must close it: not after a space, and not before a letter
 or a digit. That is pandoc's rule (https://pandoc.org/MANUAL.html#extension-tex_math_dollars),
-a little stricter.
+a little stricter: what begins with a digit and is words, as in `$5 or 10$`, is no formula.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ _CLOSING = {"$$": "$$", "\\[": "\\]", "\\(": "\\)"}
 _MAX_LINES = 100  # of one displayed formula: what looks ahead must not look ahead for ever
 _MAX_INLINE = 2_000  # characters
 _DOLLAR = re.compile(r"\$(?![\s$])((?:[^$\\]|\\.)+?)(?<!\s)\$(?![A-Za-z0-9$])", re.DOTALL)
+_PRICES = re.compile(r"\d[^\\^_={}<>+*/|]*\s[^\\^_={}<>+*/|]*")
 
 
 def math_plugin(md: MarkdownIt) -> None:
@@ -96,7 +97,9 @@ def _dollars(state: StateInline) -> tuple[str, str, str, int] | None:
         return None
     limit = min(state.posMax, state.pos + _MAX_INLINE)
     match = _DOLLAR.match(state.src, state.pos, limit)
-    return None if match is None else ("math_inline", "$", match[1], match.end())
+    if match is None or _PRICES.fullmatch(match[1]):
+        return None
+    return "math_inline", "$", match[1], match.end()
 
 
 def _delimited(state: StateInline) -> tuple[str, str, str, int] | None:

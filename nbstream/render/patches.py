@@ -189,7 +189,18 @@ class _Patcher:
         self._ops += self._marks
         self._marks.clear()
 
-    def append(self, text: str) -> None: ...
+    def append(self, text: str) -> None:
+        shown = self._after if self._after.html else self._tail
+        if not shown.depth:
+            return
+        if shown.html.endswith("\n"):
+            text = text.lstrip(" \t>")
+        text = _LINE_MARKS.sub("\n", text)
+        shown.html += _escaped(text)
+        if self._ops and self._ops[-1][:2] == ["text", shown.depth]:
+            self._ops[-1][2] += text
+        else:
+            self._ops.append(["text", shown.depth, text])
 
     # -- how it is sent ----------------------------------------------------------
 

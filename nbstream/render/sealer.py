@@ -14,14 +14,14 @@ __all__ = ["Sealer"]
 
 Render = Callable[[str], tuple[str, str]]
 
-_FREE = 2_000  # characters that may be rendered again at any time; more has to be earned
-_EARNED = 10  # characters that may be rendered again for one that came
+_BUDGET = 2_000  # characters that may be rendered again in one frame,
+_EARNED = 10  # and for each character that came
 
 
 class Sealer:
     """Keeps the source of each sealed block, and which labels it asked for.
 
-    What is rendered again is bounded by what came, so that a definition that changes with
+    How much is rendered again in one frame is bounded, so that a definition that changes with
     every letter cannot make a long text slow; at the end everything is as it must be.
     """
 
@@ -31,7 +31,7 @@ class Sealer:
         self._sources: list[str] = []
         self._askers = Askers()
         self._outdated: set[int] = set()
-        self._credit = 0
+        self._credit = 0  # saved up for a block that is larger than what one frame may cost
         # Of the open container:
         self._open_source: list[str] = []
         self._open_code: list[Token] = []
@@ -86,7 +86,6 @@ class Sealer:
         source = "".join(self._open_source)
         if self._render_open is None or not source:
             return
-        self._credit -= len(source)
         self.page.refill(*self._render_open(source))
         self._askers.note(len(self._sources), self.engine.references.take_asked())
 
@@ -100,25 +99,27 @@ class Sealer:
         changed, self.engine.changed = self.engine.changed, set()
         if changed:
             self._outdated |= self._askers.outdated(changed, self.engine.references)
-        self._credit += came * _EARNED
-        free = _FREE
+        self._credit += _BUDGET + came * _EARNED
         for index in sorted(self._outdated):
-            is_open = index == len(self._sources)
-            size = sum(map(len, self._open_source)) if is_open else len(self._sources[index])
-            if not final and size > max(free, self._credit):
-                continue
+            size = self._size(index)
+            if size > self._credit and not final:
+                return
             self._outdated.discard(index)
-            if not self._askers.is_outdated(index, self.engine.references):
-                continue
-            free -= size
-            if is_open:
-                self.refill()
-            else:
-                self._replace(index)
+            if self._askers.is_outdated(index, self.engine.references):
+                self._credit -= size
+                self._render(index)
+        self._credit = 0
 
-    def _replace(self, index: int) -> None:
+    def _size(self, index: int) -> int:
+        if index == len(self._sources):
+            return sum(map(len, self._open_source))
+        return len(self._sources[index])
+
+    def _render(self, index: int) -> None:
+        if index == len(self._sources):
+            self.refill()
+            return
         source = self._sources[index]
-        self._credit -= len(source)
         self.page.replace(index, self.engine.html(self.engine.tokens(source)))
         self._askers.note(index, self.engine.references.take_asked())
 

@@ -1,0 +1,231 @@
+"""The operations that a view is sent: they lead to the whole, and they are lean."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from typing import Any
+
+import pytest
+from growing import prefixes, random_document, sizes
+from shapes import shape
+from test_html import assert_harmless
+
+from nbstream.render.html import parser, sanitize
+from nbstream.render.patches import Document, Op
+
+
+class View:
+    """Replays operations as a page does, on HTML as text instead of on elements.
+
+    Sealed HTML is what was cut off the tail's front, so it must come together to the whole.
+    """
+
+    def __init__(self) -> None:
+        self.sealed = ""
+        self.tail = ""
+        self.after = ""
+
+    def apply(self, ops: list[Op]) -> None:
+        # As JSON, which is how they travel.
+        for name, *arguments in json.loads(json.dumps(ops)):
+            getattr(self, f"_{name}", lambda *_ignored: None)(*arguments)
+
+    def _tail(self, keep: int, html: str) -> None:
+        self.tail = units(self.tail)[: 2 * keep].decode("utf-16-le") + html
+
+    def _after(self, keep: int, html: str) -> None:
+        self.after = units(self.after)[: 2 * keep].decode("utf-16-le") + html
+
+    def _seal(self, _count: int, length: int) -> None:
+        self.sealed += units(self.tail)[: 2 * length].decode("utf-16-le")
+        self.tail = units(self.tail)[2 * length :].decode("utf-16-le")
+
+    _enter = _seal
+
+    def _leave(self) -> None:
+        assert self.tail == ""
+        self.tail, self.after = self.after, ""
+
+
+def units(text: str) -> bytes:
+    return text.encode("utf-16-le")
+
+
+def grown(text: str, pieces: Any, **options: Any) -> tuple[Document, list[list[Op]]]:
+    """A document that was fed all of `text`, and its patches, the closing one included."""
+    document = Document(**options)
+    patches = []
+    for piece, _ in prefixes(text, pieces):
+        document.feed(piece)
+        patches.append(document.patch())
+    return document, [*patches, document.close()]
+
+
+def test_nothing_new_is_nothing_to_do():
+    document = Document()
+    assert document.patch() == []
+    document.feed("")
+    assert document.patch() == []
+    document.feed("a\n\nb")
+    assert document.patch() != []
+    assert document.patch() == []
+
+
+def test_the_operations_of_a_short_text():
+    assert grown("**a** b\n\n- c\n", [3, 3, 3, 2, 1])[1] == [
+        [["tail", 0, "<p><strong>a</strong>"]],
+        [],
+        [["tail", 21, " b</p>"], ["seal", 1, 27]],
+        [],
+        [["tail", 0, "<ul><li>c"]],
+        [["tail", 9, "</li></ul>"], ["seal", 1, 19]],
+    ]
+
+
+def test_the_operations_of_a_code_fence():
+    assert grown("```python\nx = 1\n```\ny", [10, 3, 2, 3, 3, 2])[1] == [
+        [
+            ["tail", 0, '<div class="nbs-code highlight"><pre><code class="language-python">'],
+            ["enter", 3, 67],
+        ],
+        [["code", "x ="]],
+        [["code", " 1"]],
+        [["code", "\n"]],
+        [["leave"], ["tail", 0, "<p>y"], ["mark", 0, "2,1o,1,1mi,1"]],
+        [["tail", 4, "</p>"], ["seal", 1, 8]],
+    ]
+
+
+def test_characters_are_counted_as_javascript_does():
+    text = "😀 *é* 𝒳\n\n日本 😀😀\n\n" * 5
+    document, patches = grown(text, sizes(1))
+    view = View()
+    for ops in patches:
+        view.apply(ops)
+    assert view.sealed == "".join(block[0] for block in document.snapshot()["blocks"])
+    assert view.sealed == sanitize(parser().render(text, {}))
+    assert (view.tail, view.after) == ("", "")
+
+
+def test_a_snapshot_is_the_whole():
+    for seed in range(150):
+        text = random_document(seed)
+        document, _ = grown(text, sizes(seed))
+        snapshot = json.loads(json.dumps(document.snapshot()))
+        html = "".join(block[0] for block in snapshot["blocks"])
+        assert html == sanitize(parser().render(text.replace("\0", "\ufffd"), {}))
+        assert (snapshot["open"], snapshot["tail"], snapshot["after"]) == (None, "", "")
+
+
+@pytest.mark.parametrize(("piece", "most"), [(28, 2.4), (10**6, 1.8)])
+def test_the_operations_are_lean(piece, most):
+    text = shape("mixed", 8_000)
+    _, patches = grown(text, itertools.repeat(piece))
+    size = sum(len(json.dumps(ops, ensure_ascii=False).encode()) for ops in patches)
+    print(f"{size / len(text):.2f} bytes for each character, in pieces of {piece}")
+    assert size < most * len(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "tail"),
+    [
+        ("a **b", "<p>a <strong>b</strong>"),
+        ("a **b*", "<p>a <strong>b</strong>"),
+        ("a *b **c", "<p>a <em>b <strong>c</strong></em>"),
+        ("a **", "<p>a"),
+        ("a `b", "<p>a <code>b"),
+        ("a ``b` c", "<p>a <code>b` c"),
+        ("`**a", "<p><code>**a"),
+        ("snake_case", "<p>snake_case"),
+        ("2 * 3 * 4", "<p>2 * 3 * 4"),
+        ("~~a", "<p><s>a</s>"),
+        ("\\*a", "<p>*a"),
+        ("[a", '<p><a href="#">a</a>'),
+        ("[a](https://b", '<p><a href="#">a</a>'),
+        ("![a](https://b", '<p><a href="#">a</a>'),
+        ("x[0", "<p>x[0"),
+        ("a [1", "<p>a [1"),
+        ("a[^1", "<p>a"),
+        ("a \\(x_1 + y_", '<p>a <span class="nbs-math">\\(x_1 + y_\\)</span>'),
+        ("- a **b", "<ul><li>a <strong>b</strong>"),
+        ("| a | b", '<div class="nbs-table"><table><thead><tr><th>a</th><th>b'),
+        ("| a |\n|-", '<div class="nbs-table"><table><thead><tr><th>a'),
+    ],
+)
+def test_open_markup_looks_like_what_it_is_about_to_become(text, tail):
+    document = Document()
+    document.feed(text)
+    document.patch()
+    assert document.snapshot()["tail"] == tail
+    exact = Document(anticipates=False)
+    exact.feed(text)
+    exact.patch()
+    whole = sanitize(parser().render(text, {}))
+    assert whole.startswith(exact.snapshot()["tail"])
+
+
+@pytest.mark.parametrize(
+    "marks",
+    ["-", "- ", "--", "---", "===", "#", "## ", "1", "12.", "> ", "```", "**", "- [x]", "|", "\\["],
+)
+def test_marks_wait_until_they_say_what_they_are(marks):
+    document = Document()
+    document.feed("text\n")
+    document.patch()
+    for letter in marks:
+        document.feed(letter)
+        assert document.patch() == []
+    document.close()
+    html = "".join(block[0] for block in document.snapshot()["blocks"])
+    assert html == sanitize(parser().render(f"text\n{marks}", {}))
+
+
+def test_colours_cover_the_code():
+    code = "def f(x):  # 😀\n    return 'é😀' + x\n"
+    _, patches = grown(f"```python\n{code}```\n", [10**6])
+    (mark,) = [op for op in patches[0] if op[0] == "mark"]
+    lengths = [int(re.match(r"\d+", run)[0]) for run in mark[2].split(",")]
+    assert sum(lengths) == len(units(code)) // 2
+    assert {re.sub(r"^\d+", "", run) for run in mark[2].split(",")} >= {"k", "nf", "c1", "s1", ""}
+
+
+@pytest.mark.parametrize("fence", ["```\n", "```text\n", "```no-such\n", "    "])
+def test_other_code_stays_plain(fence):
+    _, patches = grown(f"{fence}def f(x): return 1\n", [10**6])
+    assert "mark" not in [op[0] for op in patches[0]]
+
+
+def test_a_long_paragraph_is_appended_to_until_it_is_parsed():
+    text = "word *and* " * 2_000
+    document, patches = grown(text, itertools.repeat(28), anticipates=False)
+    names = [op[0] for ops in patches for op in ops]
+    assert names.count("text") > 5 * names.count("tail")
+    (block,) = document.snapshot()["blocks"]
+    assert block == [sanitize(parser().render(text, {}))]
+
+
+def test_control_characters_do_not_reach_the_page():
+    document, patches = grown("a\x1b[31m\ud800 b\0\x07", [4, 4, 4])
+    assert "\\u001b" not in json.dumps(patches)
+    assert document.snapshot()["blocks"] == [["<p>a�[31m� b��</p>"]]
+
+
+def test_payloads_at_every_stage(shared):
+    cases = json.loads((shared / "xss/payloads.json").read_bytes())
+    moments = 0
+    for case in cases:
+        for text in (case["payload"], f"[a]({case['payload']}", f"| {case['payload']} |\n|-|\n"):
+            document = Document(image_hosts=frozenset({"allowed.example"}))
+            for piece, _ in prefixes(text, itertools.repeat(7)):
+                document.feed(piece)
+                for name, *arguments in document.patch():
+                    if name in ("tail", "after", "refill", "replace"):
+                        assert_harmless(document.snapshot()["tail"])
+                    assert all(isinstance(a, str | int) for a in arguments)
+                moments += 1
+            document.close()
+            for block in document.snapshot()["blocks"]:
+                assert_harmless(block[0])
+    print(f"{len(cases)} payloads, {moments} moments")
