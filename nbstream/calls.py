@@ -165,19 +165,19 @@ class _Slot:
         if not (entry.name and self.name):
             return False
         # No ids: Gemini sends whole calls, all at index 0.
-        return named or (self._is_whole() and not self._repeats(entry.arguments))
+        return named or (self._is_whole() and not self._repeats(entry))
 
     def add(self, piece: str) -> str:
         """Take the next piece of the arguments; return what is new in it.
 
-        A piece that begins with everything so far is either all of the arguments so far
-        (Perplexity's and Qwen's way), or an object in an object that happens to look
-        like it: the next piece tells, so it is held until then.
+        A piece that begins with everything so far is either all of the arguments so far,
+        or an object in an object that happens to look like it: the next piece tells, so
+        it is held until then. That drops whole arguments that are sent once more, too.
         """
-        if not piece or self._repeats(piece):
+        if not piece:
             return ""
         if not len(self._text) and piece.strip() == "{}":
-            self._is_empty_object = True  # what Anthropic's API sends before the first piece
+            self._is_empty_object = True  # what proxies of Anthropic's send before the first piece
             return ""
         if self._held:
             held, self._held = self._held, ""
@@ -205,10 +205,8 @@ class _Slot:
     def _continues(self, piece: str) -> bool:
         return 0 < len(self._text) <= len(piece) and piece.startswith(str(self._text))
 
-    def _repeats(self, piece: str) -> bool:
-        if not len(self._text):
-            return self._is_empty_object and piece.strip() in ("", "{}")
-        return len(piece) == len(self._text) and self._is_whole() and piece == str(self._text)
+    def _repeats(self, entry: _Entry) -> bool:
+        return entry.name == self.name and (entry.arguments or "{}") == (str(self._text) or "{}")
 
     def _is_whole(self) -> bool:
         return _is_json(str(self._text)) if len(self._text) else self._is_empty_object

@@ -193,8 +193,6 @@ def _add_fragments(known: list[Any], fragments: list[Any]) -> None:
 
 def _block_of(fragment: dict[str, Any], known: list[Any]) -> dict[str, Any] | None:
     """The block that `fragment` continues, or None where it begins one."""
-    if fragment.get("data"):
-        return None
     index = fragment.get("index")
     for block in reversed(known):
         if block.get("type") != fragment.get("type") or block.get("data"):

@@ -13,14 +13,23 @@ from wire_cases import WireCase, decode, errors, read, wire_cases
 
 from nbstream.calls import CallSlots, random_id
 from nbstream.dialects import Dialect, parse_usage
-from nbstream.events import ErrorEvent, ExtraEvent, ModelEvent, TextEvent, ToolCallEvent, UsageEvent
+from nbstream.events import (
+    DoneEvent,
+    ErrorEvent,
+    ExtraEvent,
+    FinishEvent,
+    ModelEvent,
+    TextEvent,
+    ToolCallEvent,
+    UsageEvent,
+)
 from nbstream.messages import Usage
 from nbstream.response import Response, Round
-from nbstream.sse import DONE
+from nbstream.sse import DONE, Chunk
 from nbstream.think import ThinkSplitter
 
 LONG = os.environ.get("NBSTREAM_LONG") == "1"
-seeded = settings(derandomize=True, deadline=None, max_examples=20_000 if LONG else 400)
+seeded = settings(derandomize=True, deadline=None, max_examples=5_000 if LONG else 400)
 
 
 def outcome(turn: Round) -> dict:
@@ -164,6 +173,16 @@ def test_arguments_in_any_pieces_are_the_same(value: dict, rng: random.Random, c
     assert collect(CallSlots(0), chunks) == [text]
 
 
+def test_a_last_piece_that_looks_cumulative_is_read_as_json():
+    def pieces(*texts: str) -> list[list]:
+        return [[{"index": 0, "function": {"name": "f", "arguments": text}}] for text in texts]
+
+    nested = pieces('{"a":', '{"a":1}}')
+    assert collect(CallSlots(0), nested) == ['{"a":{"a":1}}']
+    assert collect(CallSlots(0), pieces('{"a":', '{"a":1}')) == ['{"a":1}']
+    assert collect(CallSlots(0), pieces('{"a":', '{"a":1')) == ['{"a":{"a":1']  # cut
+
+
 def test_a_made_up_id_is_like_the_others():
     first, second = random_id(), random_id()
     assert first != second
@@ -237,6 +256,21 @@ def test_held_text_comes_at_the_end_of_a_cut_stream():
     assert dialect.feed({"choices": [{"delta": {"content": "<thi"}}]}) == []
     assert dialect.close() == [TextEvent("<thi")]
     assert dialect.close() == []
+
+
+@pytest.mark.parametrize(
+    "end", [{"choices": [{"delta": {}, "finish_reason": "stop"}]}, DONE], ids=["finish", "done"]
+)
+def test_what_was_held_comes_before_the_end(end: Chunk):
+    dialect = Dialect(new_id=lambda: "id")
+    call = {"index": 0, "function": {"name": "f", "arguments": '{"a":'}}
+    again = {"index": 0, "function": {"arguments": '{"a": 1}'}}
+    dialect.feed({"choices": [{"delta": {"content": "<thi", "tool_calls": [call]}}]})
+    assert dialect.feed({"choices": [{"delta": {"tool_calls": [again]}}]}) == []
+    held = [TextEvent("<thi"), ToolCallEvent(0, arguments=" 1}")]
+    *before, last = dialect.feed(end)
+    assert before == held
+    assert isinstance(last, FinishEvent | DoneEvent)
 
 
 def test_a_call_opens_with_an_id_at_once():

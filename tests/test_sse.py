@@ -18,7 +18,7 @@ from wire_cases import decode
 from nbstream.sse import DONE, Body, Decoder, ErrorFrame, Foreign, Malformed
 
 LONG = os.environ.get("NBSTREAM_LONG") == "1"
-seeded = settings(derandomize=True, deadline=None, max_examples=20_000 if LONG else 400)
+seeded = settings(derandomize=True, deadline=None, max_examples=5_000 if LONG else 400)
 
 
 @pytest.mark.parametrize(

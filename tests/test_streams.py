@@ -195,7 +195,7 @@ def test_any_split_of_a_stream_gives_the_same_chunks(streams: dict[str, bytes]):
         if LONG or len(body) < 20_000:
             assert decode(bytes([byte]) for byte in body) == whole, name
             splits += 1
-        if len(body) < (20_000 if LONG else 1_500):
+        if len(body) < (6_000 if LONG else 1_500):
             for at in range(len(body)):
                 assert decode([body[:at], body[at:]]) == whole, (name, at)
             splits += len(body)
