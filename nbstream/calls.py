@@ -71,19 +71,15 @@ class CallSlots:
 
     def _find(self, entry: _Entry, named_here: set[int]) -> _Slot | None:
         """The call that goes on with `entry`, or None for a new one."""
+        slot = self._by_id.get(entry.id)
         if entry.index is not None:
-            known = self._by_id.get(entry.id)
-            if known is not None and known.index == entry.index:
-                return known
-            slot = self._by_index.get(entry.index)
-            if slot is None or slot.is_other(entry, named=slot.number in named_here):
-                return None
-            return slot
-        if entry.id in self._by_id:
-            return self._by_id[entry.id]
-        if entry.name or not self._slots:
+            if slot is None or slot.index != entry.index:
+                slot = self._by_index.get(entry.index)
+        elif slot is None and self._slots and not entry.name:
+            slot = self._slots[-1]
+        if slot is None or slot.is_other(entry, named=slot.number in named_here):
             return None
-        return self._slots[-1]
+        return slot
 
     def _open(self, entry: _Entry) -> _Slot:
         slot = _Slot(len(self._slots), entry.index)
@@ -94,8 +90,11 @@ class CallSlots:
 
     def _update(self, slot: _Slot, entry: _Entry, *, is_new: bool) -> ToolCallEvent | None:
         new_id = new_name = None
-        if entry.id and self._by_id.setdefault(entry.id, slot) is slot and not slot.id:
-            slot.id = new_id = entry.id
+        if entry.id:
+            is_taken = self._by_id.get(entry.id, slot) is not slot
+            self._by_id[entry.id] = slot
+            if not slot.id and not is_taken:
+                slot.id = new_id = entry.id
         if entry.name and not slot.name:
             slot.name = new_name = entry.name
         if is_new and new_id is None:
@@ -151,12 +150,15 @@ class _Slot:
         self._is_empty_object = False
 
     def is_other(self, entry: _Entry, *, named: bool) -> bool:
-        """Whether `entry`, which has this slot's index, is nevertheless another call.
+        """Whether `entry` is another call, though its index or id is this slot's.
 
         Args:
-            entry: the next piece with the same index.
+            entry: the next piece.
             named: whether a piece of the same chunk has given this slot its name.
         """
+        is_next = entry.name and entry.arguments.strip() and len(self._text) and self._is_whole()
+        if is_next and not self._repeats(entry):
+            return True
         if self.id and entry.id:
             # vLLM and Poolside have sent a new id with each piece of one call; a new call
             # has a name, or comes when the last one is whole.
