@@ -229,3 +229,16 @@ def test_payloads_at_every_stage(shared):
             for block in document.snapshot()["blocks"]:
                 assert_harmless(block[0])
     print(f"{len(cases)} payloads, {moments} moments")
+
+
+def test_much_code_gets_its_colours_over_several_frames():
+    code = "x = [1, 2, 3]\n" * 1_200
+    document = Document()
+    document.feed(f"```python\n{code}```\n")
+    assert "mark" not in [op[0] for op in document.patch()]
+    frames = 1
+    while not (ops := document.patch()):
+        frames += 1
+    assert 2 < frames < 20
+    assert [op[0] for op in ops] == ["mark"]
+    assert document.patch() == []

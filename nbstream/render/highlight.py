@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 from markdown_it.common.utils import escapeHtml
 
-__all__ = ["COLOURED", "marked_up", "runs"]
+__all__ = ["COLOURED", "Colouring"]
 
 _MAX_SIZE = 20_000  # characters; longer code stays plain
 
@@ -28,37 +29,55 @@ nd ne nf nn nt o ow s s1 s2 sa sb sc sd se sh si sr ss sx
 COLOURED = frozenset(_CLASSES.split())
 
 
-def runs(code: str, language: str) -> str:
-    """The colours of `code`, or "" where it stays plain.
+class Colouring:
+    """Pygments at work on one code block, in slices that are as small as one wants.
 
-    The runs cover the code from its start, separated by commas: a length in UTF-16 units,
-    followed by Pygments' short class name if the run has a colour: `3k,1,4nf`.
+    Attributes:
+        is_done: whether all of the code has its colours.
     """
-    return ",".join(f"{_units(text)}{name}" for text, name in _pieces(code, language))
 
+    def __init__(self, code: str, language: str) -> None:
+        lexer = _lexer(language) if len(code) <= _MAX_SIZE else None
+        self._code = code
+        self._tokens = iter(()) if lexer is None else lexer.get_tokens_unprocessed(code)
+        self._pieces: list[tuple[str, str]] = []  # text and class name
+        self.is_done = lexer is None
 
-def marked_up(code: str, language: str) -> str:
-    """`code` as HTML, with its colours."""
-    pieces = _pieces(code, language) or [(code, "")]
-    return "".join(
-        f'<span class="{name}">{escapeHtml(text)}</span>' if name else escapeHtml(text)
-        for text, name in pieces
-    )
+    def advance(self, tokens: int | None = None) -> int:
+        """Go on for so many tokens, to the end if None; return how many these were."""
+        taken = 0
+        for _, kind, text in islice(self._tokens, tokens):
+            name = _class_name(kind)
+            if self._pieces and self._pieces[-1][1] == name:
+                self._pieces[-1] = (self._pieces[-1][0] + text, name)
+            else:
+                self._pieces.append((text, name))
+            taken += 1
+        self.is_done = tokens is None or taken < tokens
+        return taken
 
+    @property
+    def runs(self) -> str:
+        """The colours, or "" where there are none.
 
-def _pieces(code: str, language: str) -> list[tuple[str, str]]:
-    """Text and class name, in order; nothing after the last coloured piece is left out."""
-    lexer = _lexer(language) if len(code) <= _MAX_SIZE else None
-    if lexer is None:
-        return []
-    pieces: list[tuple[str, str]] = []
-    for _, kind, text in lexer.get_tokens_unprocessed(code):
-        name = _class_name(kind)
-        if pieces and pieces[-1][1] == name:
-            pieces[-1] = (pieces[-1][0] + text, name)
-        elif text:
-            pieces.append((text, name))
-    return pieces if any(name for _, name in pieces) else []
+        The runs cover the code from its start, separated by commas: a length in UTF-16
+        units, followed by Pygments' short class name if the run has a colour: `3k,1,4nf`.
+        """
+        return ",".join(f"{_units(text)}{name}" for text, name in self._coloured())
+
+    @property
+    def html(self) -> str:
+        """The code as HTML, with its colours."""
+        pieces = self._coloured() or [(self._code, "")]
+        return "".join(
+            f'<span class="{name}">{escapeHtml(text)}</span>' if name else escapeHtml(text)
+            for text, name in pieces
+        )
+
+    def _coloured(self) -> list[tuple[str, str]]:
+        """The pieces, none if they have no colour, or if a lexer changed the text."""
+        whole = "".join(text for text, _ in self._pieces) == self._code
+        return self._pieces if whole and any(name for _, name in self._pieces) else []
 
 
 def _lexer(language: str) -> Any:

@@ -20,7 +20,7 @@ from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
 from .footnotes import footnotes_plugin
-from .highlight import COLOURED, marked_up
+from .highlight import COLOURED, Colouring
 from .links import is_safe_link, links_plugin
 from .math import math_plugin
 from .safe_text import clean
@@ -92,12 +92,13 @@ class _Renderer(RendererHTML):
         language = _NOT_A_CLASS.sub("", code_language(tokens[idx]))
         attribute = f' class="language-{language}"' if language else ""
         code = tokens[idx].content
-        code = (
-            marked_up(code, code_language(tokens[idx]))
-            if env.get("highlight")
-            else escapeHtml(code)
-        )
-        return f'<div class="nbs-code highlight"><pre><code{attribute}>{code}</code></pre></div>'
+        if env.get("highlight"):
+            colouring = Colouring(code, code_language(tokens[idx]))
+            colouring.advance()
+            html = colouring.html
+        else:
+            html = escapeHtml(code)
+        return f'<div class="nbs-code highlight"><pre><code{attribute}>{html}</code></pre></div>'
 
     def code_block(self, tokens: Sequence[Token], idx: int, *context: Any) -> str:
         return self.fence(tokens, idx, *context)

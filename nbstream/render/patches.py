@@ -27,12 +27,13 @@ Characters are counted in UTF-16 units, as JavaScript does.
 from __future__ import annotations
 
 import re
+from collections import deque
 from typing import Any
 
 from markdown_it.token import Token
 
 from .blocks import Blocks
-from .highlight import runs
+from .highlight import Colouring
 from .html import code_language, sanitize
 from .safe_text import clean
 
@@ -40,6 +41,8 @@ __all__ = ["Document", "Op"]
 
 #: One operation: its name and its arguments, JSON data.
 Op = list[Any]
+
+_TOKENS_A_FRAME = 2_000  # of Pygments: some milliseconds
 
 _CLOSING_TAGS = re.compile(
     r"(?:</(?:blockquote|code|div|h[1-6]|li|ol|p|pre|table|tbody|td|th|thead|tr|ul)>)+\Z"
@@ -69,14 +72,16 @@ class Document:
 
     def patch(self) -> list[Op]:
         """The operations from what the last call left to now; none if nothing came."""
-        if not self._news:
-            return []
-        self._blocks.advance(self._take_news())
+        if self._news:
+            self._blocks.advance(self._take_news())
+        elif self._page.is_waiting:
+            self._page.colour()
         return self._page.take()
 
     def close(self) -> list[Op]:
         """The same, and the text has ended: nothing is left open."""
         self._blocks.advance(self._take_news(), final=True)
+        self._page.colour(None)
         return self._page.take()
 
     def snapshot(self) -> dict[str, Any]:
@@ -105,7 +110,7 @@ class _Patcher:
         self._after = _Tail("")
         self._sealing: list[str] = []
         self._cuts: list[Op] = []  # what to do once `_sealing` is in the view's tail
-        self._marks: list[Op] = []
+        self._plain: deque[tuple[int, list[Colouring]]] = deque()  # blocks without their colours
 
     def take(self) -> list[Op]:
         """The operations since the last call."""
@@ -120,6 +125,27 @@ class _Patcher:
             "tail": self._tail.html,
             "after": self._after.html,
         }
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is more to do, also if no text comes."""
+        return bool(self._plain)
+
+    def colour(self, tokens: int | None = _TOKENS_A_FRAME) -> None:
+        """Give code blocks their colours, to the end if `tokens` is None."""
+        while self._plain:
+            index, colourings = self._plain[0]
+            for colouring in colourings:
+                if not colouring.is_done:
+                    taken = colouring.advance(tokens)
+                    tokens = None if tokens is None else tokens - taken
+                if not colouring.is_done:
+                    return
+            self._plain.popleft()
+            runs = [colouring.runs for colouring in colourings]
+            if any(runs):
+                self._blocks[index][1:] = runs
+                self._ops.append(["mark", index, *runs])
 
     # -- what the blocks say -----------------------------------------------------
 
@@ -186,8 +212,7 @@ class _Patcher:
         if behind.html != self._after.html:
             self._ops.append(["after", *_difference(self._after.html, behind.html)])
         self._after = behind
-        self._ops += self._marks
-        self._marks.clear()
+        self.colour()
 
     def append(self, text: str) -> None:
         shown = self._after if self._after.html else self._tail
@@ -223,10 +248,10 @@ class _Patcher:
         self._cuts = []
 
     def _new_block(self, html: str, code: list[Token]) -> None:
-        colours = [runs(token.content, code_language(token)) for token in code]
-        self._blocks.append([html, *colours] if any(colours) else [html])
-        if any(colours):
-            self._marks.append(["mark", len(self._blocks) - 1, *colours])
+        colourings = [Colouring(token.content, code_language(token)) for token in code]
+        if not all(colouring.is_done for colouring in colourings):
+            self._plain.append((len(self._blocks), colourings))
+        self._blocks.append([html])
 
 
 class _Tail:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import accumulate
 
 from markdown_it.token import Token
 
@@ -70,14 +71,13 @@ class Parsed:
     complete: int
     spans: list[Span]
     undecided: int | None
+    _offsets: list[int] = field(default_factory=list)
 
     def source(self, start: int, end: int | None = None) -> str:
         """The text from line `start` to before line `end`."""
-        first = self._offset(start)
-        return self.text[first:] if end is None else self.text[first : self._offset(end)]
-
-    def _offset(self, line: int) -> int:
-        return sum(len(text) + 1 for text in self.lines[:line])
+        if not self._offsets:
+            self._offsets = [0, *accumulate(len(line) + 1 for line in self.lines)]
+        return self.text[self._offsets[start] : None if end is None else self._offsets[end]]
 
 
 def is_blank(line: str) -> bool:
