@@ -28,6 +28,7 @@ from .errors import (
 
 __all__ = ["connection_error", "no_model", "retry_after", "status_error", "unknown_model"]
 
+
 def _words_and_code(body: str) -> tuple[str, str | None]:
     """What the server itself says: its message in one short line, and its code."""
     try:

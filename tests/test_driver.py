@@ -377,5 +377,3 @@ def test_many_answers_leave_nothing_behind(replay):
     while replay.connections_open > 2:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-
-
