@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from typing import Any
 
 import xllamacpp
@@ -30,16 +31,18 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is meant for a cell
     parent = os.getppid()
     config = json.loads(sys.stdin.readline())
+    _end_with_pipe()
     ready = _private_stdout()
     server = xllamacpp.Server(_params(**config))
     # llama.cpp set handlers of its own, which end its loop but not this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.write(ready, json.dumps({"url": server.listening_address}).encode() + b"\n")
+    with suppress(BrokenPipeError):  # a parent that is gone already is noticed below
+        os.write(ready, json.dumps({"url": server.listening_address}).encode() + b"\n")
     os.close(ready)
     _silence()
     _wait_for_end_of(parent)
-    os._exit(0)  # nothing to save, and an answer that nobody reads is not waited for
+    os._exit(0)  # nothing to save; llama.cpp's own way out waits, at times for ever
 
 
 def _params(*, path: str, model: str, api_key: str, sampling: dict[str, float]) -> Any:
@@ -61,6 +64,22 @@ def _params(*, path: str, model: str, api_key: str, sampling: dict[str, float]) 
     for name, value in sampling.items():
         setattr(params.sampling, name, value)
     return params
+
+
+def _end_with_pipe() -> None:
+    """Have the system end this process when the parent's end of stdin closes.
+
+    While llama.cpp loads a model it holds Python's lock, so that no thread of ours can see
+    to it. Only Linux does this; elsewhere the process ends when the model is loaded.
+    """
+    if sys.platform == "linux":
+        import fcntl
+        import select
+
+        fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(0, fcntl.F_SETFL, os.O_ASYNC)  # SIGIO, which ends a process
+        if select.select([0], [], [], 0)[0]:  # closed before that was set: nothing else comes
+            os._exit(0)
 
 
 def _private_stdout() -> int:

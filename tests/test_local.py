@@ -355,6 +355,13 @@ def test_an_interrupt_does_not_reach_it(model: Path) -> None:
     wait_until_gone(pid)
 
 
+_STARTING = """
+server = local.LocalServer(local.model_path(), 'x', {{}})
+threading.Thread(target=server.wait_until_ready).start()
+time.sleep({seconds}); tell(server); time.sleep(60)
+"""
+
+
 @pytest.mark.local
 @pytest.mark.parametrize(
     "script",
@@ -365,12 +372,8 @@ def test_an_interrupt_does_not_reach_it(model: Path) -> None:
             "time.sleep(60)",
             id="while a fork holds the pipe",
         ),
-        pytest.param(
-            "server = local.LocalServer(local.model_path(), 'x', {})\n"
-            "threading.Thread(target=server.wait_until_ready).start()\n"
-            "time.sleep(0.2); tell(server); time.sleep(60)",
-            id="while it starts",
-        ),
+        pytest.param(_STARTING.format(seconds=0.05), id="while it starts"),
+        pytest.param(_STARTING.format(seconds=0.3), id="while it loads"),
     ],
 )
 def test_it_ends_when_the_kernel_is_killed(model: Path, script: str) -> None:
