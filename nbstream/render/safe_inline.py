@@ -28,7 +28,7 @@ __all__ = ["inline_line", "inline_lines"]
 
 _ELEMENTS = {"**": "strong", "*": "em", "~~": "s"}
 _MAX_DEPTH = 3  # of delimiters; parsers that recurse give up somewhere, elements stay flat
-_DELIMITERS = frozenset("*~_")
+_DELIMITERS = frozenset("*~_\\")
 _CLEAR_NEIGHBOURS = frozenset(" \n\t.,;:!?()'\"/-")
 _FIRST_CHARACTERS = {"softbreak": "\n", "hardbreak": "\n", "code_inline": "`", "link_open": "["}
 _AUTOLINK = re.compile(
@@ -58,6 +58,7 @@ class _Open:
         before: the character before it.
         first: the first character in it, "" while it has none.
         holds_delimiters: whether some emphasis in it is written with delimiters.
+        holds_tilde: whether a `~` is in it; mistune ends deleted text at one in code too.
     """
 
     token: Token
@@ -65,6 +66,7 @@ class _Open:
     before: str
     first: str = ""
     holds_delimiters: bool = False
+    holds_tilde: bool = False
 
 
 class _InlineWriter:
@@ -76,6 +78,7 @@ class _InlineWriter:
         self._last = ""
         self._open: list[_Open] = []
         self._links = 0
+        self._holds_math = False
         self._position = 0
 
     def write(self) -> str:
@@ -84,9 +87,8 @@ class _InlineWriter:
             _WRITERS.get(token.type, _InlineWriter.text)(self, token)
             self._position += 1
         text = "".join(self._pieces)
-        if any(token.type.startswith("math") for token in self._tokens):
-            return text
-        return text.replace(GUARDED_DOLLAR, "\\$", 1)  # alone it pairs with nothing
+        # Alone, a dollar sign pairs with nothing.
+        return text if self._holds_math else text.replace(GUARDED_DOLLAR, "\\$", 1)
 
     def _add(self, piece: str) -> None:
         if not piece:
@@ -95,6 +97,8 @@ class _InlineWriter:
             if opened.first:
                 break
             opened.first = piece[0]
+        if self._open and "~" in piece:
+            self._open[-1].holds_tilde = True
         self._pieces.append(piece)
         self._last = piece[-1]
 
@@ -133,8 +137,10 @@ class _InlineWriter:
             return
         if self._in_table:
             tex = tex.replace("|", "\\vert ")
-        if self._last == "$":
+        at_line_start = display and self._last in ("", "\n")  # there it would be a block
+        if self._last == "$" or at_line_start:
             self._add("<span></span>")
+        self._holds_math = True
         self._add(f"$${tex}$$" if display else f"${tex}$")
 
     def footnote_reference(self, token: Token) -> None:
@@ -148,23 +154,32 @@ class _InlineWriter:
         self._last = "*"
 
     def emphasis_close(self, token: Token) -> None:
-        opened = self._open.pop()
+        opened = self._leave()
         mark = token.markup.replace("_", "*")
-        inside = opened.holds_delimiters
+        alone = not opened.holds_delimiters and not self._open
         clear = (
             len(self._open) < _MAX_DEPTH
-            and _is_clear(opened.before, opened.first, holds_delimiters=inside)
-            and _is_clear(self._next_character(), self._last, holds_delimiters=inside)
+            and not (mark == "~~" and opened.holds_tilde)
+            and _is_clear(opened.before, opened.first, alone=alone)
+            and _is_clear(self._next_character(), self._last, alone=alone)
         )
         element = _ELEMENTS[mark]
         opening, closing = (mark, mark) if clear else (f"<{element}>", f"</{element}>")
         self._pieces[opened.index] = opening
         if self._open:
             outer = self._open[-1]
-            outer.holds_delimiters |= clear or inside
+            outer.holds_delimiters |= clear
             if outer.index == opened.index - 1:
                 outer.first = opening[0]
         self._add(closing)
+
+    def _leave(self) -> _Open:
+        """Close the innermost emphasis or link; what it holds, the one around it holds too."""
+        opened = self._open.pop()
+        if self._open:
+            self._open[-1].holds_delimiters |= opened.holds_delimiters
+            self._open[-1].holds_tilde |= opened.holds_tilde
+        return opened
 
     def _next_character(self) -> str:
         following = self._following()
@@ -198,7 +213,7 @@ class _InlineWriter:
         return True
 
     def link_close(self, _token: Token) -> None:
-        attributes = self._open.pop().token.attrs
+        attributes = self._leave().token.attrs
         self._links -= 1
         self._add(f"]{_target(attributes, 'href')}")
 
@@ -207,10 +222,13 @@ class _InlineWriter:
         self._add(f"![{description}]{_target(token.attrs, 'src')}")
 
 
-def _is_clear(outside: str, inside: str, *, holds_delimiters: bool) -> bool:
-    """Whether a delimiter between these two characters can be read in one way only."""
+def _is_clear(outside: str, inside: str, *, alone: bool) -> bool:
+    """Whether a delimiter between these two characters can be read in one way only.
+
+    Inside a word it could open or close; that does no harm where no other is near (`alone`).
+    """
     if inside.isalnum():
-        return outside not in _DELIMITERS and not (holds_delimiters and outside.isalnum())
+        return outside not in _DELIMITERS and (alone or not outside.isalnum())
     beside_space = not outside or outside in _CLEAR_NEIGHBOURS
     return beside_space and not inside.isspace() and inside not in _DELIMITERS
 

@@ -26,9 +26,10 @@ _ALIGNMENT = {
     "text-align:center": ":---:",
     "text-align:right": "---:",
 }
-# In a tight list the text of these would go on with the paragraph at the end of those.
+# A tight list has no blank lines, but behind these there must be one, ...
+_RUN_ON = frozenset({"blockquote_open", "bullet_list_open", "ordered_list_open", "table_open"})
+# ... and between two of these, or they would be one paragraph.
 _TEXT = frozenset({"paragraph_open", "footnote_open", "table_open", "math_block"})
-_TAKES_MORE_TEXT = _TEXT | {"blockquote_open", "bullet_list_open", "ordered_list_open"}
 _HIGHEST_NUMBER = 999_999_999  # of a list item, in CommonMark
 
 
@@ -88,8 +89,9 @@ class _BlockWriter:
     def _begin(self, token: Token) -> _Container:
         """The innermost container gets a child, which begins here; return the container."""
         container = self._containers[-1]
-        runs_on = token.type in _TEXT and container.last in _TAKES_MORE_TEXT
-        if container.last and (runs_on or not container.tight):
+        last = container.last
+        must_part = last in _RUN_ON or (last in _TEXT and token.type in _TEXT)
+        if last and (must_part or not container.tight):
             self._lines.append(self._prefix.rstrip())
         container.last = token.type
         return container
@@ -118,8 +120,8 @@ class _BlockWriter:
 
     @property
     def _is_text_next(self) -> bool:
-        paragraph, content = self._tokens[self._position + 1 : self._position + 3]
-        return paragraph.type == "paragraph_open" and bool(content.children)
+        following = self._tokens[self._position + 1 : self._position + 3]
+        return following[0].type == "paragraph_open" and bool(following[1].children)
 
     def _inline(self) -> Sequence[Token]:
         """The inline tokens of the block that opens here; go on to its closing token."""
@@ -177,6 +179,12 @@ class _BlockWriter:
             self._write([label])
             note.last = "paragraph_open"
             self._containers.append(note)
+
+    def close_note(self, token: Token) -> None:
+        note = self._containers[-1]
+        self.close(token)
+        around = self._containers[-1]  # in which the note's blocks stand, to a reader
+        around.last, around.last_mark = note.last, note.last_mark
 
     # -- leaves ------------------------------------------------------------------
 
@@ -261,7 +269,7 @@ _WRITERS: dict[str, Callable[[_BlockWriter, Token], None]] = {
     "list_item_open": _BlockWriter.item,
     "list_item_close": _BlockWriter.close,
     "footnote_open": _BlockWriter.note,
-    "footnote_close": _BlockWriter.close,
+    "footnote_close": _BlockWriter.close_note,
     "paragraph_open": _BlockWriter.paragraph,
     "heading_open": _BlockWriter.heading,
     "hr": _BlockWriter.rule,

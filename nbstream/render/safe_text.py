@@ -61,7 +61,7 @@ def _as_entities(match: re.Match[str]) -> str:
 # -- running text ----------------------------------------------------------------
 
 _SPECIAL = r"""
-      \\ (?=[!-/:-@\[-`{-~] | \s*\Z | (?:begin|end|ref|eqref)\s*\{)
+      \\ (?=[^A-Za-z0-9\s] | \s*\Z | (?:begin|end|ref|eqref)\s*\{)
     | [`$]
     | (?<![ ])\* | \*(?![ ])         # between spaces it is only a sign
     | (?<![ ])~ | ~(?![ ])
@@ -124,13 +124,15 @@ _BLOCK_START = re.compile(
 
 def trim_line(line: str) -> str:
     """A line whose spaces at the edges, where the model wrote such, are not stripped."""
-    return _EDGES.sub(_as_entities, line)
+    if line[:1].isspace() or line[-1:].isspace():
+        return _EDGES.sub(_as_entities, line)
+    return line
 
 
 def escape_line(line: str) -> str:
     """A line of a paragraph, such that no block starts with it and no space is stripped."""
     line = trim_line(line)
-    start = _BLOCK_START.match(line)
+    start = None if line[:1].isalpha() else _BLOCK_START.match(line)
     if start is None:
         return line
     number = start["number"] or ""
@@ -142,6 +144,7 @@ def escape_line(line: str) -> str:
 # What JupyterLab looks for in the source to find math; it spares `$` in code by itself,
 # except in a fence that is indented.
 _MATH_SIGN = re.compile(r"@@(?=\d)|\\begin(?=\{)|\\end(?=\{)|\\\\[()\[\]]")
+_BEFORE_NON_ASCII = re.compile(r"\\[^\x00-\x7f]")
 _NOT_PLAIN = re.compile(r"[^\w ,/?%+-]|_")
 _NOT_HTML = re.compile(r"[&<$\\\t]|@(?=@\d)")
 
@@ -151,9 +154,11 @@ def code_span(code: str, *, in_link: bool = False, in_table: bool = False) -> st
     unsafe = (
         _MATH_SIGN.search(code)
         or "$$" in code
-        or "`" in code  # marked loses count behind a longer run of backticks
+        or "`" in code  # marked loses count behind a longer run of backticks, ...
+        or _BEFORE_NON_ASCII.search(code)  # ... and behind such a backslash
         or (in_table and "|" in code)
         or (in_link and ("[" in code or "]" in code))
+        or ("]" in code and "<" in code)  # mistune 2 finds links before code
     )
     if unsafe:
         return f"<code>{_NOT_PLAIN.sub(_as_entities, code)}</code>"
