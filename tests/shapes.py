@@ -38,7 +38,8 @@ def _mixed(chance: random.Random) -> str:
     return (
         f"## {_words(chance, 4)}\n\n{_words(chance, 30)} **{_words(chance, 2)}** and "
         f"`{_words(chance, 1)}` [{_words(chance, 2)}](https://example.com/a).\n\n{items}\n"
-        f"```python\ndef f(a, b):\n{code}```\n\n| a | b |\n|---|--:|\n{rows}\n{_words(chance, 60)}\n\n"
+        f"```python\ndef f(a, b):\n{code}```\n\n"
+        f"| a | b |\n|---|--:|\n{rows}\n{_words(chance, 60)}\n\n"
     )
 
 
@@ -53,6 +54,7 @@ SHAPES = {
     "list": Shape("", lambda c: f"- **{_words(c, 1)}** {_words(c, 10)}\n"),
     "loose list": Shape("", lambda c: f"1. **{_words(c, 1)}** {_words(c, 10)}\n\n"),
     "list in one item": Shape("- a\n", lambda c: f"  - {_words(c, 10)}\n", is_sealed=False),
+    "paragraphs in one item": Shape("- a\n", lambda c: f"\n  {_words(c, 10)}\n", is_sealed=False),
     "quote": Shape("", lambda c: f"> {_words(c, 10)}\n", is_sealed=False),
     "paragraph": Shape("", lambda c: f"{_words(c, 10)} *{_words(c, 1)}*\n", is_sealed=False),
     "line": Shape("", lambda c: f"{_words(c, 10)} *{_words(c, 1)}* ", is_sealed=False),

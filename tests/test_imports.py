@@ -35,7 +35,6 @@ OWNERS = {
     "ipywidgets": {"views", "panel"},
     "anywidget": {"views", "panel"},
     "markdown_it": {"render"},
-    "mdit_py_plugins": {"render"},
     "nh3": {"render"},
     "pygments": {"render"},
 }

@@ -19,6 +19,8 @@ from .structure import Parsed, Span, is_decided, settled
 __all__ = ["Blocks"]
 
 _BLANK_LINES = re.compile(r"(?:[ \t]*\n)+")
+_BLANK_LINE = re.compile(r"\n\n")
+_MARGIN_AFTER_BLANK_LINE = re.compile(r"\n\n[^\s\d*+-]")  # the end of whatever is open
 
 
 class Blocks:
@@ -91,10 +93,18 @@ class Blocks:
         return text
 
     def _may_wait(self, text: str) -> bool:
+        """Whether what is open can be left unparsed for now, with `text` at its end."""
         if len(self._text) <= self._lazy_at:
             return False
-        blank_line = "\n\n" in self._text[-len(text) - 1 :]
-        return not blank_line and len(self._text) - self._looked_at < self._looked_at / 10
+        closing = _BLANK_LINE if self._ends_at_a_blank_line() else _MARGIN_AFTER_BLANK_LINE
+        if closing.search(self._text, max(0, len(self._text) - len(text) - 2)):
+            return False
+        return len(self._text) - self._looked_at < self._looked_at / 10
+
+    def _ends_at_a_blank_line(self) -> bool:
+        if self._container:
+            return self._container.ends_at_a_blank_line
+        return bool(self._left) and self._left[-1].ends_at_a_blank_line
 
     def _step(self, *, final: bool) -> bool:
         """Seal what can be sealed; return whether there is more to look at."""

@@ -25,6 +25,7 @@ class Container(Protocol):
     """An open block that is sealed in parts. `consumed` characters of its text opened it."""
 
     consumed: int
+    ends_at_a_blank_line: bool
 
     def step(self, text: str, *, final: bool) -> tuple[str, bool]:
         """Seal what can be; return what is left of `text`, and whether the block is over."""
@@ -55,6 +56,8 @@ def open_container(sealer: Sealer, span: Span, parsed: Parsed, *, long: bool) ->
 class _OpenFence:
     """A code fence without its closing line. It needs no parser."""
 
+    ends_at_a_blank_line = False
+
     def __init__(self, sealer: Sealer, token: Token, opening_line: str) -> None:
         self._sealer = sealer
         self._token = token
@@ -81,10 +84,9 @@ class _OpenFence:
         return rest, True
 
     def tail(self) -> tuple[str, str]:
-        # What may be the closing line is code by the letter, and a flicker to the eye.
-        return "" if self._sealer.engine.anticipates else escapeHtml(
-            self._reader.pending_code()
-        ), ""
+        if self._sealer.engine.anticipates:
+            return "", ""  # what may be the closing line would be a flicker
+        return escapeHtml(self._reader.pending_code()), ""
 
 
 class _OpenParts:
@@ -154,6 +156,10 @@ class _OpenParts:
 
 
 class _OpenTable(_OpenParts):
+    """An open table. The parser's limit of cells to fill up, 65,536, is one for each step."""
+
+    ends_at_a_blank_line = True
+
     def __init__(self, sealer: Sealer, tokens: list[Token], header: str) -> None:
         super().__init__(sealer)
         self._header, self._skipped = header, 0
@@ -177,6 +183,8 @@ class _OpenTable(_OpenParts):
 class _OpenList(_OpenParts):
     """An open list. That it is loose may show late; then its items look different."""
 
+    ends_at_a_blank_line = False
+
     def __init__(self, sealer: Sealer, tokens: list[Token]) -> None:
         super().__init__(sealer)
         first = tokens[0]
@@ -184,8 +192,8 @@ class _OpenList(_OpenParts):
         # Four spaces: no line that goes on with the list can be inside this item.
         self._header, self._skipped = f"{marker}    x\n", 1
         self._tight = True  # as its complete lines have it
-        self._seems_tight = True  # as it is with the line that is being written
-        self._shown_tight = True  # as the sealed items are shown
+        self._seems_tight = _is_tight(tokens)  # as it is with the line that is being written
+        self._shown_tight = self._seems_tight  # as the sealed items are shown
         self.consumed = 0
         sealer.enter(self._engine.html([first]), f"</{first.tag}>", render=self.render)
 

@@ -53,6 +53,10 @@ class Span:
     def kind(self) -> str:
         return self.tokens[0].type if self.tokens else "definitions"
 
+    @property
+    def ends_at_a_blank_line(self) -> bool:
+        return self.kind in _AT_A_BLANK_LINE
+
 
 @dataclass(slots=True)
 class Parsed:
@@ -173,7 +177,7 @@ def _is_over(last: Span, parsed: Parsed) -> bool:
     if not is_blank(line) and not (last.end < parsed.complete and is_blank(below[0])):
         return False
     following = next((text for text in below if not is_blank(text)), "")
-    return last.kind in _AT_A_BLANK_LINE or _AT_THE_MARGIN.match(following) is not None
+    return last.ends_at_a_blank_line or _AT_THE_MARGIN.match(following) is not None
 
 
 def _closes(line: str, fence: Span) -> bool:
