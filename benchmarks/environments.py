@@ -11,9 +11,9 @@ import venv
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["UnavailableError", "python_with", "versions"]
+__all__ = ["FOLDER", "UnavailableError", "python_with", "versions"]
 
-_FOLDER = Path(__file__).parents[1] / ".build" / "benchmarks"
+FOLDER = Path(__file__).parents[1] / ".build" / "benchmarks"
 _LONGEST = 300  # seconds for one installation
 
 
@@ -30,7 +30,7 @@ def python_with(packages: tuple[str, ...]) -> str:
     if not packages:
         return sys.executable
     key = hashlib.sha256(json.dumps([sys.version, packages]).encode()).hexdigest()[:8]
-    folder = _FOLDER / f"{packages[0]}-{key}"
+    folder = FOLDER / f"{packages[0]}-{key}"
     python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     done = folder / "installed"
     if not done.exists():

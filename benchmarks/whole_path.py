@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import corpus
-from environments import UnavailableError, python_with, versions
+from environments import FOLDER, UnavailableError, python_with, versions
 from kernel import CellError, Execution, Kernel, kernel
 from notebook import Traffic, busiest_second, traffic
 from server import Answer, serving
@@ -110,6 +110,7 @@ def _measure_one(figures: Figures, scenarios: tuple[Scenario, ...], base_url: st
         "OPENAI_API_KEY": "scripted",
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",
+        "IPYTHONDIR": str(FOLDER / "ipython"),  # no one's own profile and history
     }
     with kernel(python, env) as running:
         running.run(set_up)
