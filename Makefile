@@ -13,7 +13,7 @@ PYTEST := $(PY) -m pytest
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long fuzz bench lint test-lowest setup model clean
+.PHONY: help demo test test-long fuzz bench picture lint test-lowest setup model clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -32,6 +32,9 @@ fuzz: $(VENV)/.test  ## the generated documents and streams only, in full
 
 bench: $(VENV)/.test  ## measure; writes benchmarks/RESULTS.md
 	$(PY) benchmarks/run.py $(ARGS)
+
+picture: setup  ## take the README's picture anew
+	$(PY) scripts/picture.py
 
 lint: $(VENV)/.test  ## formatting, lint and types
 	$(VENV)/bin/ruff format --check .

@@ -262,7 +262,12 @@ async def _connect(options: Options, target: Endpoint | LocalEndpoint) -> tuple[
         from . import local
 
         server = await asyncio.to_thread(local.ensure_server, target.path)
-        endpoint = Endpoint(server.base_url, Secret(server.api_key), key_name="the embedded model")
+        endpoint = Endpoint(
+            server.base_url,
+            Secret(server.api_key),
+            key_name="the embedded model",
+            headers=server.request_headers,
+        )
         return _client(endpoint, options), server.model
     client = _client(target, options)
     if options.model:
