@@ -16,12 +16,9 @@ from chromium import find  # noqa: E402  # the browser tests' own harness
 from harness import JupyterServer, NotebookPage, write_notebook  # noqa: E402
 
 PICTURE = ROOT / "docs" / "quickstart.png"
-CELLS = [
-    "%load_ext nbstream",
-    "%%chat --out answer --temperature 0 --param seed 1\n"
-    "Write a Python function that says whether a number is even, with an example.",
-    "answer.code_blocks, answer.usage.completion_tokens",
-]
+QUESTION = """%%chat --out answer --temperature 0 --param seed 1
+Write a Python function that says whether a number is even, with an example."""
+CELLS = ["%load_ext nbstream", QUESTION, "answer.code_blocks, answer.usage.completion_tokens"]
 
 
 def main() -> None:
