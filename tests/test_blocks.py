@@ -121,28 +121,21 @@ def _formulas_do_not_look_ahead(monkeypatch):
     monkeypatch.setattr(Engine, "parse", blind)
 
 
-def _headers_are_no_tables(monkeypatch):
-    is_over = structure._is_over
-
-    def hasty(last, parsed):
-        return last.kind == "heading_open" or is_over(last, parsed)
-
-    monkeypatch.setattr(structure, "_is_over", hasty)
-
-
 @pytest.mark.parametrize(
     ("leave_out", "text"),
     [
         (_partial_lines_decide, "a\n#b\n"),
         (_tables_are_decided_by_their_first_line, "a\nb|c\n-|-x\n"),
-        (_tables_are_decided_by_their_first_line, "a\n\\[\nb\\]c\n"),
+        (_tables_are_decided_by_their_first_line, "# a | b\n--|--\n"),
+        (_tables_are_decided_by_their_first_line, "[^1]: a\nb|c\n\t--|-- d\n"),
         (_definitions_stand_alone, "[a]: http://b.c\n'd\ne'\n\n[a]\n"),
         (_nothing_is_rendered_again, "[a]\n\nb\n\n[a]: http://b.c\n"),
         (_nothing_is_rendered_again, "[^a]\n\nb\n\n[^a]: c\n"),
         (_partial_lines_loosen, "- a\n- b\n\n-c\n"),
         (_line_ends_are_not_held, "a\r\nb\n"),
         (_formulas_do_not_look_ahead, "$$\n# a\n$$\n"),
-        (_headers_are_no_tables, "# a | b\n--|--\n"),
+        (_formulas_do_not_look_ahead, "a\n\\[\nb\\]c\n"),
+        (_formulas_do_not_look_ahead, "1000000. a\n     \\[ x\n     \\]y\n"),
     ],
 )
 def test_leaving_out_a_rule_is_noticed(monkeypatch, leave_out, text):

@@ -42,9 +42,6 @@ def open_container(sealer: Sealer, span: Span, parsed: Parsed, *, long: bool) ->
     """
     first, kind = span.first, span.kind
     if kind == "fence":
-        # The line below the opening one can still make a table of it.
-        if "|" in parsed.lines[first] and parsed.complete == first + 1:
-            return None
         return _OpenFence(sealer, span.tokens[0], parsed.lines[first])
     if long and kind == "table_open" and _has_rows(span.tokens, parsed.complete):
         return _OpenTable(sealer, span.tokens, parsed.source(first, first + 2))

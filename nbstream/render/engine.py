@@ -10,11 +10,12 @@ from markdown_it.token import Token
 from .eye import completed, header_as_table
 from .html import parser
 from .references import References
-from .structure import Parsed, spans
+from .structure import Parsed, is_blank, spans
 
 __all__ = ["Engine"]
 
 _BEFORE_BLOCKS = ("normalize", "block")
+_LEFT_BY_A_PARSE = ("open_formula", "last_formula", "duplicate_refs")
 _WITH_TEXT = ("inline", "fence", "code_block", "math_block", "hr")
 
 
@@ -46,16 +47,27 @@ class Engine:
         """Find the blocks of the text that is open; its definitions are provisional."""
         self.changed.update(self.references.provisional)
         self.references.restart()
-        self._env.pop("undecided", None)
-        self._env.pop("duplicate_refs", None)
+        for name in _LEFT_BY_A_PARSE:
+            self._env.pop(name, None)
         lines = text.split("\n")
         complete = len(lines) if final else len(lines) - 1
         if not lines[-1]:
             lines.pop()
+        complete = min(complete, len(lines))
         found = spans(self.tokens(text), lines)
         self.changed.update(self.references.provisional)
-        undecided = None if final else self._env.get("undecided")
-        return Parsed(text, lines, min(complete, len(lines)), found, undecided)
+        undecided = None if final else self._undecided(lines, complete)
+        return Parsed(text, lines, complete, found, undecided)
+
+    def _undecided(self, lines: list[str], complete: int) -> int | None:
+        """The first line of which a formula that is open, or seems closed, may make another."""
+        line: int | None = self._env.get("open_formula")
+        last: int | None = self._env.get("last_formula")
+        if last is not None and complete < len(lines):
+            # The block above it goes on if this turns out to be no formula.
+            last -= last > 0 and not is_blank(lines[last - 1])
+            line = last if line is None else min(line, last)
+        return line
 
     def tokens(self, text: str) -> list[Token]:
         """The block tokens of `text`."""

@@ -27,8 +27,9 @@ def math_plugin(md: MarkdownIt) -> None:
     r"""Tokens `math_block`, `math_inline` and `math_inline_block` (displayed, in a paragraph).
 
     `markup` is the opening delimiter, `content` the TeX between the delimiters. A displayed
-    formula that is still open where the text ends may yet take the lines below its first
-    one: the first such line is left in `env["undecided"]`.
+    formula that is open where the text ends may yet take in the lines below its first one,
+    which is left in `env["open_formula"]`; `env["last_formula"]` is the first line of one
+    that the text's last line closes. Of several, it is the first.
     """
     interrupts = ["paragraph", "reference", "blockquote", "list"]
     md.block.ruler.before("fence", "math_block", _block, {"alt": interrupts})
@@ -68,10 +69,16 @@ def _last_line(state: StateBlock, start_line: int, end_line: int, closing: str) 
         found = text.find(closing)
         if found >= 0:
             whole = found == len(text) - 2 and (line > start_line or text[:found].strip())
+            if whole and line == len(state.bMarks) - 2:
+                _leave(state, "last_formula", start_line)
             return line if whole else None
-    if end_line - start_line <= _MAX_LINES and end_line >= len(state.bMarks) - 1:
-        state.env["undecided"] = min(start_line, state.env.get("undecided", start_line))
+    if end_line - start_line <= _MAX_LINES and end_line == len(state.bMarks) - 1:
+        _leave(state, "open_formula", start_line)
     return None
+
+
+def _leave(state: StateBlock, name: str, line: int) -> None:
+    state.env[name] = min(line, state.env.get(name, line))
 
 
 def _inline(state: StateInline, silent: bool) -> bool:

@@ -67,7 +67,7 @@ class Parsed:
         lines: its lines, without their ends.
         complete: how many of them are complete.
         spans: its top-level blocks.
-        undecided: the first line of a formula that is open at the end, or None.
+        undecided: a line, or None: the block that it is in may yet become others.
     """
 
     text: str
@@ -155,10 +155,8 @@ def settled(parsed: Parsed) -> int:
 
 def is_decided(span: Span, parsed: Parsed) -> bool:
     """Whether it is certain that a block begins where `span` does."""
-    if span.kind == "table_open":  # the line below its first one makes it a table
+    if "|" in parsed.lines[span.first]:  # the line below may make a table of it
         return span.first + 1 < parsed.complete
-    if span.kind == "math_block":  # its last line makes it a formula
-        return span.end <= parsed.complete
     return span.start < parsed.complete
 
 
@@ -167,8 +165,6 @@ def _is_over(last: Span, parsed: Parsed) -> bool:
     if last.end > parsed.complete:
         return False
     line = parsed.lines[last.end - 1]
-    if "|" in line and last.first == parsed.complete - 1:
-        return False  # the next line may make a table of it, whatever it is now
     if last.kind in _AT_ONCE:
         return True
     if last.kind == "fence":
