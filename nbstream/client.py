@@ -70,8 +70,9 @@ class Client:
             async for data in response.iter_bytes():
                 yield data
         except Exception as error:  # httpx's or httpx2's, by the SDK's version
-            text = f"the connection to {self.endpoint.host} broke in the middle of the answer"
-            raise IncompleteError(self.endpoint.key.redact(f"{text}: {error}")) from error
+            text = f"the connection to {self.endpoint.host} broke inside the answer ({error})"
+            text = self.endpoint.key.redact(text)
+            raise IncompleteError(f"{text} · %chat continue asks for the rest") from error
 
     async def models(self) -> list[str]:
         """The names of the models that the endpoint lists.

@@ -44,6 +44,7 @@ __all__ = ["Run", "Turn", "list_models", "shut_down", "start"]
 
 _FINISH_GRACE = 5.0  # seconds for the usage after `finish_reason`; the answer is whole by then
 _LONGEST_RETRY_AFTER = 60.0  # seconds; a server that asks for more is not waited for
+_GO_ON = "%chat continue asks for the rest"
 _LOOKUP_TIME = 3.0  # seconds to find the names of models for an error message
 
 _clients: dict[Endpoint, Client] = {}
@@ -125,7 +126,8 @@ async def _run(attempt: _Attempt, on_end: Callable[[Response], None]) -> None:
         status, error = "cancelled", Interrupted("stopped; what came is kept")
     except TimeoutError:
         status = "incomplete" if attempt.has_output else "error"
-        error = APITimeoutError(f"the answer took longer than {total:g} s · raise --timeout")
+        text = f"the answer took longer than {total:g} s · raise --timeout, or: {_GO_ON}"
+        error = APITimeoutError(text)
     except (IncompleteError, APITimeoutError) as failure:
         status, error = "incomplete" if attempt.has_output else "error", failure
     except NbstreamError as failure:
@@ -198,11 +200,12 @@ class _Attempt:
         except TimeoutError as error:
             if turn.ended:
                 return
+            host = client.endpoint.host
             if turn.is_empty:
-                text = f"no answer within {deadlines.first_token:g} s"
+                text = f"no answer from {host} within {deadlines.first_token:g} s · try again"
             else:
-                text = f"nothing more for {deadlines.idle:g} s"
-            raise APITimeoutError(f"{text} from {client.endpoint.host} · try again") from error
+                text = f"nothing more from {host} for {deadlines.idle:g} s · {_GO_ON}"
+            raise APITimeoutError(text) from error
         except IncompleteError:
             if not turn.ended:
                 raise
@@ -225,8 +228,9 @@ class _Attempt:
         rest = [e for chunk in decoder.close() for e in dialect.feed(chunk)]
         self._take([*rest, *dialect.close()], reducer, endpoint)
         if not turn.ended:
-            what = "sent an empty answer" if turn.is_empty else "ended the stream before the answer"
-            raise IncompleteError(f"{endpoint.host} {what} · run the cell again")
+            if turn.is_empty:
+                raise IncompleteError(f"{endpoint.host} sent an empty answer · run the cell again")
+            raise IncompleteError(f"{endpoint.host} ended the stream before the answer · {_GO_ON}")
 
     def _take(self, events: Iterable[Event], reducer: Reducer, endpoint: Endpoint) -> None:
         now = time.monotonic()

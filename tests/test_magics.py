@@ -249,7 +249,7 @@ def test_bad_input_is_one_line_and_nothing_is_sent(nb, server, cell, says):
     [
         (error(401, "Incorrect API key: sk-test-canary-1"), "check OPENAI_API_KEY", ""),
         (error(404, "no such model"), "nearest: replay-1", ""),
-        (cut(completion("Hello world, how are you?"), 900), "broke in the middle", "Hello"),
+        (cut(completion("Hello world, how are you?"), 900), "broke inside the answer", "Hello"),
         (Reply([chunk({"content": "Hello"})]), "ended the stream", "Hello"),
     ],
     ids=["wrong key", "unknown model", "cut", "no finish"],

@@ -57,7 +57,7 @@ def mark(response: Response) -> str | None:
         case "cancelled":
             return f"Stopped: this is a part of the answer. {_CONTINUE}"
         case "incomplete":
-            return f"Incomplete: {error}. {_CONTINUE}"
+            return f"Incomplete: {error}"
         case "error":
             return f"Failed: {error}"
         case "complete":
