@@ -19,12 +19,12 @@ def normal_html(html: str) -> str:
     Left out: whitespace between and at the edges of blocks and of code, classes, ids and
     styles, `div`, `span`, `thead`, `tbody`, the `code` inside `pre`, empty paragraphs,
     nbconvert's anchors beside headings, the paragraphs of list items (how far apart they
-    stand), and the link of a bare address (front ends make their own).
+    stand), the link of a bare address (front ends make their own), and one that leads nowhere.
 
     The same under one name: `del` and `s`, the ways to align a cell, escaped and plain
     characters in addresses, a checkbox inside and outside of its paragraph, the ways to
-    delimit math, a displayed formula as a block and in a paragraph, the mark of a footnote
-    before and inside of its first paragraph.
+    delimit math and to write its bars, a displayed formula as a block and in a paragraph,
+    the mark of a footnote before and inside of its first paragraph.
     """
     soup = BeautifulSoup(html, "html.parser")
     _rename(soup)
@@ -87,7 +87,7 @@ def _unwrap(soup: BeautifulSoup) -> None:
         wrapper.unwrap()
     for link in soup("a"):
         href, text = link["href"], unquote(link.get_text())
-        if text in (href.removeprefix("mailto:"), href.removeprefix("http://"), href):
+        if text in (href.removeprefix("mailto:"), href.removeprefix("http://"), href) or not href:
             link.unwrap()
 
 
@@ -98,7 +98,7 @@ def _on_lines(html: str) -> str:
         if index % 2:
             pieces[index] = "\n<pre>" + piece[5:-6].lstrip("\n").rstrip() + "</pre>\n"
             continue
-        text = re.sub(r"\s+", " ", piece)
+        text = re.sub(r"\s+", " ", piece.replace("\\vert ", "|"))
         text = re.sub(r" ?(<br/>) ?", r"\1", text)
         text = re.sub(r" ?\$\$ ?", r"\n$$\n", text)
         pieces[index] = re.sub(rf" ?({_BLOCK}) ?", r"\n\1\n", text).strip(" ")

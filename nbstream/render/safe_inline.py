@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from markdown_it.token import Token
 
-from .links import plain_text
+from .links import is_safe_link, plain_text
 from .safe_text import (
     GUARDED_DOLLAR,
     attribute_text,
@@ -195,27 +195,30 @@ class _InlineWriter:
         if self._write_autolink(token):
             return
         self._open.append(_Open(token, len(self._pieces), self._last))
-        self._add("[")
         self._links += 1
+        if is_safe_link(str(token.attrs["href"])):
+            self._add("[")
 
     def _write_autolink(self, token: Token) -> bool:
-        if token.info != "auto":
+        """Write a link whose text is its address, as a renderer finds one by itself."""
+        following = self._tokens[self._position + 1 : self._position + 3]
+        if [t.type for t in following] != ["text", "link_close"] or "title" in token.attrs:
             return False
-        content = self._tokens[self._position + 1]
-        url = str(token.attrs["href"])
+        text, url = following[0].content, str(token.attrs["href"])
         if self._links:
-            self.text(content)  # no link stands in a link
-        elif url in (content.content, f"mailto:{content.content}") and _AUTOLINK.fullmatch(url):
-            self._add(f"<{content.content}>")
+            self.text(following[0])  # no link stands in a link
+        elif url in (text, f"mailto:{text}") and _AUTOLINK.fullmatch(url):
+            self._add(f"<{text}>")
         else:
             return False
-        self._position += 2  # the text and the closing token
+        self._position += 2
         return True
 
     def link_close(self, _token: Token) -> None:
         attributes = self._leave().token.attrs
         self._links -= 1
-        self._add(f"]{_target(attributes, 'href')}")
+        if is_safe_link(str(attributes["href"])):
+            self._add(f"]{_target(attributes, 'href')}")
 
     def image(self, token: Token) -> None:
         description = attribute_text(plain_text(token.children))

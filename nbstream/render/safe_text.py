@@ -82,10 +82,6 @@ _SPELLING = {char: _entities(char) for char in "<&\\`@:.[]\n"}
 GUARDED_DOLLAR = r"<span>\$</span>"
 
 
-def _spelling(char: str) -> str:
-    return _SPELLING.get(char) or f"\\{char}"
-
-
 # A backslash that MathJax would act on in the finished page.
 _MATHJAX_ESCAPE = re.compile(r"\\(?:[\\$(\[]|begin\s*\{|(?:eq)?ref\s*\{)")
 
@@ -104,7 +100,7 @@ def escape_text(text: str, *, in_link: bool = False) -> str:
             return GUARDED_DOLLAR
         if char == "\\" and _MATHJAX_ESCAPE.match(text, match.start()):
             return "<span>&#92;</span>"
-        return _spelling(char)
+        return _SPELLING.get(char) or f"\\{char}"
 
     return (_IN_LINK if in_link else _IN_TEXT).sub(spell, text)
 
@@ -136,7 +132,7 @@ def escape_line(line: str) -> str:
     if start is None:
         return line
     number = start["number"] or ""
-    return number + _spelling(line[len(number)]) + line[len(number) + 1 :]
+    return f"{number}\\{line[len(number) :]}"
 
 
 # -- code ------------------------------------------------------------------------

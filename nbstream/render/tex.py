@@ -98,6 +98,8 @@ _CONTROL = re.compile(
 )
 _TAG = re.compile(r"(?<!\\)\\tag(\*?)\{([\w .'-]*)\}")
 _LABEL = re.compile(r"(?<!\\)\\label\{[^{}\\]*\}")
+# A tag, a link or a definition, to a reader that knows no math; not so with a space.
+_MARKUP = re.compile(r"<(?=[A-Za-z/!?])|\](?=[(\[:])")
 
 
 def portable(tex: str, *, display: bool, one_line: bool) -> str | None:
@@ -115,6 +117,7 @@ def portable(tex: str, *, display: bool, one_line: bool) -> str | None:
             return None  # a comment would no longer end
         tex = " ".join(tex.split())
     tex = "\n".join(line for line in tex.split("\n") if line.strip())
+    tex = _MARKUP.sub(r"\g<0> ", tex)
     whole = tex and not _confuses_readers(tex, display=display) and _is_balanced(tex)
     return tex if whole and _is_harmless(tex) else None
 
@@ -127,7 +130,7 @@ def _number(match: re.Match[str]) -> str:
 def _confuses_readers(tex: str, *, display: bool) -> bool:
     """Whether a front end that looks for the end of the formula could miss it."""
     line_break = r"\\\\[()\]]" if display else r"\\\\[()\[\]]"
-    return re.search(rf"[$`]|@@|\\\Z|{line_break}", tex) is not None
+    return re.search(rf"[$`]|~~~|@@|\\\Z|{line_break}", tex) is not None
 
 
 def _is_balanced(tex: str) -> bool:
