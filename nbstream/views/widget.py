@@ -67,9 +67,10 @@ class WidgetView:
         self._outline = Outline(image_hosts)
         self._has_failed = False
 
-    def open(self, response: Response) -> None:  # noqa: ARG002  # every view gets it
+    def open(self, response: Response) -> None:
+        self._outline.advance(response)  # what the first snapshot shows: whose answer this is
         self._channel = _Channel(self._outline)
-        self._handle = display(self._channel.widget, display_id=True)
+        self._handle = display(_view_of(self._channel.widget), raw=True, display_id=True)
 
     def update(self, response: Response) -> None:
         if self._has_failed:
@@ -91,6 +92,15 @@ class WidgetView:
                 self._handle.update(bundle(response, image_hosts=self._image_hosts), raw=True)
         finally:
             self._channel.close()
+
+
+def _view_of(widget: AnswerWidget) -> dict[str, Any]:
+    """What shows the widget, for `display`: ipywidgets 7 would lose the display_id."""
+    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    return {
+        "application/vnd.jupyter.widget-view+json": view,
+        "text/plain": "the answer is shown when it has ended",  # where there are no widgets
+    }
 
 
 class _Channel:

@@ -64,7 +64,7 @@ export function createAnswer(host, typeset) {
     remove() {
       stopFollowing();
       status?.remove();
-      root.remove();
+      if (root.parentElement === host) root.remove(); // not where swap.js still shows it
     },
   };
 }

@@ -153,16 +153,19 @@ function patchDescend(element, depth) {
  * @param {Node} source is emptied
  */
 function patchNodes(parent, from, source) {
+  /** @type {ChildNode | null} */
   let old = parent.childNodes[from] ?? null;
   for (const node of Array.from(source.childNodes)) {
-    const next = old ? old.nextSibling : null;
+    /** @type {ChildNode | null} */
+    const next = old && old.nextSibling;
     if (!old) parent.appendChild(node);
-    else if (!patchNode(old, node)) parent.replaceChild(node, old);
+    else if (!patchNode(old, node)) old.replaceWith(node);
     old = next;
   }
   while (old) {
+    /** @type {ChildNode | null} */
     const next = old.nextSibling;
-    old.parentNode?.removeChild(old);
+    old.remove();
     old = next;
   }
 }

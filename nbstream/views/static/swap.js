@@ -1,38 +1,75 @@
 // @ts-check
 // The end of an answer: Jupyter puts the saved output in the place of the live view. The
-// reader should not notice: nothing jumps, folds that she opened stay open, and what she
-// selected stays selected.
+// reader should not notice: nothing jumps or goes blank, folds that she opened stay open,
+// and what she selected stays selected.
 
 import { keepSelection } from "./selection.js";
 
 const LONGEST_MS = 2000;
 
-/** @param {HTMLElement} root the live view, while it is still in the page */
+/**
+ * To be called when the answer has ended, before Jupyter removes the live view.
+ * @param {HTMLElement} root the live view
+ */
 export function keepPlace(root) {
   const child = root.closest(".jp-OutputArea-child");
   const area = child?.parentElement;
   if (!child || !area) return;
-  const index = [...area.children].indexOf(child);
-  const open = [...root.querySelectorAll(":scope > details")].map((fold) => fold.hasAttribute("open"));
+  const index = Array.from(area.children).indexOf(child);
+  const open = Array.from(root.querySelectorAll(":scope > details"), (fold) =>
+    fold.hasAttribute("open"),
+  );
   const select = keepSelection(root);
-  // Jupyter renders markdown asynchronously; without this the output is empty for a moment.
-  area.style.minHeight = `${area.getBoundingClientRect().height}px`;
+  const curtain = createCurtain(root, area);
 
   const observer = new MutationObserver(() => {
     const saved = area.children[index]?.querySelector(".jp-RenderedMarkdown:not(.nbs-answer)");
-    if (!saved?.firstElementChild) return;
-    saved.querySelectorAll(":scope > details").forEach((fold, i) => {
-      fold.toggleAttribute("open", open[i] ?? false);
-    });
-    select(saved);
-    release();
+    if (saved?.firstElementChild) {
+      release();
+      saved.querySelectorAll(":scope > details").forEach((fold, i) => {
+        fold.toggleAttribute("open", open[i] ?? false);
+      });
+      select(saved);
+    } else if (!root.isConnected) {
+      curtain.show();
+    }
   });
-  observer.observe(area, { childList: true, subtree: true });
   const timer = setTimeout(release, LONGEST_MS);
+  observer.observe(area, { childList: true, subtree: true });
 
   function release() {
     observer.disconnect();
     clearTimeout(timer);
-    if (area) area.style.minHeight = "";
+    curtain.remove();
   }
+}
+
+/**
+ * Jupyter renders markdown asynchronously, and the output is empty meanwhile. The curtain
+ * holds its height, and shows the live view in its old place until the saved one is there.
+ * @param {HTMLElement} root
+ * @param {HTMLElement} area
+ */
+function createCurtain(root, area) {
+  const outer = area.getBoundingClientRect();
+  const inner = root.getBoundingClientRect();
+  const element = document.createElement("div");
+  element.className = "nbs-curtain";
+  element.inert = true;
+  element.style.top = `${inner.top - outer.top + area.scrollTop}px`;
+  element.style.left = `${inner.left - outer.left}px`;
+  element.style.width = `${inner.width}px`;
+  const { minHeight, position } = area.style;
+  area.style.minHeight = `${outer.height}px`;
+  area.style.position = "relative";
+  return {
+    show() {
+      element.append(root);
+      area.append(element);
+    },
+    remove() {
+      element.remove();
+      Object.assign(area.style, { minHeight, position });
+    },
+  };
 }
