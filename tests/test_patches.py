@@ -135,9 +135,9 @@ def test_the_operations_are_lean(piece, most):
         ("a **b*", "<p>a <strong>b</strong>"),
         ("a *b **c", "<p>a <em>b <strong>c</strong></em>"),
         ("a **", "<p>a"),
-        ("a `b", "<p>a <code>b"),
-        ("a ``b` c", "<p>a <code>b` c"),
-        ("`**a", "<p><code>**a"),
+        ("a `b", "<p>a <code>b</code>"),
+        ("a ``b` c", "<p>a <code>b` c</code>"),
+        ("`**a", "<p><code>**a</code>"),
         ("snake_case", "<p>snake_case"),
         ("2 * 3 * 4", "<p>2 * 3 * 4"),
         ("~~a", "<p><s>a</s>"),
@@ -204,6 +204,27 @@ def test_a_long_paragraph_is_appended_to_until_it_is_parsed():
     assert names.count("text") > 5 * names.count("tail")
     (block,) = document.snapshot()["blocks"]
     assert block == [sanitize(parser().render(text, {}))]
+
+
+@pytest.mark.parametrize(
+    ("start", "depth"),
+    [
+        ("a `b`", 1),
+        ("> a **b**", 2),
+        ("- a\n  > b", 4),
+        ("# a", 1),
+        ("- ```\n  a", 5),
+    ],
+)
+def test_text_is_appended_where_the_last_block_ends(start, depth):
+    document = Document(anticipates=False)
+    document._blocks._lazy_at = 0
+    document.feed(start)
+    document.patch()
+    document._blocks._looked_at = 10**6
+    document.feed(" <x>")
+    assert document.patch() == [["text", depth, " <x>"]]
+    assert document.snapshot()["tail"].endswith(" &lt;x&gt;")
 
 
 def test_control_characters_do_not_reach_the_page():

@@ -37,7 +37,7 @@ from .highlight import Colouring
 from .html import code_language, sanitize
 from .safe_text import clean
 
-__all__ = ["Document", "Op"]
+__all__ = ["Document", "Op", "warm_up"]
 
 #: One operation: its name and its arguments, JSON data.
 Op = list[Any]
@@ -45,7 +45,7 @@ Op = list[Any]
 _TOKENS_A_FRAME = 2_000  # of Pygments: some milliseconds
 
 _CLOSING_TAGS = re.compile(
-    r"(?:</(?:blockquote|code|div|h[1-6]|li|ol|p|pre|table|tbody|td|th|thead|tr|ul)>)+\Z"
+    r"(?:</code></pre>|</(?:blockquote|div|h[1-6]|li|ol|p|table|tbody|td|th|thead|tr|ul)>)+\Z"
 )
 _LINE_MARKS = re.compile(r"\n[ \t>]*")
 
@@ -92,6 +92,13 @@ class Document:
         text = clean("".join(self._news))
         self._news.clear()
         return text
+
+
+def warm_up() -> None:
+    """Load what the first answer needs. The time to do so is while its first token is awaited."""
+    document = Document()
+    document.feed("**a** $b$\n\n```python\nc = 1\n```\n")
+    document.close()
 
 
 class _Patcher:
