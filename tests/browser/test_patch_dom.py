@@ -166,3 +166,42 @@ def test_elements_are_announced_when_they_are_complete(page):
     assert seen[0] == "h1"
     assert seen[-3:] == ["ul", "p", "div"]
     assert seen.count("li") == 100
+
+
+# Replays the frames, and names each attribute that the page got.
+ATTRIBUTES = """
+async (frames) => {
+  document.body.replaceChildren(document.createElement("div"));
+  const view = createDocument(document.body.firstElementChild);
+  const found = new Set();
+  for (const ops of frames) {
+    view.apply(ops);
+    for (const element of document.body.querySelectorAll("*"))
+      for (const name of element.getAttributeNames()) found.add(name);
+  }
+  await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+  return [...found];
+}
+"""
+
+
+def test_payloads_run_nothing_and_fetch_nothing(browser, shared):
+    cases = json.loads((shared / "xss/payloads.json").read_bytes())
+    page = browser.new_page()
+    happened: list[str] = []
+    page.on("dialog", lambda dialog: (happened.append(dialog.message), dialog.dismiss()))
+    page.on("request", lambda request: happened.append(request.url))
+    page.add_script_tag(content=module("patch"))
+    attributes: set[str] = set()
+    for case in cases:
+        document = Document(image_hosts=frozenset({"allowed.example"}))
+        frames = []
+        for piece, _ in prefixes(f"{case['payload']}\n\n> - *{case['payload']}", [11] * 2_000):
+            document.feed(piece)
+            frames.append(document.patch())
+        attributes.update(page.evaluate(ATTRIBUTES, [*frames, document.close()]))
+        assert happened == [], case["payload"]
+    page.close()
+    allowed = "alt checked class disabled href rel src start target title type"
+    assert attributes <= set(allowed.split())
+    print(f"{len(cases)} payloads")
