@@ -110,7 +110,7 @@ def _missing(response: Response) -> str | None:
     calls = response.rounds[-1].calls if response.rounds else []
     if any(draft.result is None for draft in calls):
         return f"Ended before its tools had run. {_CONTINUE}"
-    if not (response.text.strip() or response.refusal or calls or any(response.choices)):
+    if not (response.refusal or calls or any(text.strip() for text in response.choices)):
         return "Empty: the model sent no text."
     return None
 
