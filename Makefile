@@ -27,7 +27,7 @@ test: setup lint  ## all tests (ARGS="-k name" picks some)
 test-long: setup  ## all tests, the long suites in full: about an hour
 	NBSTREAM_LONG=1 $(PYTEST) --timeout 7200 $(ARGS)
 
-fuzz: $(VENV)/.test  ## the generated documents and streams only, in full
+fuzz: setup  ## the generated documents and streams only, in full
 	NBSTREAM_LONG=1 $(PYTEST) --timeout 7200 -m fuzz $(ARGS)
 
 bench: $(VENV)/.test  ## measure; writes benchmarks/RESULTS.md
@@ -45,6 +45,7 @@ test-lowest: $(VENV)-lowest/.test model  ## the tests against the lowest version
 	$(VENV)-lowest/bin/python -m pytest -m "not browser" $(ARGS)
 
 setup: $(VENV)/.test model
+	$(PY) tests/spec.py
 	-$(PY) tests/browser/chromium.py
 
 model: $(VENV)/.demo

@@ -10,7 +10,6 @@ import json
 import os
 import random
 import re
-import time
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -224,27 +223,3 @@ def test_a_stream_cut_anywhere_keeps_what_came(streams: dict[str, bytes]):
                 assert (call.id, call.name) == (whole.id, whole.name), (name, at)
                 assert whole.arguments.startswith(call.arguments) or call.arguments == "{}"
     print(f"{len(names)} streams cut at every byte")
-
-
-def test_reading_a_token_costs_little_more_than_its_json():
-    """The whole path against `json.loads` alone, both at their best of some runs."""
-    text = (
-        '{"id":"chatcmpl-AbCdEfGhIjKlMnOpQrStUvWxYz012","object":"chat.completion.chunk",'
-        '"created":1741234567,"model":"gpt-4.1-nano","system_fingerprint":"fp_0123456789",'
-        '"choices":[{"index":0,"delta":{"content":" token"},"logprobs":null,'
-        '"finish_reason":null}],"usage":null}'
-    )
-    count = 5_000
-    body = f"data: {text}\n\n".encode() * count
-    ours, theirs = [], []
-    for _ in range(7):
-        start = time.process_time()
-        turn, _ = read(decode(body[at : at + 65_536] for at in range(0, len(body), 65_536)))
-        ours.append(time.process_time() - start)
-        start = time.process_time()
-        for _ in range(count):
-            json.loads(text)
-        theirs.append(time.process_time() - start)
-        assert len(turn.text) == count * len(" token")
-    print(f"{min(ours) / count * 1e6:.1f} µs a token, JSON alone {min(theirs) / count * 1e6:.1f}")
-    assert min(ours) < 6 * min(theirs)
