@@ -41,7 +41,7 @@ lint: $(VENV)/.test  ## formatting, lint and types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 
-test-lowest: $(VENV)-lowest/.test model  ## the tests against the lowest versions in pyproject.toml
+test-lowest: $(VENV)-lowest/.test setup  ## the tests against the lowest versions in pyproject.toml
 	$(VENV)-lowest/bin/python -m pytest -m "not browser" $(ARGS)
 
 setup: $(VENV)/.test model
