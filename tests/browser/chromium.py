@@ -8,6 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 
 

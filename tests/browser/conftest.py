@@ -9,20 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from chromium import find
+from chromium import FLAGS, find
 from harness import App, JupyterServer, NotebookPage, write_notebook
 from playwright.sync_api import Browser, sync_playwright
 from replay import ReplayServer
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 FOLDER = Path(__file__).parent
 FAILED = pytest.StashKey[bool]()
 
