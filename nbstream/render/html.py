@@ -197,6 +197,8 @@ def sanitize(html: str, *, rows: bool = False) -> str:
         html: complete elements.
         rows: `html` is rows of a table, which do not stand alone.
     """
+    if not html:
+        return ""
     if not rows:
         return _cleaner().clean(html)
     before, after = "<table><tbody>", "</tbody></table>"
