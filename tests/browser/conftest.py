@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from chromium import FLAGS, find
 from harness import App, JupyterServer, NotebookPage, write_notebook
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from replay import ReplayServer
 
 FOLDER = Path(__file__).parent
+expect.set_options(timeout=30_000)  # ms; a kernel's first answer waits for its imports
 FAILED = pytest.StashKey[bool]()
 
 

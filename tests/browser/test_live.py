@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from harness import wait_for
+from harness import SLOW, wait_for
 from playwright.sync_api import expect
 from replay import Gate, Hang, Reply, chunk, completion, cut, error
 
@@ -169,3 +169,18 @@ def test_a_retry_counts_down(open_notebook, replay):
     notebook.screenshot("retry")
     notebook.wait(1)
     assert_static(notebook, 1, "Here it is.")
+
+
+def test_a_reload_in_the_middle_loses_nothing(open_notebook, replay):
+    replay.reply(completion(["one ", "two ", "three"], gate="piece"))
+    notebook = open_notebook([LOAD, "%%chat\nHi", "%chat last"])
+    notebook.run(0)
+    notebook.start(1)
+    replay.open("piece-0")
+    expect(notebook.output(1)).to_contain_text("one")
+    notebook.page.reload()
+    replay.open("piece-1")
+    replay.open("piece-2")
+    notebook.wait_idle(SLOW)
+    notebook.run(2)
+    assert_static(notebook, 2, "one two three", "replay-1")
