@@ -1,7 +1,7 @@
 """Inline tokens back to markdown, one line or several, safe in every renderer.
 
 Emphasis is written with `*` where no reader can doubt what it opens and closes, and as
-`<em>` elsewhere: inside words, beside punctuation, three levels deep.
+`<em>` elsewhere: between punctuation and a word, where several meet, three levels deep.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _DELIMITERS = frozenset("*~_\\")
 _CLEAR_NEIGHBOURS = frozenset(" \n\t.,;:!?()'\"/-")
 _FIRST_CHARACTERS = {"softbreak": "\n", "hardbreak": "\n", "code_inline": "`", "link_open": "["}
 _AUTOLINK = re.compile(
-    r"(?:https?://|mailto:)(?:[\w/:?=#%+.,;~!()'@-]|&(?=\w+=))+", re.ASCII | re.IGNORECASE
+    r"(?:https?://|mailto:)(?:[\w/:?=#%+.,;~!()'-]|@(?!@\d)|&(?=\w+=))+", re.ASCII | re.IGNORECASE
 )
 
 
