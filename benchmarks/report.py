@@ -8,6 +8,7 @@ from pathlib import Path
 import renderer
 import whole_path
 import wire
+from page import Figures as PageFigures
 from results import Results, Summary, goals, machine, summaries
 
 __all__ = ["page", "plot"]
@@ -27,6 +28,8 @@ def page(results: Results, scenarios: tuple[whole_path.Scenario, ...], picture: 
         parts += _renderer(results.renderer)
     if results.wire:
         parts += _wire(results.wire)
+    if results.page:
+        parts += _in_the_page(results.page)
     if results.whole_path:
         parts += _spread(results.whole_path, scenarios)
     parts += ["## Machine\n", *(f"{line}\n" for line in machine())]
@@ -78,7 +81,7 @@ def _contenders(by_key: dict[str, Summary]) -> str:
 def _contender(entry: Summary, bare: Summary | None, printing: Summary | None) -> Row:
     title = entry.contender.title
     return (
-        f"**{title}**" if title.startswith("nbstream") else title,
+        f"**{title}**" if entry.contender.is_ours else title,
         f"{entry.cpu:,.0f} µs/token",
         _ratio(entry.cpu, bare),
         _ratio(entry.cpu, printing),
@@ -99,7 +102,7 @@ def _spread(
             (
                 entry.contender.title,
                 str(entry.runs),
-                f"{entry.cpu_range[0]:,.0f} to {entry.cpu_range[1]:,.0f}",
+                _range(*entry.cpu_range) if entry.runs > 1 else "",
                 _number(entry.live),
                 _number(entry.saved),
                 f"{entry.program:,}",
@@ -114,6 +117,10 @@ def _spread(
     )
     own = [f"{f.contender.title}: {_versions(f)}" for f in figures if f.contender.packages]
     return [*parts, *([f"Environments of their own: {'; '.join(own)}.\n"] if own else [])]
+
+
+def _range(least: float, most: float) -> str:
+    return f"{least:,.0f} to {most:,.0f}"
 
 
 def _versions(figures: whole_path.Figures) -> str:
@@ -190,9 +197,34 @@ def _wire(figures: list[wire.Figures]) -> list[str]:
     return ["## The wire alone\n", _table(head, rows), text, *notes]
 
 
+def _in_the_page(figures: list[PageFigures]) -> list[str]:
+    head = ("", "busy", "CPU", "longest task", "tasks over 50 ms", "late", "the swap's longest")
+    rows = [
+        (
+            f"**{entry.title}**" if entry.is_ours else entry.title,
+            f"{entry.busy:.0%}",
+            f"{entry.cpu:.0%}",
+            f"{entry.longest:.0f} ms" if entry.tasks else "< 50 ms",
+            str(len(entry.tasks)),
+            f"{entry.late:.1f} s",
+            f"{max(entry.swap):.0f} ms" if entry.swap else "–",
+        )
+        for entry in figures
+        if not entry.failure
+    ]
+    text = (
+        f"JupyterLab in Chromium, {figures[0].tokens:,} tokens at 200 a second. Busy: the share of "
+        "the time in which the page's main thread runs a task, by the clock and in CPU time. Late: "
+        "how long after the stream the cell ends. The swap: Jupyter renders the saved answer.\n"
+    )
+    failed = [f"{f.title}: not measured ({f.failure}).\n" for f in figures if f.failure]
+    return ["## In the page\n", _table(head, rows), text, *failed]
+
+
 # -- the plot ----------------------------------------------------------------------------
 
-_OURS, _THEIRS, _LATER = "#1b6ca8", "#b9bfc6", "#6b7280"
+_OURS, _THEIRS = "#1b6ca8", "#b9bfc6"
+_SHAPES = ("#e08214", "#5aae61", "#9970ab", "#c2a5a0", "#6b7280")
 
 
 def plot(results: Results, scenarios: tuple[whole_path.Scenario, ...], path: Path) -> None:
@@ -204,39 +236,39 @@ def plot(results: Results, scenarios: tuple[whole_path.Scenario, ...], path: Pat
 
     figure, axes = plt.subplots(1, 3, figsize=(14, 4.2), layout="constrained")
     by_scenario = [summaries(results.whole_path, scenario) for scenario in scenarios]
-    titles = [scenario.title for scenario in scenarios]
-    _bars(axes[0], [{k: s.cpu for k, s in by_key.items()} for by_key in by_scenario], titles)
+    _bars(axes[0], [{k: s.cpu for k, s in by_key.items()} for by_key in by_scenario])
     axes[0].set_title("CPU of the kernel, µs a token")
-    _bars(axes[1], [{k: s.bytes for k, s in by_key.items()} for by_key in by_scenario], titles)
+    _bars(axes[1], [{k: s.bytes for k, s in by_key.items()} for by_key in by_scenario])
     axes[1].set_title("bytes to the page, a character")
     _curves(axes[2], results.renderer)
     axes[2].set_title("the renderer alone, µs a token")
+    shades = zip(("full", "pale"), scenarios, strict=False)
+    figure.supxlabel("; ".join(f"{shade}: {s.title}" for shade, s in shades), fontsize=9)
     figure.savefig(path, dpi=90)
     plt.close(figure)
 
 
-def _bars(axes, values: list[dict[str, float]], titles: list[str]) -> None:
+def _bars(axes, values: list[dict[str, float]]) -> None:
     """One group of bars a contender, on a logarithmic scale; zero is no bar."""
     keys = [c.key for c in whole_path.CONTENDERS if any(v.get(c.key) for v in values)]
     names = {c.key: c.title.replace("`", "") for c in whole_path.CONTENDERS}
+    ours = {c.key for c in whole_path.CONTENDERS if c.is_ours}
     height = 0.8 / len(values)
     for i, by_key in enumerate(values):
         places = [row + (i - (len(values) - 1) / 2) * height for row in range(len(keys))]
         widths = [by_key.get(key, 0) for key in keys]
-        colours = [_OURS if key.startswith("nbstream") else _THEIRS for key in keys]
+        colours = [_OURS if key in ours else _THEIRS for key in keys]
         bars = axes.barh(places, widths, height * 0.9, color=colours, alpha=1 if i == 0 else 0.55)
         axes.bar_label(bars, [_number(w) if w else "" for w in widths], padding=2, fontsize=7)
     axes.set_yticks(range(len(keys)), [names[key] for key in keys], fontsize=8)
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.margins(x=0.15)
-    axes.set_xlabel(
-        "; ".join(["full: " + titles[0], *("pale: " + t for t in titles[1:])]), fontsize=8
-    )
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def _curves(axes, figures: list[renderer.Figures]) -> None:
+    colours = iter(_SHAPES)
     for shape in dict.fromkeys(entry.shape for entry in figures):
         points = [entry for entry in figures if entry.shape == shape]
         prose = shape == renderer.PROSE
@@ -244,7 +276,7 @@ def _curves(axes, figures: list[renderer.Figures]) -> None:
             [entry.tokens for entry in points],
             [entry.per_token for entry in points],
             marker="o",
-            color=_OURS if prose else None,
+            color=_OURS if prose else next(colours),
             linewidth=2.5 if prose else 1,
             label=shape if prose else f"one {shape}",
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 
 import corpus
+import page
 import renderer
 import whole_path
 import wire
@@ -29,6 +30,7 @@ class Results:
     whole_path: list[whole_path.Figures] = field(default_factory=list)
     renderer: list[renderer.Figures] = field(default_factory=list)
     wire: list[wire.Figures] = field(default_factory=list)
+    page: list[page.Figures] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def goals(results: Results, scenarios: Iterable[whole_path.Scenario]) -> list[Go
     found: list[Goal] = []
     for scenario in scenarios:
         found += _path_goals(scenario, summaries(results.whole_path, scenario))
-    return found + _renderer_goals(results.renderer)
+    return found + _renderer_goals(results.renderer) + _page_goals(results.page)
 
 
 def _path_goals(scenario: whole_path.Scenario, by_key: dict[str, Summary]) -> list[Goal]:
@@ -154,7 +156,19 @@ def _renderer_goals(figures: list[renderer.Figures]) -> list[Goal]:
     ]
 
 
-_GIANTS = (("table", 16_000), ("fence", 128_000))  # about 1,000 rows, and 10,000 lines
+_GIANTS = (("table", 16_000), ("fence", 64_000))  # about 1,000 rows, and 5,000 lines
+
+
+def _page_goals(figures: list[page.Figures]) -> list[Goal]:
+    return [
+        goal
+        for entry in figures
+        if entry.is_ours and not entry.failure
+        for goal in (
+            Goal("main thread of the page busy", entry.busy * 100, 15, "%"),
+            Goal("longest task in the page", entry.longest, 50, "ms"),
+        )
+    ]
 
 
 # -- the machine -------------------------------------------------------------------------

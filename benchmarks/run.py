@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+import page
 import renderer
 import report
 import whole_path
@@ -24,7 +25,7 @@ import wire
 from results import Results
 
 _FOLDER = Path(__file__).parent
-_PARTS = ("whole_path", "renderer", "wire")
+_PARTS = ("whole_path", "renderer", "wire", "page")
 
 T = TypeVar("T")
 
@@ -43,7 +44,7 @@ def main() -> int:
         report.plot(results, scenarios, _FOLDER / "results.png")
         (_FOLDER / "RESULTS.md").write_text(report.page(results, scenarios, "results.png"))
         print(f"written: {_FOLDER / 'RESULTS.md'}")
-    failed = [f for f in results.whole_path if f.failure and not f.contender.packages]
+    failed = [f for f in results.whole_path if f.failure and f.contender.is_ours]
     for figures in failed:
         print(f"{figures.contender.title}: {figures.failure}", file=sys.stderr)
     return 1 if failed else 0
@@ -60,6 +61,8 @@ def _measured(options: argparse.Namespace, scenarios: tuple[whole_path.Scenario,
     if "whole_path" in parts:
         measured = whole_path.measure(_chosen(options.contender), scenarios)
         results.whole_path = list(_told(measured, lambda f: f.contender.title))
+    if "page" in parts:
+        results.page = list(_told(page.measure(quick=options.quick), lambda f: f.title))
     return results
 
 
