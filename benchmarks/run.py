@@ -1,6 +1,6 @@
 """Measure, and write RESULTS.md and results.png: `make bench`.
 
-    python benchmarks/run.py                 all of it, about six minutes
+    python benchmarks/run.py                 all of it, about nine minutes on an idle machine
     python benchmarks/run.py --quick         a smoke run; prints, writes nothing
     python benchmarks/run.py --only wire     one part; prints, writes nothing
 
