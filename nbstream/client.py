@@ -16,7 +16,12 @@ from .errors import APIStatusError, IncompleteError
 from .faults import connection_error, retry_after, status_error
 from .request import Deadlines, Request
 
-__all__ = ["Client"]
+__all__ = ["Client", "preload"]
+
+
+def preload() -> None:
+    """Import the SDK, which takes a second or more: not on the thread that reads streams."""
+    import openai  # noqa: F401
 
 
 class Client:

@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, replace
 
-from .client import Client
+from .client import Client, preload
 from .dialects import Dialect
 from .endpoints import Endpoint, LocalEndpoint, Secret, resolve
 from .errors import (
@@ -262,6 +262,7 @@ class _Attempt:
 
 async def _connect(options: Options, target: Endpoint | LocalEndpoint) -> tuple[Client, str]:
     """The client, and the name by which its endpoint knows the model."""
+    await asyncio.to_thread(preload)
     if isinstance(target, LocalEndpoint):
         from . import local
 

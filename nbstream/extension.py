@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import threading
 from typing import Any
 
+from .client import preload
 from .driver import shut_down
 from .magics import LAST, ChatMagics
 
@@ -63,6 +65,8 @@ def load(shell: Any) -> None:
     if id(shell) in _loaded:
         return
     loaded = _loaded[id(shell)] = _Loaded(shell)
+    # The first answer should not have to wait for the import.
+    threading.Thread(target=preload, name="nbstream-preload", daemon=True).start()
     if ("cell", "chat") in loaded.before:
         owner = getattr(loaded.before["cell", "chat"], "__module__", "another extension")
         print(  # noqa: T201  # said once, where the user reads it
