@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from html.parser import HTMLParser
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from nbstream.render.extract import code_blocks
 from nbstream.render.html import render, sanitize
 from nbstream.render.links import image_host, is_safe_link
+from nbstream.render.patches import Document
 
 ALLOWED = {
     "a": {"href", "title", "target", "rel"},
@@ -279,3 +281,35 @@ def test_any_text_renders():
         "- " * 500,
     ):
         assert_harmless(render(text))
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "[",
+        "![",
+        "[^",
+        "[[a]",
+        "[a](",
+        "://",
+        "\\[\n",
+        "$$\n$a\n",
+        "\\(",
+        "`a``",
+        "*a **b ",
+        "> [a\n",
+    ],
+)
+def test_time_grows_with_the_text_and_not_with_its_square(piece):
+    def seconds(size: int) -> float:
+        text = (piece * size)[:size]
+        start = time.process_time()
+        document = Document()
+        document.feed(text)
+        document.patch()
+        document.close()
+        return time.process_time() - start
+
+    render(piece)
+    short = min(seconds(4_000) for _ in range(3))
+    assert seconds(32_000) < 24 * short + 0.05  # 8 times the text

@@ -24,9 +24,11 @@ _MARKS_ONLY = re.compile(
 _LONGEST_MARKS = 80  # characters
 
 _LONGEST_VERBATIM = 2_000  # characters of code or of a formula in running text
+_DEPTH = 50  # marks that may be open one in another
 _REACH = 300  # characters; what has been open for longer is more likely not to close
 _MARK = re.compile(r"\\.|`+|<[^<>\s]*>|\$\$|\\$|\[\^|!?\[|\]\(?|\*+|_+|~+", re.DOTALL)
 _AT_THE_END = re.compile(r"(?<!\\)(?:\\\\)*([*_~]+|`+)$")
+_NO_LABEL = re.compile(r"[\s\[\]]")
 _LABELS = ("[", "![", "[^")
 _FORMULAS = {"\\(": "\\)", "\\[": "\\]", "$$": "$$"}
 _DELIMITER_ROW = re.compile(r"[ \t]*\|?[ \t:|-]*")
@@ -79,14 +81,15 @@ class _Reader:
             position = self._read(found[0], found.start(), found.end())
 
     def completed(self) -> str:
+        text = self._text
         closing = [self._closing]
         for mark in reversed(self._open):
-            if mark.text == "[^":
-                return _Reader(self._text[: mark.start]).completed()
-            if len(self._text) - mark.start <= _REACH and mark.closing:
+            if mark.text == "[^" and not _NO_LABEL.search(text, mark.start + 2):
+                text = text[: mark.start]  # a footnote's label is nothing to read
+                closing.clear()
+            elif len(text) - mark.start <= _REACH:
                 closing.append(mark.closing)
-        text = self._text if self.is_verbatim else self._text.rstrip()
-        return text + "".join(closing)
+        return (text if self.is_verbatim else text.rstrip()) + "".join(closing)
 
     def _read(self, mark: str, start: int, end: int) -> int:
         """Take in one mark; return where to read on, or -1 where all the rest is open."""
@@ -122,17 +125,17 @@ class _Reader:
         )
 
     def _read_link_end(self, mark: str, start: int, end: int) -> int:
-        labels = [i for i, opened in enumerate(self._open) if opened.text in _LABELS]
-        if not labels:
+        label = self._last("[", "!")
+        if label is None:
             return end
         if mark == "](":
             closing = self._text.find(")", end)
             if closing < 0:
                 self._text = self._text[:start]
-                self._open[labels[-1]].closing = "](#)"
+                self._open[label].closing = "](#)"
                 return -1
             end = closing + 1
-        del self._open[labels[-1] :]
+        del self._open[label:]
         return end
 
     def _read_emphasis(self, mark: str, start: int, end: int) -> None:
@@ -150,10 +153,11 @@ class _Reader:
         if opens and size and (mark[0] != "~" or size == 2):
             self._open.append(_Mark(mark[0] * size, start, mark[0] * size))
 
-    def _last(self, character: str) -> int | None:
-        """The innermost open emphasis of this character, within the innermost label."""
-        for i in range(len(self._open) - 1, -1, -1):
-            if self._open[i].text[0] == character:
+    def _last(self, *characters: str) -> int | None:
+        """The innermost open mark of these characters, within the innermost label."""
+        outermost = max(0, len(self._open) - _DEPTH)
+        for i in range(len(self._open) - 1, outermost - 1, -1):
+            if self._open[i].text[0] in characters:
                 return i
             if self._open[i].text[0] in "[!":
                 break

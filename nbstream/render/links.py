@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import Any, cast
 from urllib.parse import urlsplit
 
-from markdown_it import MarkdownIt
+from markdown_it import MarkdownIt, helpers
 from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
 __all__ = ["image_host", "is_safe_link", "links_plugin", "plain_text"]
+
+_BRACKET = re.compile(r"[\[\]]")
+_MAX_BRACKETS = 32  # open at once, at most; the parser's time grows with their square
 
 # `http:path` and `http:/path` are relative for a browser, so two slashes and a host must follow.
 _SAFE = re.compile(r"https?://[^/?#\\]|mailto:|#", re.IGNORECASE)
@@ -38,8 +42,30 @@ def links_plugin(md: MarkdownIt) -> None:
 
     The allowed hosts are `env["image_hosts"]`, a container of str; without it none is.
     """
+    md.helpers = cast("Any", _Helpers())
     md.inline.ruler.push("address", _address)
     md.core.ruler.after("inline", "remote_images", _remote_images)
+
+
+class _Helpers:
+    """The parser's helpers for links, without the time that thousands of brackets take."""
+
+    parseLinkDestination = staticmethod(helpers.parseLinkDestination)  # noqa: N815
+    parseLinkTitle = staticmethod(helpers.parseLinkTitle)  # noqa: N815
+
+    @staticmethod
+    def parseLinkLabel(  # noqa: N802
+        state: StateInline,
+        start: int,
+        disableNested: bool = False,  # noqa: FBT002, N803
+    ) -> int:
+        """The end of a label, or -1; also if too many brackets are open in it at once."""
+        depth = 0
+        for bracket in _BRACKET.finditer(state.src, start, state.posMax):
+            depth += 1 if bracket[0] == "[" else -1
+            if not 0 < depth <= _MAX_BRACKETS:
+                break
+        return -1 if depth > _MAX_BRACKETS else helpers.parseLinkLabel(state, start, disableNested)
 
 
 def _address(state: StateInline, silent: bool) -> bool:
@@ -47,8 +73,8 @@ def _address(state: StateInline, silent: bool) -> bool:
     if silent or state.linkLevel > 0 or not state.src.startswith("://", state.pos):
         return False
     before = _SCHEME_BEFORE.search(state.pending[-6:])
-    rest = _ADDRESS.match(state.src, state.pos, state.posMax)
-    if before is None or rest is None:
+    rest = before and _ADDRESS.match(state.src, state.pos, state.posMax)
+    if not before or not rest:
         return False
     scheme = before[1]
     end = _address_end(state.src, state.pos, rest.end())

@@ -60,11 +60,16 @@ def _block(state: StateBlock, start_line: int, end_line: int, silent: bool) -> b
 
 def _last_line(state: StateBlock, start_line: int, end_line: int, closing: str) -> int | None:
     """The line that ends with the closing delimiter, or None where there is no formula."""
+    limit = min(end_line, start_line + _MAX_LINES)
+    is_at_the_end = limit == len(state.bMarks) - 1
+    start = state.bMarks[start_line] + state.tShift[start_line] + 2
+    if state.src.find(closing, start, state.eMarks[limit - 1]) < 0 and not is_at_the_end:
+        return None
     indent = min(state.blkIndent, state.sCount[start_line])
-    for line in range(start_line, min(end_line, start_line + _MAX_LINES)):
+    for line in range(start_line, limit):
         if line > start_line and (state.isEmpty(line) or state.sCount[line] < indent):
             return None
-        begin = state.bMarks[line] + state.tShift[line] + (2 if line == start_line else 0)
+        begin = state.bMarks[line] + state.tShift[line] if line > start_line else start
         text = state.src[begin : state.eMarks[line]].rstrip()
         found = text.find(closing)
         if found >= 0:
@@ -72,7 +77,7 @@ def _last_line(state: StateBlock, start_line: int, end_line: int, closing: str) 
             if whole and line == len(state.bMarks) - 2:
                 _leave(state, "last_formula", start_line)
             return line if whole else None
-    if end_line - start_line <= _MAX_LINES and end_line == len(state.bMarks) - 1:
+    if is_at_the_end:
         _leave(state, "open_formula", start_line)
     return None
 
