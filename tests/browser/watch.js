@@ -1,0 +1,96 @@
+// Watches a page for what hostile text may not do in it: run code, or bring more into
+// answers than plain content. `watcher.found` is what was seen; `watcher.look()` goes
+// through all answers once more and returns how many elements are in them.
+(() => {
+  if (window.watcher) return;
+  const found = [];
+  for (const name of ["alert", "confirm", "prompt", "print", "open"]) {
+    window[name] = (...args) => void found.push(`${name}(${args}) ran`);
+  }
+
+  // The live view, and markdown as JupyterLab and nbconvert write it.
+  const ANSWERS = ".nbs-answer, .jp-OutputArea .jp-RenderedMarkdown";
+  // MathJax's own elements, made from formulas.
+  const TYPESET = "mjx-container, mjx-test, mjx-measure-text";
+  const TAGS = new Set(
+    `a blockquote br button code del details div em h1 h2 h3 h4 h5 h6 hr input li ol p pre s
+    section span strong sub summary sup table tbody td th thead tr ul`.split(/\s+/),
+  );
+  const LIVE_CLASS = /^(nbs-[a-z-]+|language-[\w+#.-]+|highlight|task-list-item(-checkbox)?|[a-z][a-z0-9]{0,2})$/;
+  const ANY = /^/;
+  // Attribute, elements that may have it, values.
+  const ATTRIBUTES = [
+    ["class", "*", ANY],
+    ["href", "a", /^(https?:\/\/[^/?#\\]|mailto:|#)/i],
+    // JupyterLab's path resolver takes one slash out of addresses that it cannot parse.
+    ["href", ".jp-OutputArea-output a", /^https?:/i],
+    ["title", "a", ANY],
+    ["target", "a", /^_(blank|self)$/],
+    ["rel", "a", /^(noopener|noreferrer|nofollow| )*$/],
+    ["start", "ol", /^\d+$/],
+    ["type", "input, button", /^(checkbox|button)$/],
+    ["checked", "input", ANY],
+    ["disabled", "input", ANY],
+    ["open", "details", /^$/],
+    ["dir", "*", /^auto$/],
+    ["aria-label", "button", /^Copy the code$/],
+    ["aria-hidden", "span", /^true$/],
+    // Written by the front ends themselves, into markdown of whatever origin.
+    ["data-jupyter-id", "h1, h2, h3, h4, h5, h6", ANY],
+    ["id", ".jp-OutputArea-output :is(h1, h2, h3, h4, h5, h6)", ANY],
+    ["align", ".jp-OutputArea-output :is(td, th)", /^(left|center|right)$/],
+    ["style", ".jp-OutputArea-output :is(td, th)", /^text-align: ?(left|center|right);?$/],
+  ];
+
+  function isAllowed(element, { name, value }) {
+    return ATTRIBUTES.some(
+      ([known, where, values]) => known === name && values.test(value) && element.matches(where),
+    );
+  }
+
+  function check(element) {
+    const report = (what) => found.push(`${what}: ${element.outerHTML.slice(0, 300)}`);
+    if (element.closest(TYPESET)) {
+      const bad = Array.from(element.attributes, ({ name }) => name).filter((name) =>
+        /^(on|src|id$|name$)|href$/.test(name),
+      );
+      if (bad.length) report(bad);
+      if (!/^(mjx-|svg$|g$|path$|use$|defs$|rect$|line$|math$|m[a-z]+$|semantics$)/.test(element.localName)) {
+        report("a strange element in a formula");
+      }
+      return;
+    }
+    if (element.namespaceURI !== "http://www.w3.org/1999/xhtml") report("not HTML");
+    if (!TAGS.has(element.localName)) report("a strange element");
+    for (const attribute of element.attributes) {
+      if (!isAllowed(element, attribute)) report(`a strange ${attribute.name}`);
+    }
+    if (element.closest(".nbs-answer")) {
+      for (const name of element.classList) if (!LIVE_CLASS.test(name)) report(`class ${name}`);
+    }
+  }
+
+  function look(root = document) {
+    const answers = Array.from(root.querySelectorAll(ANSWERS));
+    if (root.matches?.(ANSWERS)) answers.push(root);
+    const elements = new Set(answers.flatMap((answer) => [...answer.querySelectorAll("*")]));
+    elements.forEach(check);
+    return elements.size;
+  }
+
+  // What stands in an answer for a moment only has been in the page, too.
+  new MutationObserver((records) => {
+    const changed = new Set();
+    for (const { type, target, addedNodes } of records) {
+      if (type === "attributes" && target.parentElement?.closest(ANSWERS)) changed.add(target);
+      for (const node of addedNodes) {
+        if (!(node instanceof Element)) continue;
+        if (!target.closest?.(ANSWERS)) look(node);
+        else for (const element of [node, ...node.querySelectorAll("*")]) changed.add(element);
+      }
+    }
+    changed.forEach(check);
+  }).observe(document, { childList: true, subtree: true, attributes: true });
+
+  window.watcher = { found, look };
+})();
