@@ -21,6 +21,7 @@ _CELLS = Path(__file__).parent / "contenders"
 _RATE = 200  # tokens a second
 _TOKENS, _TOKENS_QUICK = 8_000, 600
 _LONGEST = 300.0  # seconds for one answer
+_SWAP = 1.0  # seconds, at most, that Jupyter takes to render what is saved
 _LONG_TASK = 50.0  # milliseconds, as the Long Tasks API has it
 
 #: The cells that are measured, `contenders/<key>.ipy`, and their titles.
@@ -132,6 +133,7 @@ def _measure_one(browser: Any, server: Any, key: str, figures: Figures) -> Figur
             figures.late = time.monotonic() - begun - figures.tokens / _RATE
             notebook.page.evaluate("performance.mark('over')")
             notebook.wait_idle(_LONGEST)
+            notebook.page.wait_for_timeout(_SWAP * 1_000)
         return _evaluated(figures, events)
     finally:
         notebook.close()
