@@ -65,14 +65,21 @@ def load(shell: Any) -> None:
     if id(shell) in _loaded:
         return
     loaded = _loaded[id(shell)] = _Loaded(shell)
-    # The first answer should not have to wait for the import.
-    threading.Thread(target=preload, name="nbstream-preload", daemon=True).start()
+    threading.Thread(target=_warm_up, name="nbstream-warm-up", daemon=True).start()
     if ("cell", "chat") in loaded.before:
         owner = getattr(loaded.before["cell", "chat"], "__module__", "another extension")
         print(  # noqa: T201  # said once, where the user reads it
             f"nbstream took over %%chat from {owner}; %%nbchat is the same under its own name, "
             "and %unload_ext nbstream gives %%chat back."
         )
+
+
+def _warm_up() -> None:
+    """Do what the first answer would otherwise wait for: the SDK's import, the renderer's."""
+    preload()
+    from .render.patches import warm_up
+
+    warm_up()
 
 
 def unload(shell: Any) -> None:
