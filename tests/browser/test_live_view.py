@@ -152,7 +152,7 @@ end()"""
 
 
 def test_scrolling_follows_only_a_reader_who_is_at_the_end(open_notebook):
-    text = "\n\n".join(f"Paragraph {i}." for i in range(120))
+    text = "\n\n".join(f"Paragraph {i}." for i in range(200))
     source = f"start(*answers.pieces('text', {text!r}, 20), pause=0.05)\nend()"
     notebook = open_notebook([PREAMBLE + source])
     page = notebook.page
@@ -169,8 +169,7 @@ def test_scrolling_follows_only_a_reader_who_is_at_the_end(open_notebook):
         )
 
     wait_for_paragraph(50)
-    page.wait_for_timeout(200)
-    assert is_end_visible()
+    wait_for(is_end_visible, "the end to be in sight", 10, page)
     page.mouse.move(600, 400)
     page.mouse.wheel(0, -400)
     wait_for_paragraph(60)
@@ -183,6 +182,5 @@ def test_scrolling_follows_only_a_reader_who_is_at_the_end(open_notebook):
     assert not is_end_visible()
     page.mouse.wheel(0, 5000)
     wait_for_paragraph(95)
-    page.wait_for_timeout(200)
-    assert is_end_visible()
+    wait_for(is_end_visible, "the end to be in sight again", 10, page)
     notebook.wait(0)
