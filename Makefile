@@ -24,7 +24,7 @@ demo: $(VENV)/.demo model  ## open the quickstart in JupyterLab (ARGS=--check: r
 test: setup lint  ## all tests (ARGS="-k name" picks some)
 	$(PYTEST) $(ARGS)
 
-test-long: setup  ## all tests, the long suites in full: about an hour
+test-long: setup  ## all tests, the long suites in full: hours
 	NBSTREAM_LONG=1 $(PYTEST) --timeout 7200 $(ARGS)
 
 fuzz: setup  ## the generated documents and streams only, in full

@@ -96,7 +96,7 @@ class Round:
 
     @property
     def ended(self) -> bool:
-        """Whether the provider said that the answer is over (DESIGN: the only proof)."""
+        """Whether the provider said that the answer is over: the only proof that it is whole."""
         return self.done or self.finish_reason is not None
 
     @property
