@@ -123,7 +123,8 @@ class Dialect:
             seen["usage"] = usage
             _read_usage(usage, events)
         error = read_error(chunk)
-        if error is not None:
+        if error is not None:  # it says more than `finish_reason: "error"` beside it
+            events = [event for event in events if not isinstance(event, ErrorEvent)]
             events.append(error)
         return events
 
