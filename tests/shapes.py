@@ -55,6 +55,7 @@ SHAPES = {
     "loose list": Shape("", lambda c: f"1. **{_words(c, 1)}** {_words(c, 10)}\n\n"),
     "list in one item": Shape("- a\n", lambda c: f"  - {_words(c, 10)}\n", is_sealed=False),
     "paragraphs in one item": Shape("- a\n", lambda c: f"\n  {_words(c, 10)}\n", is_sealed=False),
+    "quote of paragraphs": Shape("", lambda c: f"> {_words(c, 10)}\n>\n"),
     "quote": Shape("", lambda c: f"> {_words(c, 10)}\n", is_sealed=False),
     "paragraph": Shape("", lambda c: f"{_words(c, 10)} *{_words(c, 1)}*\n", is_sealed=False),
     "line": Shape("", lambda c: f"{_words(c, 10)} *{_words(c, 1)}* ", is_sealed=False),

@@ -1,12 +1,14 @@
-"""Blocks that may grow for long: an open code fence, an open table or list.
+"""Blocks that may grow for long: an open code fence, an open table, list or quote.
 
 Their finished parts are sealed one by one, so that a block of any length costs what its
-text costs. Rows and items are parsed behind a header that makes the parser see them as
-what they are: the table's first two lines, or one item.
+text costs. The parts are parsed behind a header that makes the parser see them as what
+they are: the table's first two lines, one item, or a rule in the quote.
 """
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Protocol
 
 from markdown_it.common.utils import escapeHtml
@@ -14,11 +16,12 @@ from markdown_it.token import Token
 
 from .fences import FenceReader
 from .sealer import Sealer
-from .structure import Parsed, Span, children, end_line, settled, top_level
+from .structure import Parsed, Span, children, end_line, settled, spans, top_level
 
 __all__ = ["Container", "open_container"]
 
 _LISTS = ("bullet_list_open", "ordered_list_open")
+_QUOTE_MARK = re.compile(r" {0,3}> ?")
 
 
 class Container(Protocol):
@@ -37,8 +40,8 @@ class Container(Protocol):
 def open_container(sealer: Sealer, span: Span, parsed: Parsed, *, long: bool) -> Container | None:
     """A container for a block that is still open, None where it is better parsed as a whole.
 
-    That is so for all but code fences, tables that have rows and lists of two items, and for
-    these two as long as they are not `long`.
+    That is so for all but code fences, and for tables that have rows, lists of two items and
+    quotes of two blocks as long as they are not `long`.
     """
     first, kind = span.first, span.kind
     if kind == "fence":
@@ -47,6 +50,8 @@ def open_container(sealer: Sealer, span: Span, parsed: Parsed, *, long: bool) ->
         return _OpenTable(sealer, span.tokens, parsed.source(first, first + 2))
     if long and kind in _LISTS and len(_decided(children(span.tokens), parsed.complete)) > 1:
         return _OpenList(sealer, span.tokens)
+    if long and kind == "blockquote_open" and _settled_in_quote(span, parsed) > first:
+        return _OpenQuote(sealer, span.tokens)
     return None
 
 
@@ -87,7 +92,7 @@ class _OpenFence:
 
 
 class _OpenParts:
-    """An open table or list.
+    """An open table, list or quote.
 
     `_header` are complete lines to parse before its text, so that the text goes on with it;
     `_skipped` of the children of such a parse are the header's own.
@@ -103,14 +108,14 @@ class _OpenParts:
 
     def _opening(self, _tokens: list[Token], /) -> int:
         """How many tokens stand before the first child."""
-        raise NotImplementedError
+        return 1
 
     def _children(self, tokens: list[Token]) -> list[list[Token]]:
-        """The rows or items."""
-        raise NotImplementedError
+        """The rows, items or blocks."""
+        return children(tokens)
 
-    def _finished(self, parts: list[list[Token]], parsed: Parsed) -> list[list[Token]]:
-        """The children that cannot change any more, while the whole is open."""
+    def _settled(self, parts: list[list[Token]], parsed: Parsed) -> int:
+        """The line before which nothing can change any more, while the whole is open."""
         raise NotImplementedError
 
     def step(self, text: str, *, final: bool) -> tuple[str, bool]:
@@ -118,15 +123,15 @@ class _OpenParts:
         first, *others = parsed.spans
         over = final or settled(parsed) > 0
         header_lines = self._header.count("\n")
+        parts = self._children(first.tokens)
         if over:
-            parts = finished = self._children(first.tokens)[self._skipped :]
             end = others[0].start if others else parsed.complete
             others = []
         else:
-            parts = self._children(first.tokens)[self._skipped :]
-            finished = self._finished(parts, parsed)
-            end = end_line(finished[-1]) if finished else header_lines
+            end = max(self._settled(parts, parsed), header_lines)
         self._engine.commit(end)
+        parts = parts[self._skipped :]
+        finished = [part for part in parts if _start(part) < end]
         if finished:
             source = parsed.source(header_lines, end)
             self._sealer.part(_joined(finished), len(finished), source)
@@ -173,8 +178,8 @@ class _OpenTable(_OpenParts):
         body = _body(tokens)
         return [] if body is None else children(tokens[body:-1])
 
-    def _finished(self, parts: list[list[Token]], parsed: Parsed) -> list[list[Token]]:
-        return _before_undecided(_decided(parts, parsed.complete), parsed)
+    def _settled(self, parts: list[list[Token]], parsed: Parsed) -> int:
+        return _end(_before_undecided(_decided(parts, parsed.complete), parsed))
 
 
 class _OpenList(_OpenParts):
@@ -194,20 +199,17 @@ class _OpenList(_OpenParts):
         self.consumed = 0
         sealer.enter(self._engine.html([first]), f"</{first.tag}>", render=self.render)
 
-    def _opening(self, _tokens: list[Token], /) -> int:
-        return 1
-
     def _children(self, tokens: list[Token]) -> list[list[Token]]:
         self._seems_tight = self._tight and _is_tight(tokens)
         _set_tightness(tokens, tight=self._shown_tight)
-        return children(tokens)
+        return super()._children(tokens)
 
-    def _finished(self, parts: list[list[Token]], parsed: Parsed) -> list[list[Token]]:
+    def _settled(self, parts: list[list[Token]], parsed: Parsed) -> int:
         if self._tight and not self._seems_tight:
             # A line that is still being written need not be a block of this list.
             complete = self._engine.tokens(parsed.source(0, parsed.complete))
             self._tight = _is_tight(next(top_level(complete)))
-        return _before_undecided(_decided(parts, parsed.complete)[:-1], parsed)
+        return _end(_before_undecided(_decided(parts, parsed.complete)[:-1], parsed))
 
     def _leave(self) -> None:
         self._tight = self._seems_tight
@@ -231,6 +233,22 @@ class _OpenList(_OpenParts):
         return html
 
 
+class _OpenQuote(_OpenParts):
+    """An open quote, whose blocks are sealed as those of the whole text are."""
+
+    ends_at_a_blank_line = True
+
+    def __init__(self, sealer: Sealer, tokens: list[Token]) -> None:
+        super().__init__(sealer)
+        self._header, self._skipped = "> ***\n", 1
+        self.consumed = 0
+        opening = self._engine.html(tokens[: self._opening(tokens)])
+        sealer.enter(opening, "</blockquote>", render=self.render)
+
+    def _settled(self, _parts: list[list[Token]], parsed: Parsed) -> int:
+        return _settled_in_quote(parsed.spans[0], parsed)
+
+
 def _body(tokens: list[Token]) -> int | None:
     return next((i for i, token in enumerate(tokens) if token.type == "tbody_open"), None)
 
@@ -240,13 +258,29 @@ def _has_rows(tokens: list[Token], complete: int) -> bool:
     return body is not None and bool(_decided(children(tokens[body:-1]), complete))
 
 
+def _settled_in_quote(quote: Span, parsed: Parsed) -> int:
+    """The line before which nothing in a quote can change any more."""
+    lines = [_QUOTE_MARK.sub("", line, count=1) for line in parsed.lines[: quote.end]]
+    blocks = spans(quote.tokens[1:-1], lines, quote.first)
+    complete = min(parsed.complete, quote.end)
+    return settled(replace(parsed, lines=lines, complete=complete, spans=blocks))
+
+
 def _joined(parts: list[list[Token]]) -> list[Token]:
     return [token for part in parts for token in part]
 
 
+def _start(part: list[Token]) -> int:
+    return part[0].map[0] if part[0].map else 0
+
+
+def _end(parts: list[list[Token]]) -> int:
+    return end_line(parts[-1]) if parts else 0
+
+
 def _decided(parts: list[list[Token]], complete: int) -> list[list[Token]]:
     """The rows or items that begin on a complete line."""
-    return [part for part in parts if part[0].map and part[0].map[0] < complete]
+    return [part for part in parts if _start(part) < complete]
 
 
 def _before_undecided(parts: list[list[Token]], parsed: Parsed) -> list[list[Token]]:

@@ -93,10 +93,10 @@ def end_line(tokens: list[Token]) -> int:
     return tokens[0].map[1] if tokens[0].map else 0
 
 
-def spans(tokens: list[Token], lines: list[str]) -> list[Span]:
-    """The top-level blocks of a parsed text, in order, and definitions that stand alone."""
+def spans(tokens: list[Token], lines: list[str], start: int = 0) -> list[Span]:
+    """The blocks in `lines` from `start` on, in order, and definitions that stand alone."""
     found: list[Span] = []
-    covered = 0
+    covered = start
     for group in top_level(tokens):
         first, end = group[0].map or [covered, covered]
         definitions = list(_definitions(covered, first, lines))
@@ -118,24 +118,18 @@ def _definitions(start: int, end: int, lines: list[str]) -> Iterator[Span]:
 
 
 def top_level(tokens: list[Token]) -> Iterator[list[Token]]:
-    """The tokens of one top-level block after the other."""
+    """The tokens of one block after the other, of those on the level of the first."""
     group: list[Token] = []
     for token in tokens:
         group.append(token)
-        if token.level == 0 and token.nesting <= 0:
+        if token.level == tokens[0].level and token.nesting <= 0:
             yield group
             group = []
 
 
 def children(tokens: list[Token]) -> list[list[Token]]:
     """What is one level below the first token, which a last one closes: a list's items."""
-    level = tokens[0].level + 1
-    groups: list[list[Token]] = [[]]
-    for token in tokens[1:-1]:
-        groups[-1].append(token)
-        if token.level == level and token.nesting <= 0:
-            groups.append([])
-    return groups[:-1]
+    return list(top_level(tokens[1:-1]))
 
 
 def settled(parsed: Parsed) -> int:
