@@ -45,6 +45,7 @@ __all__ = ["Run", "Turn", "list_models", "shut_down", "start"]
 _FINISH_GRACE = 5.0  # seconds for the usage after `finish_reason`; the answer is whole by then
 _LONGEST_RETRY_AFTER = 60.0  # seconds; a server that asks for more is not waited for
 _GO_ON = "%chat continue asks for the rest"
+_TRICKLE = 0.001  # seconds; who waited longer for a piece lets more of them gather
 _LOOKUP_TIME = 3.0  # seconds to find the names of models for an error message
 
 _clients: dict[Endpoint, Client] = {}
@@ -216,6 +217,7 @@ class _Attempt:
         decoder, dialect, reducer = Decoder(), Dialect(), Reducer(turn)
         loop = asyncio.get_running_loop()
         idle = self.turn.options.deadlines.idle
+        asked = loop.time()
         async for data in body:
             events = [e for chunk in decoder.feed(data) for e in dialect.feed(chunk)]
             if not events:
@@ -225,6 +227,10 @@ class _Attempt:
                 break
             wait = _FINISH_GRACE if turn.ended else idle
             deadline.reschedule(None if wait is None else loop.time() + wait)
+            is_trickle = loop.time() - asked > _TRICKLE
+            if is_trickle and self._observe is _ignore and not turn.ended:
+                await self.pacer.rest()
+            asked = loop.time()
         rest = [e for chunk in decoder.close() for e in dialect.feed(chunk)]
         self._take([*rest, *dialect.close()], reducer, endpoint)
         if not turn.ended:

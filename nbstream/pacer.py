@@ -11,7 +11,7 @@ from .views.protocol import NullView, View
 
 __all__ = ["Pacer"]
 
-_SHORTEST = 1 / 30  # seconds between frames
+_SHORTEST = 1 / 25  # seconds between frames: smooth to the eye, and below the limit of 30
 _LONGEST = 2.0
 _SHARE = 10  # a frame may take a tenth of the time
 
@@ -47,6 +47,12 @@ class Pacer:
             self._frame()
         else:
             self._timer = loop.call_later(wait, self._frame)
+
+    async def rest(self) -> None:
+        """Wait until a frame is due again: what comes meanwhile can be read at once."""
+        wait = self._due - asyncio.get_running_loop().time()
+        if wait > 0:
+            await asyncio.sleep(min(wait, _SHORTEST))
 
     def _frame(self) -> None:
         self._timer = None
