@@ -10,6 +10,7 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.11 python3.12 python3.13,$(she
 VENV := .venv
 PY := $(VENV)/bin/python
 PYTEST := $(PY) -m pytest
+LITELLM := .build/litellm
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -47,6 +48,7 @@ test-lowest: $(VENV)-lowest/.test setup  ## the tests against the lowest version
 setup: $(VENV)/.test model
 	$(PY) tests/spec.py
 	-$(PY) tests/browser/chromium.py
+	-$(MAKE) --no-print-directory $(LITELLM)/.done
 
 model: $(VENV)/.demo
 	$(PY) -m nbstream.local
@@ -62,6 +64,14 @@ $(VENV)/.test: $(VENV)/.demo
 	$(PY) -m pip install --quiet --group test --group lint
 	touch $@
 
+# A server that the tests talk to. It pins its own version of the SDK, so it lives alone.
+$(LITELLM)/.done: tests/litellm.txt
+	$(PYTHON) -m venv --clear $(LITELLM)
+	$(LITELLM)/bin/python -m pip install --quiet uv
+	$(LITELLM)/bin/uv pip install --quiet --compile-bytecode \
+	  --python $(LITELLM)/bin/python --requirement $<
+	touch $@
+
 $(VENV)-lowest/.test: pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)-lowest
 	$(VENV)-lowest/bin/python -m pip install --quiet uv
@@ -70,5 +80,5 @@ $(VENV)-lowest/.test: pyproject.toml
 	touch $@
 
 clean:  ## remove the environments and what tests leave behind
-	rm -rf $(VENV) $(VENV)-lowest .mypy_cache .ruff_cache .hypothesis dist tests/browser/screenshots
+	rm -rf $(VENV) $(VENV)-lowest $(LITELLM) .mypy_cache .ruff_cache .hypothesis dist tests/browser/screenshots
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -222,7 +222,9 @@ class _Choice:
         if isinstance(call, dict):
             events += self._calls.feed([{"index": "function_call", "function": call}])
         for name, value in delta.items():
-            if name not in _DELTA_FIELDS:
+            if name == "provider_specific_fields":
+                self._keep(name, _without(value, delta), events)
+            elif name not in _DELTA_FIELDS:
                 self._keep(name, value, events)
 
     def _read_rest(self, fields: dict[str, Any], events: list[Event]) -> None:
@@ -423,6 +425,13 @@ def _detail_text(detail: Any) -> str:
     if not isinstance(detail, dict):
         return ""
     return _text(detail.get("text")) or _text(detail.get("summary"))
+
+
+def _without(fields: Any, said: Mapping[str, Any]) -> Any:
+    """`fields` without those that stand in `said`: LiteLLM repeats them."""
+    if not isinstance(fields, dict):
+        return fields
+    return {name: value for name, value in fields.items() if name not in said}
 
 
 def _is_empty(value: Any) -> bool:
