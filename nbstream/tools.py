@@ -130,7 +130,7 @@ def as_tool(value: Any) -> Tool:
     if not callable(value):
         raise UsageError(f"no tool: {value!r} is not a function")
     settings: _Settings = getattr(value, _SETTINGS, _Settings())
-    name: str = settings.name or getattr(value, "__name__", type(value).__name__)
+    name = settings.name or str(getattr(value, "__name__", type(value).__name__))
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"no tool: {name!r} cannot be its name; give one: @nbstream.tool(name=...)"
