@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from nbstream.render.extract import code_blocks
-from nbstream.render.html import render, sanitize
+from nbstream.render.html import parser, render, sanitize
 from nbstream.render.links import image_host, is_safe_link
 from nbstream.render.patches import Document
 
@@ -107,6 +107,9 @@ def test_blocks_and_their_markup(markdown, html):
         ("https://a.b/c))", "https://a.b/c", "))"),
         ("https://a.b/c。次", "https://a.b/c", "。次"),
         ("HTTP://A.b", "HTTP://A.b", ""),
+        ("www.a.b/c_(d)_e.", "http://www.a.b/c_(d)_e", "."),
+        ("(www.a.b)", "http://www.a.b", ")"),
+        ("a_b.c+d@e.f-g.h.", "mailto:a_b.c+d@e.f-g.h", "."),
     ],
 )
 def test_bare_addresses_are_links(text, link, rest):
@@ -125,14 +128,24 @@ def test_bare_addresses_are_links(text, link, rest):
         "javascript://a.b",
         "a:b",
         "https:/a",
+        "http://a:b/",
+        "http://;URL=javascript:alert(1)",
+        "xwww.a.b",
+        "`a`www.a.b",
+        "www.",
+        "a@b",
+        "a@b.c-",
+        "a@@b.c",
+        "a\\@b.c",
     ],
 )
 def test_other_text_is_no_link(text):
     assert "<a" not in render(text)
 
 
-def test_an_address_in_a_link_is_no_second_link():
-    assert render("[https://a.b](https://c.d)").count("<a ") == 1
+@pytest.mark.parametrize("text", ["https://a.b", "www.a.b", "a@b.c"])
+def test_an_address_in_a_link_is_no_second_link(text):
+    assert render(f"[{text}](https://c.d)").count("<a ") == 1
 
 
 @pytest.mark.parametrize(
@@ -197,6 +210,11 @@ def test_extracting_sees_what_is_shown():
             "java\tscript:x",
             "&#106;avascript:x",
             "http://",
+            "http://;URL=javascript:x",
+            "http://a:99999/",
+            "https://%00/",
+            "http://1.2.3.4.5",
+            "http://xn--/",
         ),
     ],
 )
@@ -216,6 +234,39 @@ def test_a_link_that_leads_elsewhere_is_text(url):
 @pytest.mark.parametrize("url", ["http://a.b", "HTTPS://a.b/c?d#e", "mailto:a@b.c", "#here"])
 def test_a_link_of_these_schemes_is_a_link(url):
     assert render(f"[a]({url})").startswith('<p><a href="')
+
+
+def test_a_link_that_the_parser_lets_through_keeps_its_address():
+    hosts = [
+        "a.b",
+        "A.b",
+        "a_b",
+        "-a.b",
+        "日本.jp",
+        "127.0.0.1",
+        "[::1]",
+        "u@h.c",
+        "a.b:80",
+        ";x",
+        "*",
+        "a..b",
+        "0x7f.1",
+        "%41.b",
+        "a%00",
+        "[x",
+        "^",
+        "a|b",
+    ]
+    links = [token for host in hosts for token in _links(parser().parse(f"[a](<http://{host}/>)"))]
+    assert 10 < len(links) < len(hosts)
+    for token in links:
+        assert "href" in sanitize(f'<a href="{token.attrs["href"]}">')
+
+
+def _links(tokens):
+    return [
+        child for block in tokens for child in block.children or () if child.type == "link_open"
+    ]
 
 
 def test_images_are_links_unless_their_host_is_allowed():

@@ -182,6 +182,35 @@ def test_marks_wait_until_they_say_what_they_are(marks):
     assert html == sanitize(parser().render(f"text\n{marks}", {}))
 
 
+@pytest.mark.parametrize(
+    ("before", "pieces", "shown"),
+    [
+        ("", ["4", "2"], ["<p>4", "<p>42"]),
+        ("# a\n", ["42", ".", " b"], ["<p>42", "<p>42", '<ol start="42"><li>b']),
+        ("a\n\n", ["4", ".", "2"], ["<p>4", "<p>4", "<p>4.2"]),
+        ("a\n\n", ["4", "\n", "2"], ["<p>4", "<p>4", "<p>4"]),
+        ("- a\n\n", ["2"], ["<ul><li>a"]),
+        ("1. a\n", ["2"], ["<ol><li>a"]),
+        ("> a\n\n", ["2"], ["<p>2"]),
+    ],
+)
+def test_a_number_shows_where_nothing_else_is_open(before, pieces, shown):
+    document = Document()
+    document.feed(before)
+    document.patch()
+    for piece, tail in zip(pieces, shown, strict=True):
+        document.feed(piece)
+        document.patch()
+        assert document.snapshot()["tail"] == tail
+    at_once = Document()
+    at_once.feed(before + pieces[0])
+    at_once.patch()
+    assert at_once.snapshot()["tail"] == shown[0]
+    document.close()
+    html = "".join(block[0] for block in document.snapshot()["blocks"])
+    assert html == sanitize(parser().render(before + "".join(pieces), {}))
+
+
 def test_colours_cover_the_code():
     code = "def f(x):  # 😀\n    return 'é😀' + x\n"
     _, patches = grown(f"```python\n{code}```\n", [10**6])

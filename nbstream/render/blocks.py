@@ -18,6 +18,7 @@ from .structure import Parsed, Span, is_decided, settled
 
 __all__ = ["Blocks"]
 
+_NUMBER = re.compile(r"\d{1,9}")
 _BLANK_LINES = re.compile(r"(?:[ \t]*\n)+")
 _BLANK_LINE = re.compile(r"\n\n")
 _MARGIN_AFTER_BLANK_LINE = re.compile(r"\n\n[^\s\d*+-]")  # the end of whatever is open
@@ -52,6 +53,7 @@ class Blocks:
         self._text = ""  # the source, from the first line on that is not sealed
         self._held = ""  # what came and is not looked at yet
         self._at_line_start = True  # whether what is looked at ends there
+        self._number = ""  # a line that is all that is open, and may become a list's number
         self._looked_at = 0  # the size of _text when it was parsed last
         self._container: Container | None = None
         self._left: list[Span] = []  # the blocks of _text, where no container is open
@@ -64,8 +66,19 @@ class Blocks:
     def advance(self, text: str, *, final: bool = False) -> None:
         """`text` came; with `final`, nothing will follow."""
         text = self._normalized(text, final=final)
-        if not text and not final:
-            return
+        if text or final:
+            self._number = ""
+            self._look_at(text, final=final)
+        if _NUMBER.fullmatch(self._held) and self._is_alone():
+            number, self._held, self._at_line_start = self._held, "", False
+            self._number += number
+            self._look_at(number, final=False)
+
+    def _is_alone(self) -> bool:
+        """Whether nothing is open but a number, which is shown whatever it turns out to be."""
+        return self._container is None and (not self._left or self._number != "")
+
+    def _look_at(self, text: str, *, final: bool) -> None:
         self._text += text
         if not final and self._may_wait(text):
             self._page.append(text)
@@ -85,7 +98,8 @@ class Blocks:
             at = len(text) - text.endswith("\r")  # may be half a line end
             if self._engine.anticipates:
                 line = max(text.rfind("\n"), text.rfind("\r", 0, at)) + 1
-                if (line or self._at_line_start) and held_back(text[line:at]):
+                is_whole = line or self._at_line_start or self._number
+                if is_whole and held_back(("" if line else self._number) + text[line:at]):
                     at = line
             text, self._held = text[:at], text[at:]
         text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")

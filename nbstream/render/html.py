@@ -19,6 +19,7 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
+from .addresses import addresses_plugin
 from .footnotes import footnotes_plugin
 from .highlight import COLOURED, Colouring
 from .links import is_safe_link, links_plugin
@@ -47,7 +48,7 @@ def make_parser() -> MarkdownIt:
     md = _Parser("commonmark", options, renderer_cls=_Renderer)
     md.enable(["table", "strikethrough"])
     md.disable(["html_block", "html_inline"])
-    return md.use(math_plugin).use(footnotes_plugin).use(links_plugin)
+    return md.use(math_plugin).use(footnotes_plugin).use(addresses_plugin).use(links_plugin)
 
 
 @cache

@@ -1,12 +1,15 @@
-"""What a link may lead to, which images load, and bare addresses as links."""
+"""What a link may lead to, and which images load."""
 
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+import nh3
 from markdown_it import MarkdownIt, helpers
+from markdown_it.common.utils import escapeHtml
 from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
@@ -18,14 +21,26 @@ _MAX_BRACKETS = 32  # open at once, at most; the parser's time grows with their 
 
 # `http:path` and `http:/path` are relative for a browser, so two slashes and a host must follow.
 _SAFE = re.compile(r"https?://[^/?#\\]|mailto:|#", re.IGNORECASE)
-_SCHEME_BEFORE = re.compile(r"(?:^|[^A-Za-z0-9+.-])(https?)$", re.IGNORECASE)
-_ADDRESS = re.compile(r"://[^\s<>\"`\x00-\x1f\x7f\u3000-\u303f\uff00-\uffef]+")
-_NOT_AT_THE_END = frozenset("?!.,:;*_~']")
+_NEEDS_HOST = re.compile(r"https?:", re.IGNORECASE)
 
 
 def is_safe_link(url: str) -> bool:
     """Whether `url`, as the parser normalized it, may be the target of a link."""
-    return _SAFE.match(url) is not None
+    if _SAFE.match(url) is None:
+        return False
+    return _NEEDS_HOST.match(url) is None or _is_parsable(url)
+
+
+def _is_parsable(url: str) -> bool:
+    """Whether the sanitizer keeps this address; it parses addresses as browsers do."""
+    return "href" in _url_parser().clean(f'<a href="{escapeHtml(url)}">')
+
+
+@cache
+def _url_parser() -> nh3.Cleaner:
+    return nh3.Cleaner(
+        tags={"a"}, attributes={"a": {"href"}}, url_schemes={"http", "https"}, link_rel=None
+    )
 
 
 def image_host(url: str) -> str:
@@ -38,12 +53,11 @@ def image_host(url: str) -> str:
 
 
 def links_plugin(md: MarkdownIt) -> None:
-    """Bare `https://` addresses become links; images of hosts that are not allowed do too.
+    """Images of hosts that are not allowed become links.
 
     The allowed hosts are `env["image_hosts"]`, a container of str; without it none is.
     """
     md.helpers = cast("Any", _Helpers())
-    md.inline.ruler.push("address", _address)
     md.core.ruler.after("inline", "remote_images", _remote_images)
 
 
@@ -66,44 +80,6 @@ class _Helpers:
             if not 0 < depth <= _MAX_BRACKETS:
                 break
         return -1 if depth > _MAX_BRACKETS else helpers.parseLinkLabel(state, start, disableNested)
-
-
-def _address(state: StateInline, silent: bool) -> bool:
-    """`https://…` in running text. The parser stops at the colon, so the scheme is behind."""
-    if silent or state.linkLevel > 0 or not state.src.startswith("://", state.pos):
-        return False
-    before = _SCHEME_BEFORE.search(state.pending[-6:])
-    rest = before and _ADDRESS.match(state.src, state.pos, state.posMax)
-    if not before or not rest:
-        return False
-    scheme = before[1]
-    end = _address_end(state.src, state.pos, rest.end())
-    text = scheme + state.src[state.pos : end]
-    url = state.md.normalizeLink(text)
-    if not state.md.validateLink(url):
-        return False
-    state.pending = state.pending[: -len(scheme)]
-    opening = state.push("link_open", "a", 1)
-    opening.attrs = {"href": url}
-    opening.markup, opening.info = "linkify", "auto"
-    state.push("text", "", 0).content = state.md.normalizeLinkText(text)
-    closing = state.push("link_close", "a", -1)
-    closing.markup, closing.info = "linkify", "auto"
-    state.pos = end
-    return True
-
-
-def _address_end(src: str, start: int, end: int) -> int:
-    """Leave out the sentence's own punctuation, and a bracket that was opened before it."""
-    unpaired = src.count(")", start, end) - src.count("(", start, end)
-    while end > start + 3:
-        last = src[end - 1]
-        if last == ")" and unpaired > 0:
-            unpaired -= 1
-        elif last not in _NOT_AT_THE_END:
-            break
-        end -= 1
-    return end
 
 
 def _remote_images(state: StateCore) -> None:

@@ -70,7 +70,7 @@ _SPECIAL = r"""
     | & (?=\#?\w+;)
     | \[ (?=[ xX]\])                 # a task, to marked also in a heading
     | \^ (?=\[)                      # an inline footnote
-    | @ (?=@\d)
+    | @ (?=@\d | [\w-]+\.)
     | (?<=[ps]): (?=//) | (?<=www)\. # an address that is no link here
     | \n
 """
