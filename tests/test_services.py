@@ -145,11 +145,12 @@ def shared_kernel(server):
 @pytest.fixture
 def nb(shared_kernel, server):
     """The kernel, with nothing set and nothing left of the test before."""
-    keys = [name for service in SERVICES.values() for name in service.env]
     shared_kernel.run(
         "get_ipython().config.pop('ChatMagics', None)\n"
-        "%unload_ext nbstream\n%reset -f\n%load_ext nbstream\n"
-        f"import os\nfor name in {keys}: os.environ.pop(name, None)"
+        "%unload_ext nbstream\n%load_ext nbstream\n"
+        "import os\n"
+        "for name in list(os.environ):\n"
+        "    if name.endswith(('_API_KEY', '_BASE_URL')): del os.environ[name]"
     )
     server.requests.clear()
     yield shared_kernel
@@ -448,3 +449,63 @@ def test_a_server_that_ignores_stream(nb, server):
     answer = Answer("Hello **there**.", "Greet.", "stop", Usage(**usage))
     assert held(nb) == answer
     check_bundle(result.outputs[0], answer)
+
+
+# --- the page that says what to set -------------------------------------------------
+
+
+PAGE = Path(__file__).parents[1] / "docs" / "services.md"
+BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ADDRESS = re.compile(r"https?://[^/\s\"]+((?:/[\w.-]+)*)")
+
+
+def sections() -> dict[str, list[tuple[str, str]]]:
+    """The code blocks of each section of the page: language and text."""
+    parts = re.split(r"^## ", PAGE.read_text(), flags=re.MULTILINE)
+    found = {part.partition("\n")[0]: BLOCK.findall(part) for part in parts}
+    return {title: blocks for title, blocks in found.items() if blocks}
+
+
+def exports(text: str) -> dict[str, str]:
+    """The environment variables that a block for the shell sets."""
+    lines = text.splitlines()
+    assert all(line.startswith("export ") for line in lines)
+    return dict(line.removeprefix("export ").split("=", 1) for line in lines)
+
+
+def follow(nb, server: ReplayServer, code: str, path: str) -> None:
+    """Run a cell of the page; what asks a model is answered under `path`."""
+    asks = code.startswith("%%chat") or ".send(" in code
+    if asks:
+        server.reply(completion("Berlin."), to=f"{path}/chat/completions")
+    before = len(server.requests)
+    result = nb.run(code)
+    assert not result.error, (code, result.error)
+    if asks:
+        assert server.requests[-1].route == f"{path}/chat/completions"
+        assert "Berlin." in result.outputs[-1]["text/markdown"]
+    elif "%chat models" not in code:
+        assert len(server.requests) == before
+
+
+@pytest.mark.parametrize("title", sections())
+def test_what_the_page_says_works(nb, server, title):
+    """Each section as a reader follows it, with every address replaced by the server's."""
+    blocks = sections()[title]
+    env = {
+        k: v for language, text in blocks if language == "bash" for k, v in exports(text).items()
+    }
+    key = next((value for name, value in env.items() if name.endswith("_KEY")), "none")
+    nb.run(
+        f"import nbstream.endpoints; nbstream.endpoints.OPENAI_URL = {server.base_url!r}\n"
+        f"get_ipython().kernel.getpass = lambda prompt: {key!r}"
+    )
+    path = "/v1"
+    for language, text in blocks:
+        path = next((address[1] for address in ADDRESS.finditer(text)), path).rstrip("/")
+        here = ADDRESS.sub(server.origin + r"\1", text)
+        if language == "bash":
+            nb.run(f"import os; os.environ.update({exports(here)!r})")
+        else:
+            follow(nb, server, here, path)
+    assert {request.headers["authorization"] for request in server.requests} == {f"Bearer {key}"}
