@@ -150,7 +150,7 @@ def nb(shared_kernel, server):
         "%unload_ext nbstream\n%load_ext nbstream\n"
         "import os\n"
         "for name in list(os.environ):\n"
-        "    if name.endswith(('_API_KEY', '_BASE_URL')): del os.environ[name]"
+        "    if name.endswith(('_API_KEY', '_BASE_URL', 'HTTP_PROXY')): del os.environ[name]"
     )
     server.requests.clear()
     yield shared_kernel
@@ -304,6 +304,20 @@ def test_a_service_with_many_models_asks_for_a_name(nb, server):
     result = nb.run("%%chat\nWhat is it?")
     assert "Pass -m NAME" in result.error
     assert "anthropic/claude-haiku-4.5, x-ai/grok-4" in result.error
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [("api.openai.com", "max_completion_tokens"), ("llm.example.com", "max_tokens")],
+)
+def test_the_limit_has_the_name_that_the_service_knows(nb, server, host, name):
+    """The server is the proxy here, so that the host is the real one."""
+    nb.run(f"import os; os.environ.update(HTTP_PROXY={server.origin!r}, OPENAI_API_KEY='sk-x')")
+    url = f"http://{host}/v1"
+    server.reply(completion("Fine."), to=f"{url}/chat/completions")
+    result = nb.run(f"%%chat -m m --max-tokens 7 --base-url {url}\nHi")
+    assert not result.error, result.error
+    assert {key: value for key, value in sent(server).items() if value == 7} == {name: 7}
 
 
 # --- errors -------------------------------------------------------------------------
