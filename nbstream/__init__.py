@@ -10,6 +10,7 @@ answer.text, answer.code_blocks, answer.usage
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from . import errors
@@ -18,6 +19,8 @@ from .response import Response
 
 if TYPE_CHECKING:
     from .chat import Chat
+    from .mcp_servers import mcp
+    from .tools import Tool, tool
 
 __version__ = "0.1.0"
 
@@ -25,22 +28,26 @@ __all__ = [
     "Chat",
     "Message",
     "Response",
+    "Tool",
     "ToolCall",
     "ToolResult",
     "Usage",
     "errors",
     "load_ipython_extension",
+    "mcp",
+    "tool",
     "unload_ipython_extension",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # Loaded at the first use, so that `import nbstream` stays cheap.
-    if name == "Chat":
-        from .chat import Chat
+# Loaded at the first use, so that `import nbstream` stays cheap.
+_HOMES = {"Chat": "chat", "Tool": "tools", "mcp": "mcp_servers", "tool": "tools"}
 
-        return Chat
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:

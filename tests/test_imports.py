@@ -23,14 +23,15 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "nbstream"
 
-VALUES = {"errors", "messages", "events", "buffers"}
+VALUES = {"errors", "messages", "events", "buffers", "approval"}
 STREAM = {"sse", "dialects", "think", "calls", "apierrors", "reducer"}  # bytes -> Response
-MAGICS = {"extension", "magics", "commands", "completion"}  # the loader and what it loads
+MAGICS = {"extension", "magics", "flags", "commands", "completion"}  # the loader and what it loads
 
 # Who may import what: a library here belongs to these modules, whatever their folder.
 OWNERS = {
     "openai": {"client"},
     "xllamacpp": {"_local_server"},
+    "mcp": {"mcp_servers"},
     "IPython": {"views", "panel", *MAGICS},
     "ipywidgets": {"views", "panel"},
     "anywidget": {"views", "panel"},

@@ -19,11 +19,14 @@ NAMES = {
     "Chat",
     "Message",
     "Response",
+    "Tool",
     "ToolCall",
     "ToolResult",
     "Usage",
     "errors",
     "load_ipython_extension",
+    "mcp",
+    "tool",
     "unload_ipython_extension",
 }
 ERRORS = {
