@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from .driver import list_models
+from .connections import list_models
 from .endpoints import Endpoint, resolve
 from .request import Options
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import queue
-from collections.abc import AsyncIterator, Iterator, Mapping
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
 from .driver import Run
 from .errors import Interrupted, NbstreamError
 from .events import Event
-from .messages import Message
+from .messages import Content, Message
 from .request import Deadlines, Options
 from .response import Response
+from .schema import as_schema
 from .session import Session
+from .tools import tools_of
 from .views.choose import choose_view
 from .views.protocol import NullView, View
 
@@ -48,6 +51,11 @@ class Chat:
         temperature, max_tokens: as the API has them.
         params: further parameters of the API, by name.
         timeout: seconds for a whole answer; None is no bound.
+        tools: functions that the model may call, `Tool`s, or servers of them (`nbstream.mcp`).
+        approve: whether the user is asked before every call.
+        max_rounds: how many requests a turn may take, where the model calls tools.
+        schema: what answers must look like: a type, or a JSON schema; the object is in
+            `Response.parsed`.
         view: how `send` shows the answer: `auto`, `widget`, `display`, `text` or `none`.
 
     Example:
@@ -68,6 +76,10 @@ class Chat:
         max_tokens: int | None = None,
         params: Mapping[str, Any] | None = None,
         timeout: float | None = None,
+        tools: Iterable[Any] = (),
+        approve: bool = False,
+        max_rounds: int = 8,
+        schema: Any = None,
         view: str = "auto",
     ) -> None:
         self.session = Session("chat", system)
@@ -81,6 +93,10 @@ class Chat:
             max_tokens=max_tokens,
             params=dict(params or {}),
             deadlines=Deadlines(total=timeout),
+            tools=tools_of(tools),
+            approve=approve,
+            max_rounds=max_rounds,
+            schema=None if schema is None else as_schema(schema),
         )
         self.last: Response | None = None
 
@@ -95,22 +111,23 @@ class Chat:
         self.session.reset()
         self.session.system = system
 
-    def send(self, prompt: str) -> Response:
+    def send(self, prompt: Content) -> Response:
         """Ask, show the answer as it comes, and return it.
 
         Raises:
             NbstreamError, Interrupted: the answer is not complete; the error's
                 `response`, and `last`, are what came.
         """
-        return raise_for_status(self._start(prompt, self._view()).wait())
+        run = self._start(prompt, self._view(), blocking=_is_main_thread())
+        return raise_for_status(run.wait())
 
-    async def asend(self, prompt: str) -> Response:
+    async def asend(self, prompt: Content) -> Response:
         """As `send`, without blocking the event loop; cancelling stops the answer."""
         run = self._start(prompt, self._view())
         await _ended(run)
         return raise_for_status(run.response)
 
-    def stream(self, prompt: str) -> Iterator[Event]:
+    def stream(self, prompt: Content) -> Iterator[Event]:
         """Ask, and give each event as it comes; closing the iterator stops the answer.
 
         Raises:
@@ -127,7 +144,7 @@ class Chat:
             run.wait()
         raise_for_status(run.response)
 
-    async def astream(self, prompt: str) -> AsyncIterator[Event]:
+    async def astream(self, prompt: Content) -> AsyncIterator[Event]:
         """As `stream`, for `async for`."""
         loop = asyncio.get_running_loop()
         events: asyncio.Queue[Event | None] = asyncio.Queue()
@@ -148,14 +165,25 @@ class Chat:
     def _view(self) -> View:
         return NullView() if self.view == "none" else choose_view(self.view, owns_cell=False)
 
-    def _start(self, prompt: str, view: View, observe: Any = None) -> Run:
-        run = self.session.ask(prompt, self.options, view, observe=observe)
+    def _start(
+        self,
+        prompt: Content,
+        view: View,
+        observe: Callable[[Event], None] | None = None,
+        *,
+        blocking: bool = False,
+    ) -> Run:
+        run = self.session.ask(prompt, self.options, view, observe=observe, blocking=blocking)
         self.last = run.response
         return run
 
     def __repr__(self) -> str:
         turns = len(self.session.responses)
         return f"<Chat with {self.options.model or 'the default model'}: {turns} turns>"
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def _next(events: queue.SimpleQueue[Event | None]) -> Event | None:

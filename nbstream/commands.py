@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import shlex
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from .catalog import Catalog
 from .endpoints import Endpoint, LocalEndpoint, resolve
@@ -12,6 +13,7 @@ from .errors import NbstreamError, UsageError
 from .request import Options
 from .response import Response
 from .session import Session, Sessions
+from .tools import tools_of
 from .views.choose import choose_view, has_rich_output
 
 __all__ = ["Commands", "Host"]
@@ -23,10 +25,12 @@ class Host(Protocol):
     Attributes:
         sessions: the conversations of the notebook.
         catalog: the models.
+        tools: what every cell offers the model, by the name that it was added by.
     """
 
     sessions: Sessions
     catalog: Catalog
+    tools: dict[str, Any]
 
     def options(self) -> Options:
         """The settings as they stand."""
@@ -36,6 +40,9 @@ class Host(Protocol):
 
     def last(self) -> Response | None:
         """The last answer."""
+
+    def value(self, name: str) -> Any:
+        """What an expression is in the notebook."""
 
     def go_on(self, session: Session) -> None:
         """Ask for the rest of a session's last answer."""
@@ -131,12 +138,45 @@ class Commands:
         for name in self._host.catalog.names(fresh=True):
             _say(name)
 
+    def tools(self, verb: str = "list", *names: str) -> None:
+        """[add|remove NAME...]: the tools of every cell; mcp:COMMAND is a server of tools"""
+        known = self._host.tools
+        if verb == "add" and names:
+            added = {name: self._tool(name) for name in _tool_names(names)}
+            tools_of([*known.values(), *added.values()])
+            known |= added
+        elif verb == "remove" and names:
+            for name in _tool_names(names):
+                if name not in known:
+                    raise UsageError(f"no tool {name!r}; there are: {', '.join(known) or 'none'}")
+                del known[name]
+        elif verb != "list" or names:
+            raise UsageError("type %chat tools, %chat tools add NAME or %chat tools remove NAME")
+        _say("\n".join(f"tool       {name}" for name in known) or "tool       none yet")
+
+    def _tool(self, name: str) -> Any:
+        scheme, _, command = name.partition(":")
+        if scheme == "mcp":
+            from .mcp_servers import mcp
+
+            return mcp(command)
+        return self._host.value(name)
+
     def help(self) -> None:
         """this list"""
         for name in self.names:
             command = getattr(self, name, None) or getattr(self, f"{name}_")
             _say(f"%chat {name:<10} {inspect.getdoc(command)}")
         _say("%%chat?           the flags of the cell magic")
+
+
+def _tool_names(words: Sequence[str]) -> list[str]:
+    """The names; all that follows `mcp:` is one command with its arguments."""
+    names = list(words)
+    for position, word in enumerate(names):
+        if word.startswith("mcp:"):
+            return [*names[:position], " ".join(names[position:])]
+    return names
 
 
 def _where(target: Endpoint | LocalEndpoint) -> str:

@@ -14,6 +14,7 @@
     │   ├── NotFoundError         404
     │   ├── RateLimitError        429
     │   └── ServerError           5xx
+    ├── SchemaError               the answer does not fit the schema that was asked for
     ├── APIResponseError          the body is no chat completion, or says `error`
     └── IncompleteError           the stream ended before the answer did
 
@@ -40,6 +41,7 @@ __all__ = [
     "NbstreamError",
     "NotFoundError",
     "RateLimitError",
+    "SchemaError",
     "ServerError",
     "UsageError",
     "error_from_dict",
@@ -137,6 +139,10 @@ class APIResponseError(NbstreamError):
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message)
         self.code = code
+
+
+class SchemaError(NbstreamError):
+    """The answer is whole, and is not what `--schema` asked for."""
 
 
 class IncompleteError(NbstreamError):

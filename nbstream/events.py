@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .messages import Usage
+from .messages import ToolResult, Usage
 
 __all__ = [
     "DoneEvent",
@@ -28,6 +28,7 @@ __all__ = [
     "RetryEvent",
     "TextEvent",
     "ToolCallEvent",
+    "ToolResultEvent",
     "UsageEvent",
 ]
 
@@ -90,6 +91,15 @@ class ToolCallEvent:
     extra: Mapping[str, Any] = field(default_factory=dict)
     choice: int = 0
     kind: Literal["tool_call"] = "tool_call"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResultEvent:
+    """The call in `slot`, of the round that has just ended, has been run."""
+
+    slot: int
+    result: ToolResult
+    kind: Literal["tool_result"] = "tool_result"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +166,7 @@ Event = (
     | ReasoningEvent
     | RefusalEvent
     | ToolCallEvent
+    | ToolResultEvent
     | UsageEvent
     | FinishEvent
     | ExtraEvent

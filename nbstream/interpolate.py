@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
+from .attachments import content_part
 from .errors import UsageError
+from .messages import Content
+from .pictures import is_figure
 
-__all__ = ["interpolate", "prompt_text"]
+__all__ = ["interpolate", "is_table", "prompt_text"]
 
 _MOST_ROWS = 20
 _MOST_COLUMNS = 20
 _LONGEST_CELL = 200  # characters
 
 
-def interpolate(prompt: str, namespace: Mapping[str, Any]) -> str:
+def interpolate(prompt: str, namespace: Mapping[str, Any]) -> Content:
     r"""`prompt` with every `{{ expression }}` replaced by its value's text.
 
     Expressions may hold braces themselves (`{{ {"a": 1}["a"] }}`); `\{{` is two braces,
-    and single braces are never touched.
+    and single braces are never touched. A figure or an image stays one: the prompt is
+    then a list of content parts.
 
     Raises:
         UsageError: an expression that is none, or that raises; nothing is sent then.
     """
-    pieces: list[str] = []
+    pieces: list[str | Mapping[str, Any]] = []
     position = 0
     while (start := prompt.find("{{", position)) >= 0:
         if start > position and prompt[start - 1] == "\\":
@@ -32,9 +37,31 @@ def interpolate(prompt: str, namespace: Mapping[str, Any]) -> str:
             position = start + 2
             continue
         expression, end = _expression(prompt, start + 2)
-        pieces += [prompt[position:start], prompt_text(_evaluate(expression, namespace))]
+        pieces += [prompt[position:start], _piece(_evaluate(expression, namespace))]
         position = end
-    return "".join([*pieces, prompt[position:]])
+    return _content([*pieces, prompt[position:]])
+
+
+def _piece(value: Any) -> str | Mapping[str, Any]:
+    return content_part(value) if is_figure(value) or _is_image(value) else prompt_text(value)
+
+
+def _is_image(value: Any) -> bool:
+    return type(value).__module__.startswith("PIL.") and hasattr(type(value), "_repr_png_")
+
+
+def _content(pieces: list[str | Mapping[str, Any]]) -> Content:
+    """Texts next to each other in one, and one text alone as a plain string."""
+    parts: list[Mapping[str, Any]] = []
+    for is_text, group in itertools.groupby(pieces, lambda piece: isinstance(piece, str)):
+        if is_text:
+            text = "".join(str(piece) for piece in group)
+            parts += [{"type": "text", "text": text}] if text.strip() else []
+        else:
+            parts += [piece for piece in group if not isinstance(piece, str)]
+    if all(part["type"] == "text" for part in parts):
+        return "".join(str(piece) for piece in pieces)
+    return tuple(parts)
 
 
 def _expression(prompt: str, start: int) -> tuple[str, int]:
@@ -80,12 +107,15 @@ def prompt_text(value: Any) -> str:
     A pandas DataFrame or Series is a markdown table of at most 20 rows and columns with
     its shape and dtypes; anything else is its `str`.
     """
-    module = type(value).__module__.partition(".")[0]
-    if module == "pandas" and hasattr(value, "to_frame") and hasattr(value, "dtype"):
-        value = value.to_frame()
-    if module == "pandas" and hasattr(value, "iloc") and hasattr(value, "dtypes"):
-        return _table(value)
+    if is_table(value):
+        return _table(value.to_frame() if hasattr(value, "to_frame") else value)
     return str(value)
+
+
+def is_table(value: Any) -> bool:
+    """Whether `value` is a pandas DataFrame or Series."""
+    is_pandas = type(value).__module__.partition(".")[0] == "pandas"
+    return is_pandas and hasattr(value, "iloc") and hasattr(value, "dtypes")
 
 
 def _table(frame: Any) -> str:

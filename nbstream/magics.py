@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import argparse
-import json
 import keyword
-import os
-import shlex
 from collections.abc import Callable
 from typing import Any
 
 from IPython.core.error import UsageError as IPythonUsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
-from IPython.core.magic_arguments import argument, magic_arguments
-from traitlets import Dict, Float, Integer, List, Unicode
+from traitlets import Bool, Dict, Float, Integer, List, Unicode
 
+from .attachments import attach, content_part
 from .catalog import Catalog
 from .chat import raise_for_status
 from .commands import Commands
 from .completion import Completer
 from .errors import UsageError
+from .flags import json_or_text, with_flags, words
 from .interpolate import interpolate
+from .messages import Content
 from .request import Deadlines, Options
 from .response import Response
+from .schema import as_schema
 from .session import Session, Sessions
+from .tools import Tool, ToolSource, tools_of
 from .views.choose import choose_view
 
 __all__ = ["ChatMagics"]
@@ -35,26 +36,6 @@ _CONTINUE = (
     "Continue exactly where your last answer stopped. Do not repeat anything, "
     "and do not comment on it."
 )
-
-
-def _words(line: str) -> list[str]:
-    """The words of a magic line, quotes taken off.
-
-    IPython's own splitting leaves the quotes on the values.
-    """
-    splitter = shlex.shlex(line, posix=True, punctuation_chars="")
-    splitter.whitespace_split = True
-    splitter.commenters = ""
-    if os.name == "nt":
-        splitter.escape = ""  # paths are full of backslashes
-    return list(splitter)
-
-
-def _json_or_text(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 @magics_class
@@ -93,11 +74,18 @@ class ChatMagics(Magics):
         2, help="How often a request that failed before any output is sent again."
     ).tag(config=True)
 
+    approve = Bool(help="Whether to ask before each call of a tool.").tag(config=True)
+    max_rounds = Integer(8, help="The most requests of one turn with tools.").tag(config=True)
+    tool_timeout = Float(
+        300.0, allow_none=True, help="Seconds for a call of a tool that does not say itself."
+    ).tag(config=True)
+
     shell: InteractiveShell
 
     def __init__(self, shell: InteractiveShell, **kwargs: Any) -> None:
         super().__init__(shell, **kwargs)
         self.sessions = Sessions()
+        self.tools: dict[str, Any] = {}
         self.catalog = Catalog(self.options)
         self.commands = Commands(self)
         self.completer = Completer(
@@ -105,41 +93,7 @@ class ChatMagics(Magics):
         )
 
     @no_var_expand
-    @magic_arguments("%chat")  # the help puts one more % before it
-    @argument("positional_model", nargs="?", metavar="MODEL", help="the same as --model")
-    @argument(
-        "-m", "--model", help="the model to ask; local or local:/path/to.gguf: on this machine"
-    )
-    @argument("-s", "--system", metavar="TEXT", help="the system message of the session")
-    @argument("-t", "--temperature", type=float, metavar="X", help="sampling temperature")
-    @argument("--max-tokens", type=int, metavar="N", help="the most tokens of the answer")
-    @argument(
-        "--param",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("KEY", "VALUE"),
-        help="any further parameter of the API; the value is JSON, else text",
-    )
-    @argument("--base-url", metavar="URL", help="the endpoint, up to and with /v1")
-    @argument("--api-key-env", metavar="NAME", help="the NAME of the variable that holds the key")
-    @argument(
-        "--header",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("NAME", "VALUE"),
-        help="a further HTTP header",
-    )
-    @argument("--out", metavar="VAR", help="the variable for the Response, beside _chat")
-    @argument("--session", default="default", metavar="NAME", help="the conversation to go on with")
-    @argument("--fresh", action="store_true", help="start the session over")
-    @argument("--no-history", action="store_true", help="ask alone: send and remember nothing else")
-    @argument("--no-interpolate", action="store_true", help="leave {{ }} as it is")
-    @argument(
-        "--view", choices=["auto", "widget", "display", "text"], help="how the answer is shown"
-    )
-    @argument("--timeout", type=float, metavar="S", help="seconds for the whole answer")
+    @with_flags
     @cell_magic("chat")  # type: ignore[arg-type]  # typed for the bare decorator only
     def chat_cell(self, line: str, cell: str) -> None:
         """Ask a model, and stream its answer into the cell.
@@ -156,8 +110,9 @@ class ChatMagics(Magics):
         args = self._parse(line)
         out = self._variable(args.out)
         prompt = self._prompt(cell, interpolated=not args.no_interpolate)
+        parts = [content_part(self._value("--attach", each)) for each in args.attach]
         self.ask(
-            prompt,
+            attach(prompt, parts),
             self._options(args),
             self._chosen(args),
             out=out,
@@ -173,7 +128,7 @@ class ChatMagics(Magics):
 
     def ask(
         self,
-        prompt: str,
+        prompt: Content,
         options: Options,
         session: Session,
         *,
@@ -190,6 +145,7 @@ class ChatMagics(Magics):
             choose_view(view or self.view, owns_cell=True, image_hosts=frozenset(self.image_hosts)),
             key=key,
             remember=remember,
+            blocking=True,
         )
         self._store(run.response, out)
         run.wait()
@@ -200,7 +156,7 @@ class ChatMagics(Magics):
 
     def go_on(self, session: Session) -> None:
         """Ask for the rest of a session's last answer."""
-        self.ask(_CONTINUE, self.options(), session)
+        self.ask(_CONTINUE, session.options or self.options(), session)
 
     def options(self) -> Options:
         """The settings as they stand, without a cell's flags."""
@@ -210,6 +166,10 @@ class ChatMagics(Magics):
         """What `_chat` holds."""
         response = self.shell.user_ns.get(LAST)
         return response if isinstance(response, Response) else None
+
+    def value(self, name: str) -> Any:
+        """What an expression is in the notebook."""
+        return self._value("%chat tools", name)
 
     def session(self, name: str) -> Session:
         """The session of this name; a new one has the system message of the settings."""
@@ -221,13 +181,13 @@ class ChatMagics(Magics):
     def _parse(self, line: str) -> argparse.Namespace:
         parser: argparse.ArgumentParser = self.chat_cell.parser
         try:
-            return parser.parse_args(_words(line))
+            return parser.parse_args(words(line))
         except (IPythonUsageError, ValueError) as error:
             raise UsageError(f"{error} · %%chat? lists the flags") from error
 
     def _options(self, args: argparse.Namespace) -> Options:
         headers = {**self.headers, **dict(args.header)}
-        params = {key: _json_or_text(value) for key, value in args.param}
+        params = {key: json_or_text(value) for key, value in args.param}
         return Options(
             model=args.model or args.positional_model or self.model or None,
             base_url=args.base_url or self.base_url or None,
@@ -240,8 +200,13 @@ class ChatMagics(Magics):
                 first_token=self.first_token_timeout,
                 idle=self.idle_timeout,
                 total=self.timeout if args.timeout is None else args.timeout,
+                tool=self.tool_timeout,
             ),
             max_retries=self.max_retries,
+            tools=self._tools(args.tool),
+            approve=args.approve or self.approve,
+            max_rounds=args.max_rounds or self.max_rounds,
+            schema=None if args.schema is None else as_schema(self._value("--schema", args.schema)),
         )
 
     def _chosen(self, args: argparse.Namespace) -> Session:
@@ -252,11 +217,24 @@ class ChatMagics(Magics):
             session.system = args.system or None
         return session
 
-    def _prompt(self, cell: str, *, interpolated: bool) -> str:
-        prompt = interpolate(cell, self.shell.user_ns) if interpolated else cell
+    def _tools(self, names: list[str]) -> tuple[Tool | ToolSource, ...]:
+        """The kept tools and the cell's own, of which each counts once."""
+        chosen = {**self.tools, **{name: self._value("--tool", name) for name in names}}
+        return tools_of(chosen.values())
+
+    def _value(self, flag: str, expression: str) -> Any:
+        """What an expression is in the notebook."""
+        try:
+            # What the user typed in the user's own notebook, as if it stood in a cell.
+            return eval(expression, dict(self.shell.user_ns))  # noqa: S307
+        except Exception as error:
+            raise UsageError(f"{flag} {expression}: {type(error).__name__}: {error}") from error
+
+    def _prompt(self, cell: str, *, interpolated: bool) -> Content:
+        prompt = cell.strip("\n")
         if not prompt.strip():
             raise UsageError("nothing to ask: type the prompt below the %%chat line")
-        return prompt.strip("\n")
+        return interpolate(prompt, self.shell.user_ns) if interpolated else prompt
 
     def _variable(self, name: str | None) -> str | None:
         if name is not None and (not name.isidentifier() or keyword.iskeyword(name)):

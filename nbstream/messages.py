@@ -6,6 +6,7 @@ The field names are the OpenAI Chat Completions API's
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
@@ -26,16 +27,27 @@ class ToolResult:
         content: the text that the model reads.
         is_error: whether the call failed; `content` then says why.
         seconds: how long the call ran, or None where that is unknown.
+        summary: the result in a few words, for people, such as `3 rows`; may be empty.
+        display: what people see, where that is something else than `content`: a mime
+            bundle of `text/markdown` or `image/png` (base64).
         value: the Python object itself; it is neither saved nor compared.
     """
 
     content: str
     is_error: bool = False
     seconds: float | None = None
+    summary: str = ""
+    display: Mapping[str, str] = field(default_factory=dict)
     value: Any = field(default=None, compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        return {"content": self.content, "is_error": self.is_error, "seconds": self.seconds}
+        data: dict[str, Any] = {"content": self.content, "is_error": self.is_error}
+        data["seconds"] = self.seconds
+        if self.summary:
+            data["summary"] = self.summary
+        if self.display:
+            data["display"] = dict(self.display)
+        return data
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +74,13 @@ class ToolCall:
         return None if self.result is None else self.result.value
 
     def to_api(self) -> dict[str, Any]:
-        """The call as an assistant message of the next request carries it."""
-        function = {"name": self.name, "arguments": self.arguments}
+        """The call as an assistant message of the next request carries it.
+
+        Servers parse the arguments and fail where they are no JSON object; what a model
+        wrote wrong is wrapped in one.
+        """
+        arguments = self.arguments if _is_object(self.arguments) else _wrapped(self.arguments)
+        function = {"name": self.name, "arguments": arguments}
         return {"id": self.id, "type": "function", "function": function, **self.extra}
 
     def to_dict(self) -> dict[str, Any]:
@@ -84,6 +101,17 @@ class ToolCall:
             extra=data.get("extra", {}),
             result=None if result is None else ToolResult(**result),
         )
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _wrapped(text: str) -> str:
+    return json.dumps({"invalid_json": text}, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from .events import (
     RetryEvent,
     TextEvent,
     ToolCallEvent,
+    ToolResultEvent,
     UsageEvent,
 )
 from .response import CallDraft, Round
@@ -56,6 +57,8 @@ class Reducer:
             case ToolCallEvent():
                 self._end_thinking(event.choice, now)
                 _apply_call(event, self._target(event.choice).calls)
+            case ToolResultEvent(slot, result):
+                self._round.calls[slot].result = result
             case RefusalEvent(text, choice):
                 self._end_thinking(choice, now)
                 self._target(choice).refusal.append(text)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .messages import Message
+from .schema import Schema
+from .tools import Tool, ToolSource
 
 __all__ = ["Deadlines", "Options", "Request"]
 
@@ -19,13 +21,15 @@ class Deadlines:
         connect: until the connection stands.
         first_token: until the first text, reasoning or tool call of an answer.
         idle: between two pieces of an answer; keep-alive comments do not count.
-        total: for the whole answer, waiting for retries included.
+        total: for the whole answer, waiting for retries and running tools included.
+        tool: for one call of a tool that does not say itself.
     """
 
     connect: float = 15.0
     first_token: float | None = 600.0
     idle: float | None = 120.0
     total: float | None = None
+    tool: float | None = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,10 @@ class Options:
         params: any further parameters of the API, by name.
         deadlines: when to give up.
         max_retries: how often a request that failed before any output is sent again.
+        tools: what the model may call.
+        approve: whether the user is asked before every call.
+        max_rounds: how many requests one turn may take, where the model calls tools.
+        schema: what the answer must look like, or None.
     """
 
     model: str | None = None
@@ -53,6 +61,10 @@ class Options:
     params: Mapping[str, Any] = field(default_factory=dict)
     deadlines: Deadlines = field(default_factory=Deadlines)
     max_retries: int = 2
+    tools: tuple[Tool | ToolSource, ...] = ()
+    approve: bool = False
+    max_rounds: int = 8
+    schema: Schema | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +75,7 @@ class Request:
         messages: the conversation, system message first.
         options: how to ask.
         model: the model's name as the endpoint knows it.
+        tools: what the model may call, as it stands for this turn.
         stream_options: whether to ask for usage at the end of the stream; some servers
             refuse the field.
     """
@@ -70,6 +83,7 @@ class Request:
     messages: tuple[Message, ...]
     options: Options
     model: str
+    tools: tuple[Tool, ...] = ()
     stream_options: bool = True
 
     def to_api(self, *, max_tokens_name: str = "max_tokens") -> dict[str, Any]:
@@ -92,6 +106,10 @@ class Request:
         }
         if self.stream_options:
             arguments["stream_options"] = {"include_usage": True}
+        if self.tools:
+            arguments["tools"] = [tool.to_api() for tool in self.tools]
+        if options.schema is not None:
+            arguments["response_format"] = options.schema.response_format()
         if body:
             arguments["extra_body"] = body
         return arguments

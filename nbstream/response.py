@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from .approval import Approval
 from .buffers import TextBuffer
 from .errors import error_from_dict, error_to_dict
 from .messages import Message, ToolCall, ToolResult, Usage
@@ -46,12 +47,20 @@ class Timing:
 
 @dataclass(slots=True)
 class CallDraft:
-    """A tool call while its arguments stream in."""
+    """A tool call while its arguments stream in, while it waits, and while it runs.
+
+    Attributes:
+        approval: the question to the user that is open, or None.
+        running_since: when the call began, by `time.monotonic`, or None.
+        result: what it came to, or None.
+    """
 
     id: str = ""
     name: str = ""
     arguments: TextBuffer = field(default_factory=TextBuffer)
     extra: dict[str, Any] = field(default_factory=dict)
+    approval: Approval | None = None
+    running_since: float | None = None
     result: ToolResult | None = None
 
     def call(self) -> ToolCall:
@@ -74,8 +83,8 @@ class Round:
         reasoning_seconds: how long the model reasoned before it answered, or None.
         extra: fields kept as they came (annotations, images, audio, logprobs, ...).
         echo: fields to send back verbatim with the assistant message.
-        echo_reasoning_as: the field in which the provider wants the reasoning back when
-            the message calls tools, or None.
+        echo_reasoning_as: the field in which the provider wants the reasoning back in a
+            turn that calls tools, or None.
         alternatives: further choices by index, where `n` was asked for.
     """
 
@@ -107,17 +116,30 @@ class Round:
     def tool_calls(self) -> tuple[ToolCall, ...]:
         return tuple(draft.call() for draft in self.calls)
 
-    def message(self) -> Message:
+    def message(self, *, with_calls: bool | None = None) -> Message:
         """The assistant message of this round, as the next request carries it.
 
-        Reasoning is not sent back, except what the provider demands (`echo`).
+        Reasoning is not sent back, except what the provider demands (`echo`), and in a
+        turn with calls where it demands that (`echo_reasoning_as`).
+
+        Args:
+            with_calls: whether the turn has calls; by default, whether this round has.
         """
         text = str(self.text) or str(self.refusal)
         content = text if text or not self.calls else None
         extra = dict(self.echo)
-        if self.calls and self.echo_reasoning_as is not None:
+        with_calls = bool(self.calls) if with_calls is None else with_calls
+        if with_calls and self.echo_reasoning_as is not None:
             extra[self.echo_reasoning_as] = str(self.reasoning)
         return Message("assistant", content, self.tool_calls, extra=extra)
+
+    def results(self) -> tuple[Message, ...]:
+        """The messages that answer the calls of this round."""
+        return tuple(
+            Message("tool", call.result.content, tool_call_id=call.id)
+            for call in self.tool_calls
+            if call.result is not None
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON data; what is empty or unknown is left out."""
@@ -163,7 +185,8 @@ class Round:
 
 
 def _draft(call: ToolCall) -> CallDraft:
-    return CallDraft(call.id, call.name, TextBuffer(call.arguments), dict(call.extra), call.result)
+    arguments = TextBuffer(call.arguments)
+    return CallDraft(call.id, call.name, arguments, dict(call.extra), result=call.result)
 
 
 class Response:
@@ -178,15 +201,25 @@ class Response:
     Attributes:
         prompt: the messages that this turn added before the model answered.
         rounds: one `Round` a request; the last is the one that grows.
+        is_json: whether the answer was asked for as JSON, by a schema.
+        parsed: the object that a schema made of the answer, or None. It is not saved.
         status: `running`, `complete`, `cancelled`, `incomplete` or `error`.
         error: why the answer is not complete, as an exception, or None.
         timing: seconds to the first token, in all, and tokens a second.
         notice: a passing word on what is happening (a retry), or "".
     """
 
-    def __init__(self, prompt: Sequence[Message] = (), *, model: str | None = None) -> None:
+    def __init__(
+        self,
+        prompt: Sequence[Message] = (),
+        *,
+        model: str | None = None,
+        is_json: bool = False,
+    ) -> None:
         self.prompt = tuple(prompt)
         self.requested_model = model
+        self.is_json = is_json
+        self.parsed: Any = None
         self.rounds: list[Round] = []
         self.status: Status = "running"
         self.error: BaseException | None = None
@@ -219,6 +252,12 @@ class Response:
         return [call for turn in self.rounds for call in turn.tool_calls]
 
     @property
+    def approvals(self) -> list[Approval]:
+        """The calls that wait for the user's word: `.run()` or `.refuse()` each."""
+        drafts = [draft for turn in self.rounds for draft in turn.calls]
+        return [d.approval for d in drafts if d.approval and not d.approval.decision.done()]
+
+    @property
     def usage(self) -> Usage:
         return sum((r.usage for r in self.rounds if r.usage is not None), Usage())
 
@@ -238,12 +277,7 @@ class Response:
         for turn in self.rounds:
             if turn.is_empty and not turn.ended:
                 continue
-            messages.append(turn.message())
-            messages += [
-                Message("tool", call.result.content, tool_call_id=call.id)
-                for call in turn.tool_calls
-                if call.result is not None
-            ]
+            messages += [turn.message(with_calls=bool(self.tool_calls)), *turn.results()]
         return messages
 
     @property
@@ -322,6 +356,7 @@ class Response:
             "version": RECORD_VERSION,
             "status": self.status,
             "model": self.requested_model,
+            "is_json": self.is_json,
             "prompt": [message.to_api() for message in self.prompt],
             "rounds": [turn.to_dict() for turn in self.rounds],
             "error": None if self.error is None else error_to_dict(self.error),
@@ -344,7 +379,7 @@ class Response:
                 f"not a response record of version {RECORD_VERSION}: {data.get('version')!r}"
             )
         prompt = [_message(entry) for entry in data["prompt"]]
-        response = cls(prompt, model=data["model"])
+        response = cls(prompt, model=data["model"], is_json=data.get("is_json", False))
         response.rounds = [Round.from_dict(entry) for entry in data["rounds"]]
         error = data["error"]
         response.finish(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .driver import Run, Turn, start
 from .events import Event
-from .messages import Content, Message, ToolCall
+from .messages import Content, Message
 from .request import Options
 from .response import Response
 from .views.protocol import View
@@ -30,11 +30,13 @@ class Session:
     Attributes:
         name: what `--session` calls it.
         system: the system message of every request, or None.
+        options: how the last turn was asked, or None.
     """
 
     def __init__(self, name: str = "default", system: str | None = None) -> None:
         self.name = name
         self.system = system
+        self.options: Options | None = None
         self._entries: list[_Entry] = []
         self._lock = threading.Lock()
 
@@ -56,6 +58,7 @@ class Session:
         *,
         key: str | None = None,
         remember: bool = True,
+        blocking: bool = False,
         observe: Callable[[Event], None] | None = None,
     ) -> Run:
         """Start a turn.
@@ -67,18 +70,20 @@ class Session:
             key: who asks, such as a cell's id. A turn with the key of an earlier one
                 sees only what came before that one, and takes its place.
             remember: False sends the prompt alone, and keeps nothing.
+            blocking: whether the caller waits for the answer (see `driver.start`).
             observe: called with every event, on the I/O thread.
         """
         history = self._before(self._position(key)) if remember else []
         message = Message("user", prompt)
-        response = Response([message], model=options.model)
+        response = Response([message], model=options.model, is_json=options.schema is not None)
+        self.options = options
         turn = Turn((*self._system(), *history, message), options)
 
         def record(ended: Response) -> None:
             if remember:
                 self._record(key, ended)
 
-        return start(turn, response, view, observe=observe, on_end=record)
+        return start(turn, response, view, blocking=blocking, observe=observe, on_end=record)
 
     def later_than(self, key: str | None) -> int:
         """How many turns came after the one with this key."""
@@ -112,15 +117,19 @@ class Session:
         return [m for entry in self._entries[:position] for m in _valid(entry.response)]
 
 
-def _valid(response: Response) -> list[Message]:
-    """The messages of a turn, every tool call answered: an API refuses an open one."""
-    answered = {m.tool_call_id for m in response.messages if m.role == "tool"}
-    messages: list[Message] = []
-    for message in response.messages:
-        messages.append(message)
-        open_calls: list[ToolCall] = [c for c in message.tool_calls if c.id not in answered]
-        messages += [Message("tool", _NOT_RUN, tool_call_id=call.id) for call in open_calls]
-    return messages
+def _valid(response: Response) -> Iterator[Message]:
+    """The messages of a turn as an API takes them: no half calls, and every call answered."""
+    yield from response.prompt
+    for turn in response.rounds:
+        message = turn.message(with_calls=bool(response.tool_calls))
+        if not turn.ended:
+            message = replace(message, tool_calls=())
+        if not (message.content or message.tool_calls):
+            continue
+        yield message
+        for call in message.tool_calls:
+            content = _NOT_RUN if call.result is None else call.result.content
+            yield Message("tool", content, tool_call_id=call.id)
 
 
 class Sessions:

@@ -25,6 +25,7 @@ __all__ = [
     "ToolSource",
     "as_tool",
     "parse_arguments",
+    "readable",
     "tool",
     "tools_of",
     "unique",
@@ -282,7 +283,7 @@ class _Signature:
         try:
             values = self._model.model_validate(arguments)
         except pydantic.ValidationError as error:
-            raise ArgumentsError(_readable(error)) from error
+            raise ArgumentsError(readable(error)) from error
         positional: list[Any] = []
         named = dict(values.model_extra or {})
         for number, parameter in enumerate(self._parameters.values()):
@@ -318,7 +319,7 @@ def _untitled_generator() -> type[Any]:
     return Untitled
 
 
-def _readable(error: Any) -> str:
+def readable(error: Any) -> str:
     """What is wrong with the arguments, a line each."""
     lines = []
     for each in error.errors(include_url=False, include_context=False):

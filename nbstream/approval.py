@@ -1,0 +1,103 @@
+"""A tool call that waits for the user's word: run it, change it, or refuse it.
+
+Whoever can reach the user answers: the buttons of a widget, a prompt in the running
+cell, or code. Without an answer nothing runs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from .messages import ToolCall
+
+__all__ = ["Approval", "Decision", "ask"]
+
+REFUSED = "The user refused this call."
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the user said.
+
+    Attributes:
+        arguments: the JSON text to call with, or None: the call is refused.
+        reason: why it is refused, for the model.
+    """
+
+    arguments: str | None
+    reason: str = REFUSED
+
+
+class Approval:
+    """A call that waits. The first answer holds; all methods are safe from any thread.
+
+    Attributes:
+        call: what is to be run.
+        decision: becomes the `Decision`.
+    """
+
+    def __init__(self, call: ToolCall) -> None:
+        self.call = call
+        self.decision: Future[Decision] = Future()
+
+    def run(self, arguments: Mapping[str, Any] | str | None = None) -> None:
+        """Let it run, with other `arguments` (a mapping, or JSON text) where they are given."""
+        if arguments is None:
+            arguments = self.call.arguments
+        text = arguments if isinstance(arguments, str) else json.dumps(dict(arguments))
+        self._answer(Decision(text))
+
+    def refuse(self, reason: str = "") -> None:
+        """Do not run it; the model reads why, and goes on."""
+        self._answer(Decision(None, f"{REFUSED} {reason}".strip()))
+
+    def _answer(self, decision: Decision) -> None:
+        if not self.decision.done():
+            self.decision.set_result(decision)
+
+    def __repr__(self) -> str:
+        state = "answered" if self.decision.done() else "waiting: .run() or .refuse()"
+        return f"<Approval of {self.call.name}({self.call.arguments}): {state}>"
+
+
+def ask(
+    approval: Approval,
+    show: str,
+    check: Callable[[str], str],
+    read: Callable[[str], str] | None = None,
+) -> None:
+    """Ask at a prompt, for a cell whose buttons cannot reach the kernel.
+
+    Args:
+        approval: what is asked.
+        show: the call as a line.
+        check: says what is wrong with arguments (JSON text), or "".
+        read: shows a prompt and reads a line; by default `input` as it is now, which a
+            kernel replaces. Where nobody can type, it raises, and the call is refused.
+    """
+    read = read or input
+    try:
+        while not approval.decision.done():
+            answer = read(f"Run {show}? [y]es, [e]dit, [n]o: ").strip().lower()
+            if answer in ("y", "yes"):
+                approval.run()
+            elif answer in ("n", "no"):
+                approval.refuse(read("Why not? (for the model; may be empty) ").strip())
+            elif answer in ("e", "edit"):
+                _edit(approval, check, read)
+    except Exception as error:  # noqa: BLE001  # a front end without a prompt, a closed input
+        approval.refuse(f"(Nobody could be asked: {type(error).__name__}.)")
+
+
+def _edit(approval: Approval, check: Callable[[str], str], read: Callable[[str], str]) -> None:
+    """Read other arguments until they fit; an empty line goes back to the question."""
+    while text := read(f"Arguments, now {approval.call.arguments} (empty: back): ").strip():
+        wrong = check(text)
+        if not wrong:
+            approval.run(text)
+            return
+        read(f"{wrong} · press Enter to try again ")

@@ -1,0 +1,64 @@
+"""The connections to the endpoints, kept from one turn to the next."""
+
+from __future__ import annotations
+
+import asyncio
+
+from .client import Client, preload
+from .endpoints import Endpoint, LocalEndpoint, Secret
+from .faults import no_model
+from .io_thread import io_thread
+from .request import Options
+
+__all__ = ["close_all", "connect", "list_models"]
+
+_clients: dict[Endpoint, Client] = {}
+
+
+async def connect(options: Options, target: Endpoint | LocalEndpoint) -> tuple[Client, str]:
+    """The client, and the name by which its endpoint knows the model."""
+    await asyncio.to_thread(preload)
+    if isinstance(target, LocalEndpoint):
+        from . import local
+
+        server = await asyncio.to_thread(local.ensure_server, target.path)
+        endpoint = Endpoint(
+            server.base_url,
+            Secret(server.api_key),
+            key_name="the embedded model",
+            headers=server.request_headers,
+        )
+        return _client(endpoint, options), server.model
+    client = _client(target, options)
+    if options.model:
+        return client, options.model
+    offered = await client.models()
+    if len(offered) != 1:
+        raise no_model(offered, target)
+    return client, offered[0]
+
+
+def _client(endpoint: Endpoint, options: Options) -> Client:
+    if endpoint not in _clients:
+        _clients[endpoint] = Client(endpoint, options.deadlines)
+    return _clients[endpoint]
+
+
+def list_models(options: Options, target: Endpoint) -> list[str]:
+    """The names of the models that an endpoint offers.
+
+    Raises:
+        APIConnectionError, APIStatusError: it could not be asked.
+    """
+
+    async def ask() -> list[str]:
+        return await _client(target, options).models()
+
+    return list(io_thread.submit(ask()).wait())
+
+
+async def close_all() -> None:
+    """Close every connection."""
+    while _clients:
+        _, client = _clients.popitem()
+        await client.close()

@@ -1,0 +1,234 @@
+"""One request after the other of a turn: sends it, again where that helps, and reads the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import replace
+
+from .client import Client
+from .connections import connect
+from .dialects import Dialect
+from .endpoints import Endpoint, LocalEndpoint
+from .errors import (
+    APIConnectionError,
+    APIResponseError,
+    APIStatusError,
+    APITimeoutError,
+    BadRequestError,
+    IncompleteError,
+    NbstreamError,
+    NotFoundError,
+)
+from .events import ErrorEvent, Event, ReasoningEvent, RetryEvent, TextEvent, ToolCallEvent
+from .faults import unknown_model
+from .messages import Message
+from .pacer import Pacer
+from .reducer import Reducer
+from .request import Options, Request
+from .response import Response, Round, Timing
+from .sse import Decoder
+from .tools import Tool
+
+__all__ = ["Exchange"]
+
+_FINISH_GRACE = 5.0  # seconds for the usage after `finish_reason`; the answer is whole by then
+_LONGEST_RETRY_AFTER = 60.0  # seconds; a server that asks for more is not waited for
+_GO_ON = "%chat continue asks for the rest"
+_TRICKLE = 0.001  # seconds; who waited longer for a piece lets more of them gather
+_LOOKUP_TIME = 3.0  # seconds to find the names of models for an error message
+
+
+class Exchange:
+    """Asks one model, round after round, each into a new `Round` of the response.
+
+    Args:
+        options: how to ask.
+        response: gets the rounds.
+        pacer: is told what came.
+        observe: called with every event; None: nobody listens, and small pieces may gather.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        response: Response,
+        pacer: Pacer,
+        observe: Callable[[Event], None] | None,
+    ) -> None:
+        self._options = options
+        self._response = response
+        self._pacer = pacer
+        self._observe = observe
+        self._sent = time.monotonic()
+        self._answer: Round | None = None  # to the request that is being made
+        self._first: float | None = None  # when the first token of the turn came
+        self._last: float | None = None  # when the last token of the round came
+        self._streamed = 0.0  # seconds in which tokens came, over all rounds
+
+    async def open(self, target: Endpoint | LocalEndpoint, tools: tuple[Tool, ...]) -> None:
+        """Find the model; what comes next is for it."""
+        self._client, model = await connect(self._options, target)
+        self._request = Request((), self._options, model, tools)
+        self._sent = time.monotonic()
+
+    def timing(self) -> Timing:
+        now = time.monotonic()
+        if self._first is None:
+            return Timing(duration=now - self._sent)
+        tokens = self._response.usage.completion_tokens
+        rate = tokens / self._streamed if tokens and self._streamed > 0 else None
+        return Timing(self._first - self._sent, now - self._sent, rate)
+
+    async def ask(self, messages: tuple[Message, ...]) -> Round:
+        """Send the conversation until it is answered, or has failed for good."""
+        self._request = replace(self._request, messages=messages)
+        self._answer = None
+        retries = 0
+        while True:
+            try:
+                return await self._send()
+            except BadRequestError as error:
+                if not (self._request.stream_options and "stream_options" in str(error)):
+                    raise
+                self._request = replace(self._request, stream_options=False)
+            except NotFoundError as error:
+                raise await _with_nearest(error, self._client, self._request.model) from error
+            except (APIConnectionError, APIStatusError) as error:
+                delay = _retry_delay(error, retries)
+                if self._has_output or retries >= self._options.max_retries or delay is None:
+                    raise
+                retries += 1
+                await self._wait(delay, retries, error)
+
+    @property
+    def _has_output(self) -> bool:
+        return self._answer is not None and not self._answer.is_empty
+
+    async def _send(self) -> Round:
+        turn = Round(model=self._request.model)
+        if self._first is None:
+            self._sent = time.monotonic()
+        deadlines = self._options.deadlines
+        deadline = asyncio.timeout(deadlines.first_token)
+        try:
+            async with deadline, self._client.stream(self._request) as body:
+                self._begin(turn)
+                await self._read(body, turn, deadline)
+        except TimeoutError as error:
+            if turn.ended:
+                return turn
+            host = self._client.endpoint.host
+            if turn.is_empty:
+                text = f"no answer from {host} within {deadlines.first_token:g} s · try again"
+            else:
+                text = f"nothing more from {host} for {deadlines.idle:g} s · {_GO_ON}"
+            raise APITimeoutError(text) from error
+        except IncompleteError:
+            if not turn.ended:
+                raise
+        return turn
+
+    def _begin(self, turn: Round) -> None:
+        """The server answers: `turn` takes the place of an earlier try's."""
+        if self._answer is not None:
+            self._response.rounds.pop()
+        self._answer = turn
+        self._last = None
+        self._response.rounds.append(turn)
+
+    async def _read(
+        self, body: AsyncIterator[bytes], turn: Round, deadline: asyncio.Timeout
+    ) -> None:
+        decoder, dialect, reducer = Decoder(), Dialect(), Reducer(turn)
+        loop = asyncio.get_running_loop()
+        idle = self._options.deadlines.idle
+        asked = loop.time()
+        async for data in body:
+            events = [e for chunk in decoder.feed(data) for e in dialect.feed(chunk)]
+            if not events:
+                continue  # keep-alive comments do not count as progress
+            self._take(events, reducer)
+            if turn.done:
+                break
+            wait = _FINISH_GRACE if turn.ended else idle
+            deadline.reschedule(None if wait is None else loop.time() + wait)
+            is_trickle = loop.time() - asked > _TRICKLE
+            if is_trickle and self._observe is None and not turn.ended:
+                await self._pacer.rest()
+            asked = loop.time()
+        rest = [e for chunk in decoder.close() for e in dialect.feed(chunk)]
+        self._take([*rest, *dialect.close()], reducer)
+        if not turn.ended:
+            host = self._client.endpoint.host
+            if turn.is_empty:
+                raise IncompleteError(f"{host} sent an empty answer · run the cell again")
+            raise IncompleteError(f"{host} ended the stream before the answer · {_GO_ON}")
+
+    def _take(self, events: Iterable[Event], reducer: Reducer) -> None:
+        now = time.monotonic()
+        failure: ErrorEvent | None = None
+        for event in events:
+            reducer.apply(event, now)
+            self._tell(event)
+            if isinstance(event, TextEvent | ReasoningEvent | ToolCallEvent):
+                self._count(now)
+            elif isinstance(event, ErrorEvent):
+                failure = failure or event
+        self._pacer.notify()
+        if failure is not None:
+            endpoint = self._client.endpoint
+            text = endpoint.key.redact(failure.message)
+            raise APIResponseError(f"{endpoint.host}: {text}", code=failure.code)
+
+    def _count(self, now: float) -> None:
+        """A token came: the time since the last one of its round was spent on it."""
+        if self._last is not None:
+            self._streamed += now - self._last
+        self._last = now
+        self._first = self._first or now
+
+    def _tell(self, event: Event) -> None:
+        if self._observe is not None:
+            self._observe(event)
+
+    async def _wait(self, delay: float, retry: int, error: NbstreamError) -> None:
+        """Wait for the next try, counting down in the view."""
+        self._tell(RetryEvent(retry, delay, str(error)))
+        end = time.monotonic() + delay
+        while (left := end - time.monotonic()) > 0:
+            most = self._options.max_retries
+            what = str(error).partition(" · ")[0]  # without the hint, which is for the end
+            self._response.notice = f"{what} · again in {math.ceil(left)} s ({retry} of {most})"
+            self._pacer.notify()
+            await asyncio.sleep(min(left, left % 1 or 1))
+        self._response.notice = ""
+
+
+async def _with_nearest(error: NotFoundError, client: Client, model: str) -> NotFoundError:
+    try:
+        async with asyncio.timeout(_LOOKUP_TIME):
+            return unknown_model(error, model, await client.models())
+    except (NbstreamError, TimeoutError):
+        return error
+
+
+def _retry_delay(error: APIConnectionError | APIStatusError, retries: int) -> float | None:
+    """Seconds until the next try, or None where another try cannot help.
+
+    The rules are the SDK's: connection errors, 408, 409, 429 and 5xx, at exponential
+    delays from 0.5 to 8 s, or when the server says.
+    """
+    backoff = min(8.0, 0.5 * 2.0**retries) * (1 - 0.25 * random.random())  # noqa: S311
+    if isinstance(error, APIConnectionError):
+        return None if error.permanent else backoff
+    if error.code == "insufficient_quota":
+        return None
+    if error.status_code not in (408, 409, 429) and error.status_code < 500:
+        return None
+    if error.retry_after is None:
+        return backoff
+    return error.retry_after if error.retry_after <= _LONGEST_RETRY_AFTER else None

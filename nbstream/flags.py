@@ -1,0 +1,99 @@
+"""The flags of `%%chat`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+from IPython.core import magic_arguments
+
+__all__ = ["json_or_text", "with_flags", "words"]
+
+argument: Any = magic_arguments.argument  # typed nowhere
+_ARGUMENTS = (
+    argument("positional_model", nargs="?", metavar="MODEL", help="the same as --model"),
+    argument(
+        "-m", "--model", help="the model to ask; local or local:/path/to.gguf: on this machine"
+    ),
+    argument("-s", "--system", metavar="TEXT", help="the system message of the session"),
+    argument("-t", "--temperature", type=float, metavar="X", help="sampling temperature"),
+    argument("--max-tokens", type=int, metavar="N", help="the most tokens of the answer"),
+    argument(
+        "--param",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("KEY", "VALUE"),
+        help="any further parameter of the API; the value is JSON, else text",
+    ),
+    argument("--base-url", metavar="URL", help="the endpoint, up to and with /v1"),
+    argument("--api-key-env", metavar="NAME", help="the NAME of the variable that holds the key"),
+    argument(
+        "--header",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="a further HTTP header",
+    ),
+    argument(
+        "--tool",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a function of the notebook that the model may call; may be repeated",
+    ),
+    argument("--approve", action="store_true", help="ask before each call of a tool"),
+    argument(
+        "--max-rounds", type=int, metavar="N", help="the most requests of one turn with tools"
+    ),
+    argument("--schema", metavar="NAME", help="the form of the answer: a type, or a JSON schema"),
+    argument(
+        "--attach",
+        action="append",
+        default=[],
+        metavar="EXPRESSION",
+        help="a path, bytes, figure or image that goes along; may be repeated",
+    ),
+    argument("--out", metavar="VAR", help="the variable for the Response, beside _chat"),
+    argument("--session", default="default", metavar="NAME", help="the conversation to go on with"),
+    argument("--fresh", action="store_true", help="start the session over"),
+    argument("--no-history", action="store_true", help="ask alone: send and remember nothing else"),
+    argument("--no-interpolate", action="store_true", help="leave {{ }} as it is"),
+    argument(
+        "--view", choices=["auto", "widget", "display", "text"], help="how the answer is shown"
+    ),
+    argument("--timeout", type=float, metavar="S", help="seconds for the whole answer"),
+)
+
+
+def with_flags(magic: Callable[..., Any]) -> Any:
+    """Decorates the cell magic with its flags; its help then writes itself."""
+    # Decorators: the last one applied is the first in the help.
+    for each in reversed(_ARGUMENTS):
+        magic = each(magic)
+    as_magic: Any = magic_arguments.magic_arguments
+    return as_magic("%chat")(magic)  # the help puts one more % before the name
+
+
+def words(line: str) -> list[str]:
+    """The words of a magic line, quotes taken off.
+
+    IPython's own splitting leaves the quotes on the values.
+    """
+    splitter = shlex.shlex(line, posix=True, punctuation_chars="")
+    splitter.whitespace_split = True
+    splitter.commenters = ""
+    if os.name == "nt":
+        splitter.escape = ""  # paths are full of backslashes
+    return list(splitter)
+
+
+def json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

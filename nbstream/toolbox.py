@@ -1,0 +1,189 @@
+"""Runs the calls that a model asks for: every one gets a result, whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+from . import approval
+from .approval import Approval
+from .foreground import Foreground, TimeLimit, limited
+from .messages import ToolCall, ToolResult
+from .results import error_result, tool_result
+from .tools import ArgumentsError, Tool, ToolSource, parse_arguments, unique
+
+__all__ = ["Toolbox"]
+
+_GRACE = 1.0  # seconds that a function gets to stop at its limit before it is left behind
+
+
+class Toolbox:
+    """The tools of one turn.
+
+    Args:
+        tools: what may be called.
+        approve_all: ask the user before every call.
+        timeout: seconds for a call whose tool does not say; None is no bound.
+        foreground: runs plain functions, and asks, where the notebook's thread waits;
+            None: plain functions run on threads of their own, and somebody else answers.
+    """
+
+    def __init__(
+        self,
+        tools: Sequence[Tool],
+        *,
+        approve_all: bool,
+        timeout: float | None,
+        foreground: Foreground | None,
+    ) -> None:
+        self._tools = {each.name: each for each in unique(tools)}
+        self._approve_all = approve_all
+        self._timeout = timeout
+        self._foreground = foreground
+        self._line = asyncio.Lock()
+
+    @classmethod
+    async def opened(cls, sources: Sequence[Tool | ToolSource], **settings: Any) -> Toolbox:
+        """The toolbox of these tools and of what these sources have now."""
+        tools: list[Tool] = []
+        for source in sources:
+            tools += [source] if isinstance(source, Tool) else await source.tools()
+        return cls(tools, **settings)
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        return tuple(self._tools.values())
+
+    async def run(
+        self,
+        call: ToolCall,
+        *,
+        waits: Callable[[Approval], None],
+        runs: Callable[[], None],
+    ) -> ToolResult:
+        """Run one call, and say what came of it.
+
+        Args:
+            call: what the model wrote.
+            waits: told when the call waits for the user.
+            runs: told when the call begins.
+        """
+        try:
+            chosen = self._tool(call.name)
+            bound = chosen.bind(parse_arguments(call.arguments))
+            asks = chosen.approve or self._approve_all
+            async with self._place(chosen, asks=asks):
+                note = ""
+                if asks:
+                    question = Approval(call)
+                    waits(question)
+                    arguments = await self._decided(chosen, question)
+                    if arguments != call.arguments:
+                        bound = chosen.bind(parse_arguments(arguments))
+                        note = f"(The user ran it with {arguments} instead.)\n"
+                runs()
+                result = await self._run(chosen, bound)
+        except ArgumentsError as error:
+            return error_result(str(error))
+        return replace(result, content=note + result.content) if note else result
+
+    def check(self, name: str, arguments: str) -> str:
+        """What is wrong with arguments for the tool `name`, or ""."""
+        try:
+            self._tool(name).bind(parse_arguments(arguments))
+        except ArgumentsError as error:
+            return " · ".join(str(error).splitlines())
+        return ""
+
+    def _tool(self, name: str) -> Tool:
+        if name not in self._tools:
+            known = ", ".join(self._tools)
+            raise ArgumentsError(f"there is no tool {name!r}; there are: {known}")
+        return self._tools[name]
+
+    async def _decided(self, chosen: Tool, question: Approval) -> str:
+        """The arguments that the user agrees to.
+
+        Raises:
+            ArgumentsError: the user refused.
+        """
+        if self._foreground is not None:
+            show = f"{chosen.name}({question.call.arguments})"
+            self._foreground.submit(
+                lambda: approval.ask(question, show, lambda text: self.check(chosen.name, text))
+            )
+        decision = await asyncio.wrap_future(question.decision)
+        if decision.arguments is None:
+            raise ArgumentsError(decision.reason)
+        return decision.arguments
+
+    def _place(self, chosen: Tool, *, asks: bool) -> AbstractAsyncContextManager[Any]:
+        """The notebook's thread does one thing after the other; all else runs side by side."""
+        is_in_line = self._foreground is not None and (asks or not chosen.is_async)
+        return self._line if is_in_line else nullcontext()
+
+    async def _run(self, chosen: Tool, bound: Callable[[], Any]) -> ToolResult:
+        limit = self._timeout if chosen.timeout is None else chosen.timeout
+        started = time.monotonic()
+        try:
+            if chosen.is_async:
+                return await _awaited(bound, limit)
+            return await self._called(bound, limit)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001  # sys.exit() in a tool, too
+            seconds = time.monotonic() - started
+            is_over = limit is not None and seconds >= limit
+            if isinstance(error, TimeLimit) or (isinstance(error, TimeoutError) and is_over):
+                return error_result(f"no result within {limit:g} s: the call was stopped", seconds)
+            return error_result(error, seconds)
+
+    async def _called(self, bound: Callable[[], Any], limit: float | None) -> ToolResult:
+        """Call a plain function where it belongs, and look at its value there."""
+
+        def call() -> ToolResult | Awaitable[Any]:
+            started = time.monotonic()
+            value = bound()
+            if inspect.isawaitable(value):  # of a plain function, such as a decorated one
+                return value
+            return tool_result(value, time.monotonic() - started)
+
+        submit = _in_thread if self._foreground is None else self._foreground.submit
+        future = submit(lambda: limited(call, limit))
+        async with asyncio.timeout(None if limit is None else limit + _GRACE):
+            made: ToolResult | Awaitable[Any] = await asyncio.wrap_future(future)
+        return made if isinstance(made, ToolResult) else await _awaited(lambda: made, limit)
+
+
+async def _awaited(bound: Callable[[], Any], limit: float | None) -> ToolResult:
+    started = time.monotonic()
+    async with asyncio.timeout(limit):
+        value = await bound()
+    # Looking at a large object takes time too, and must not hold up the streams.
+    return await asyncio.to_thread(tool_result, value, time.monotonic() - started)
+
+
+def _in_thread(function: Callable[[], Any]) -> Future[Any]:
+    """Run `function` on a thread that nobody waits for when Python ends."""
+    future: Future[Any] = Future()
+    context = contextvars.copy_context()  # what it prints goes to the right cell
+
+    def run() -> None:
+        try:
+            value = context.run(function)
+        except BaseException as error:  # noqa: BLE001  # handed on
+            future.set_exception(error)
+        else:
+            future.set_result(value)
+
+    future.set_running_or_notify_cancel()  # from now on it cannot be cancelled, only left alone
+    threading.Thread(target=run, name="nbstream-tool", daemon=True).start()
+    return future

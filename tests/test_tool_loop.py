@@ -1,0 +1,558 @@
+"""The tool loop over real HTTP: every call is answered, and the next request is valid."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import math
+import threading
+import time
+from typing import Any, TypedDict
+
+import pandas as pd
+import pydantic
+import pytest
+from replay import Reply, chunk, completion, cut, error
+
+import nbstream
+from nbstream.chat import Chat
+from nbstream.errors import IncompleteError, SchemaError, UsageError
+from nbstream.events import ToolResultEvent
+
+
+def ask(replay, *tools, prompt="Go.", **options):
+    chat = Chat("replay-1", base_url=replay.base_url, view="none", tools=tools, **options)
+    return chat, chat.send(prompt)
+
+
+def calls(*pairs, **more):
+    return completion(
+        tool_calls=[{"name": name, "arguments": arguments} for name, arguments in pairs], **more
+    )
+
+
+def sent(replay, number=-1):
+    """The messages of a request, by default the last."""
+    return replay.requests[number].json["messages"]
+
+
+def results(replay, number=-1):
+    return {m["tool_call_id"]: m["content"] for m in sent(replay, number) if m["role"] == "tool"}
+
+
+def lookup_city(city: str) -> str:
+    """Look a city up."""
+    return f"{city}: 3.7 million people"
+
+
+def test_a_call_is_run_and_its_result_goes_back(replay):
+    replay.reply(calls(("lookup_city", {"city": "Berlin"})), completion("Large."))
+    _, response = ask(replay, lookup_city)
+    assert response.text == "Large."
+    (call,) = response.tool_calls
+    assert (call.name, json.loads(call.arguments)) == ("lookup_city", {"city": "Berlin"})
+    assert call.value == call.result.content == "Berlin: 3.7 million people"
+    assert call.result.seconds >= 0
+    first, second = (request.json for request in replay.requests)
+    assert first["tools"][0]["function"]["name"] == "lookup_city"
+    assert first["tools"] == second["tools"]
+    assistant, answer = second["messages"][-2:]
+    assert assistant["tool_calls"][0]["id"] == answer["tool_call_id"] == "call_0"
+    assert answer["content"] == "Berlin: 3.7 million people"
+
+
+def test_usage_is_summed_and_messages_are_the_whole_exchange(replay):
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+    replay.reply(
+        calls(("lookup_city", {"city": "B"}), usage=usage), completion("Yes.", usage=usage)
+    )
+    _, response = ask(replay, lookup_city)
+    assert response.usage.total_tokens == 30
+    assert [m.role for m in response.messages] == ["user", "assistant", "tool", "assistant"]
+
+
+def test_several_calls_run_in_one_turn_and_answer_in_order(replay):
+    async def slow(n: int) -> int:
+        await asyncio.sleep(0.05 * (3 - n))
+        return n * n
+
+    replay.reply(calls(*[("slow", {"n": n}) for n in range(3)]), completion("Done."))
+    _, response = ask(replay, slow)
+    assert [call.value for call in response.tool_calls] == [0, 1, 4]
+    assert [m["content"] for m in sent(replay) if m["role"] == "tool"] == ["0", "1", "4"]
+
+
+def test_plain_functions_run_on_the_thread_that_waits(replay):
+    def where() -> str:
+        return threading.current_thread().name
+
+    replay.reply(calls(("where", {})), completion("There."))
+    _, response = ask(replay, where)
+    assert response.tool_calls[0].value == threading.main_thread().name
+
+
+def test_plain_functions_run_on_threads_where_nobody_waits(replay):
+    def where() -> str:
+        return threading.current_thread().name
+
+    replay.reply(calls(("where", {})), completion("There."))
+    chat = Chat("replay-1", base_url=replay.base_url, view="none", tools=[where])
+    response = asyncio.run(chat.asend("Go."))
+    assert response.tool_calls[0].value == "nbstream-tool"
+
+
+def raises() -> None:
+    raise ValueError("no such thing")
+
+
+def exits() -> None:
+    raise SystemExit(3)
+
+
+def unprintable() -> Any:
+    class Bad:
+        def __str__(self):
+            raise RuntimeError
+
+        __repr__ = __str__
+
+    return Bad()
+
+
+def circular() -> Any:
+    loop: list[Any] = []
+    loop.append(loop)
+    return loop
+
+
+@dataclasses.dataclass
+class City:
+    name: str
+    people: int
+
+
+class CityModel(pydantic.BaseModel):
+    name: str
+    people: int
+
+
+@pytest.mark.parametrize(
+    ("function", "said", "is_error"),
+    [
+        (raises, "ValueError: no such thing", True),
+        (exits, "SystemExit: 3", True),
+        (unprintable, "(Bad, whose str() raised RuntimeError)", False),
+        (circular, "[[...]]", False),
+        (lambda: None, "(the function returned nothing)", False),
+        (lambda: "", "", False),
+        (lambda: math.nan, "NaN", False),
+        (lambda: {"a": math.inf}, '{"a": Infinity}', False),
+        (lambda: b"\x00\xff" * 500, "(1,000 bytes)", False),
+        (lambda: [1, "ä"], '[1, "ä"]', False),
+        (lambda: {1: {2}}, '{"1": [2]}', False),
+        (lambda: City("Bonn", 3), '{"name": "Bonn", "people": 3}', False),
+        (lambda: CityModel(name="Bonn", people=3), '{"name": "Bonn", "people": 3}', False),
+        (lambda: {"x": object}, '{"x": "<class \'object\'>"}', False),
+        (lambda: 2 + 3j, "(2+3j)", False),
+    ],
+)
+def test_whatever_a_tool_does_its_call_is_answered(replay, function, said, is_error):
+    replay.reply(calls(("it", {})), completion("Fine."))
+    _, response = ask(replay, nbstream.tool(name="it")(lambda: function()))
+    (call,) = response.tool_calls
+    assert results(replay) == {"call_0": said}
+    assert call.result.is_error is is_error
+    assert response.text == "Fine."
+
+
+def test_the_value_is_the_object_itself(replay):
+    thing = object()
+    replay.reply(calls(("it", {})), completion("Fine."))
+    _, response = ask(replay, nbstream.tool(name="it")(lambda: thing))
+    assert response.tool_calls[0].value is thing
+
+
+def test_a_hundred_megabytes_are_cut_for_the_model_only(replay):
+    replay.reply(calls(("it", {})), completion("Fine."))
+    _, response = ask(replay, nbstream.tool(name="it")(lambda: "x" * 100_000_000))
+    assert len(response.tool_calls[0].value) == 100_000_000
+    content = results(replay)["call_0"]
+    assert len(content) < 21_000
+    assert content.endswith("(… 99,980,000 more characters)")
+
+
+def test_a_frame_is_compact_text_a_table_and_itself(replay):
+    frame = pd.DataFrame({"city": ["Berlin", "Bonn"], "people": [3.7, 0.3]})
+    replay.reply(calls(("it", {})), completion("Fine."))
+    _, response = ask(replay, nbstream.tool(name="it")(lambda: frame))
+    result = response.tool_calls[0].result
+    assert result.value is frame
+    assert result.content.startswith("DataFrame, 2 rows × 2 columns")
+    assert "| 0 | Berlin | 3.7 |" in result.display["text/markdown"]
+    assert result.summary == "2 rows"
+
+
+def test_a_figure_is_seen_by_the_user_and_described_to_the_model(replay):
+    figures = pytest.importorskip("matplotlib.figure")
+    figure = figures.Figure()
+    figure.subplots().set_title("People by city")
+    replay.reply(calls(("it", {})), completion("Fine."))
+    _, response = ask(replay, nbstream.tool(name="it")(lambda: figure))
+    assert results(replay) == {"call_0": "(a figure: People by city; the user sees it)"}
+    assert response.tool_calls[0].result.display["image/png"].startswith("iVBOR")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "said"),
+    [
+        ("nothing", "{}", "there is no tool 'nothing'; there are: lookup_city"),
+        ("lookup_city", '{"city": ', "the arguments are no valid JSON"),
+        ("lookup_city", "[]", "the arguments are no JSON object"),
+        ("lookup_city", '{"city": "a", "city": "b"}', "the arguments say more than once: city"),
+        ("lookup_city", '{"city": NaN}', "NaN is no JSON"),
+        ("lookup_city", "{}", "city: Field required"),
+        ("lookup_city", '{"city": 3}', "city: Input should be a valid string (got 3)"),
+        ("lookup_city", '{"city": "a", "x": 1}', "x: Extra inputs are not permitted"),
+    ],
+)
+def test_a_call_that_cannot_be_made_tells_the_model_why(replay, name, arguments, said):
+    replay.reply(calls((name, arguments)), completion("I see."))
+    _, response = ask(replay, lookup_city)
+    assert said in results(replay)["call_0"]
+    assert response.tool_calls[0].result.is_error
+    assert response.text == "I see."
+    json.loads(sent(replay)[1]["tool_calls"][0]["function"]["arguments"])  # valid when sent back
+
+
+def test_no_more_rounds_than_allowed(replay):
+    replay.reply(*[calls(("lookup_city", {"city": "B"})) for _ in range(3)])
+    with pytest.raises(IncompleteError, match="stopped after 3 rounds of tools") as caught:
+        ask(replay, lookup_city, max_rounds=3)
+    assert len(replay.requests) == 3
+    ran = [call.result is not None for call in caught.value.response.tool_calls]
+    assert ran == [True, True, False]
+
+
+def test_a_hanging_function_is_stopped_at_its_limit(replay):
+    stopped = []
+
+    @nbstream.tool(timeout=0.3)
+    def hang() -> None:
+        try:
+            time.sleep(60)
+        finally:
+            stopped.append(True)
+
+    replay.reply(calls(("hang", {})), completion("Too slow."))
+    started = time.monotonic()
+    _, response = ask(replay, hang)
+    assert time.monotonic() - started < 10
+    assert stopped
+    assert results(replay) == {"call_0": "no result within 0.3 s: the call was stopped"}
+    assert response.text == "Too slow."
+
+
+def test_a_hanging_coroutine_is_stopped_at_its_limit(replay):
+    @nbstream.tool(timeout=0.2)
+    async def hang() -> None:
+        await asyncio.sleep(60)
+
+    replay.reply(calls(("hang", {})), completion("Too slow."))
+    ask(replay, hang)
+    assert results(replay) == {"call_0": "no result within 0.2 s: the call was stopped"}
+
+
+def test_a_function_that_hangs_on_a_thread_is_left_behind(replay):
+    release = threading.Event()
+
+    @nbstream.tool(timeout=0.2)
+    def hang() -> None:
+        release.wait(60)
+
+    replay.reply(calls(("hang", {})), completion("Too slow."))
+    chat = Chat("replay-1", base_url=replay.base_url, view="none", tools=[hang])
+    response = asyncio.run(chat.asend("Go."))
+    release.set()
+    assert response.tool_calls[0].result.is_error
+    assert response.text == "Too slow."
+
+
+def test_the_functions_own_timeout_is_its_own(replay):
+    def impatient() -> None:
+        raise TimeoutError("the database is slow")
+
+    replay.reply(calls(("impatient", {})), completion("Hm."))
+    ask(replay, impatient)
+    assert results(replay) == {"call_0": "TimeoutError: the database is slow"}
+
+
+def test_a_tool_that_stops_the_answer(replay):
+    """As ■ does while a tool runs: the open calls are answered, and the next turn is valid."""
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    replay.reply(calls(("interrupted", {}), ("lookup_city", {"city": "B"})))
+    with pytest.raises(KeyboardInterrupt):
+        chat, _ = ask(replay, interrupted, lookup_city)
+    chat = Chat("replay-1", base_url=replay.base_url, view="none", tools=[interrupted, lookup_city])
+    replay.reply(calls(("interrupted", {}), ("lookup_city", {"city": "B"})), completion("On."))
+    with pytest.raises(KeyboardInterrupt):
+        chat.send("Go.")
+    assert chat.last.status == "cancelled"
+    chat.send("Go on.")
+    roles = [message["role"] for message in sent(replay)]
+    assert roles == ["user", "assistant", "tool", "tool", "user"]
+    assert results(replay)["call_0"].startswith("cancelled")
+
+
+def test_calls_of_a_cut_stream_are_not_run(replay):
+    ran = []
+    reply = calls(("it", {"x": 1}), finish="tool_calls")
+    whole = b"".join(json.dumps(step).encode() for step in reply.body if isinstance(step, dict))
+    replay.reply(cut(reply, len(whole) // 2))
+    with pytest.raises(nbstream.errors.NbstreamError):
+        ask(replay, nbstream.tool(name="it")(lambda x: ran.append(x)))
+    assert not ran
+    assert len(replay.requests) == 1
+
+
+@pytest.mark.parametrize("finish", ["length", "content_filter"])
+def test_calls_of_an_answer_that_was_cut_short_are_not_run(replay, finish):
+    ran = []
+    replay.reply(calls(("it", {}), finish=finish))
+    _, response = ask(replay, nbstream.tool(name="it")(lambda: ran.append(1)))
+    assert not ran
+    assert response.tool_calls[0].result is None
+
+
+def test_calls_are_run_where_the_finish_reason_says_stop(replay):
+    replay.reply(calls(("lookup_city", {"city": "B"}), finish="stop"), completion("Yes."))
+    _, response = ask(replay, lookup_city)
+    assert response.text == "Yes."
+
+
+def test_a_later_round_is_tried_again_before_it_says_anything(replay):
+    replay.reply(calls(("lookup_city", {"city": "B"})), error(500), completion("Yes."))
+    _, response = ask(replay, lookup_city)
+    assert response.text == "Yes."
+    assert len(response.rounds) == 2
+    assert sent(replay, 1) == sent(replay, 2)
+
+
+def test_an_error_in_a_later_round_keeps_what_came_before(replay):
+    replay.reply(calls(("lookup_city", {"city": "B"})), error(400, "too long"))
+    with pytest.raises(nbstream.errors.BadRequestError) as caught:
+        ask(replay, lookup_city)
+    assert caught.value.response.tool_calls[0].value == "B: 3.7 million people"
+
+
+def test_stream_options_are_left_out_of_later_rounds_too(replay):
+    replay.reply(
+        error(400, "unknown field stream_options"),
+        calls(("lookup_city", {"city": "B"})),
+        completion("Yes."),
+    )
+    ask(replay, lookup_city)
+    assert ["stream_options" in r.json for r in replay.requests] == [True, False, False]
+
+
+def test_reasoning_goes_back_where_the_provider_demands_it(replay):
+    replay.reply(
+        completion(
+            reasoning="Hm, where?", tool_calls=[{"name": "lookup_city", "arguments": {"city": "B"}}]
+        ),
+        completion("There.", reasoning="So there."),
+        completion("Yes."),
+    )
+    chat, _ = ask(replay, lookup_city)
+    chat.send("Sure?")
+    echoed = [m.get("reasoning_content") for m in sent(replay) if m["role"] == "assistant"]
+    assert echoed == ["Hm, where?", "So there."]
+
+
+def test_a_signature_of_a_call_goes_back_with_it(replay):
+    signature = {"google": {"thought_signature": "c2ln"}}
+    call = {
+        "index": 0,
+        "id": "c1",
+        "type": "function",
+        "function": {"name": "lookup_city", "arguments": '{"city": "B"}'},
+        "extra_content": signature,
+    }
+    head = Reply(
+        [chunk({"tool_calls": [call]}), chunk({}, finish="tool_calls"), "data: [DONE]\n\n"]
+    )
+    replay.reply(head, completion("Yes."))
+    ask(replay, lookup_city)
+    assert sent(replay)[1]["tool_calls"][0]["extra_content"] == signature
+
+
+def test_events_tell_the_results(replay):
+    replay.reply(calls(("lookup_city", {"city": "B"})), completion("Yes."))
+    chat = Chat("replay-1", base_url=replay.base_url, view="none", tools=[lookup_city])
+    found = [event for event in chat.stream("Go.") if isinstance(event, ToolResultEvent)]
+    assert [(event.slot, event.result.value) for event in found] == [(0, "B: 3.7 million people")]
+
+
+def test_two_tools_of_one_name_are_refused():
+    with pytest.raises(UsageError, match="two tools are called 'lookup_city'"):
+        Chat("x", tools=[lookup_city, nbstream.tool(name="lookup_city")(lambda: 1)])
+
+
+# -- approval --------------------------------------------------------------------
+
+
+def answering(monkeypatch, *lines):
+    prompts: list[str] = []
+    answers = list(lines)
+
+    def read(prompt: str = "") -> str:
+        prompts.append(prompt)
+        return answers.pop(0)
+
+    monkeypatch.setattr("builtins.input", read)
+    return prompts
+
+
+def test_the_user_is_asked_and_agrees(replay, monkeypatch):
+    prompts = answering(monkeypatch, "y")
+    replay.reply(calls(("lookup_city", {"city": "Berlin"})), completion("Yes."))
+    _, response = ask(replay, lookup_city, approve=True)
+    assert prompts == ['Run lookup_city({"city": "Berlin"})? [y]es, [e]dit, [n]o: ']
+    assert response.tool_calls[0].value
+
+
+def test_the_user_refuses_and_says_why(replay, monkeypatch):
+    ran = []
+
+    @nbstream.tool(approve=True)
+    def delete(path: str) -> None:
+        ran.append(path)
+
+    answering(monkeypatch, "n", "not that one")
+    replay.reply(calls(("delete", {"path": "/"})), completion("Good."))
+    _, response = ask(replay, delete)
+    assert not ran
+    assert results(replay) == {"call_0": "The user refused this call. not that one"}
+    assert response.tool_calls[0].result.is_error
+
+
+def test_the_user_changes_the_arguments(replay, monkeypatch):
+    answering(monkeypatch, "e", '{"town": "Bonn"}', "", '{"city": "Bonn"}')
+    replay.reply(calls(("lookup_city", {"city": "Berlin"})), completion("Yes."))
+    _, response = ask(replay, lookup_city, approve=True)
+    assert response.tool_calls[0].value == "Bonn: 3.7 million people"
+    said = results(replay)["call_0"]
+    assert said == ('(The user ran it with {"city": "Bonn"} instead.)\nBonn: 3.7 million people')
+
+
+def test_nothing_runs_where_nobody_can_be_asked(replay, monkeypatch):
+    def read(prompt: str = "") -> str:
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", read)
+    ran = []
+    replay.reply(calls(("it", {})), completion("Fine."))
+    ask(replay, nbstream.tool(name="it", approve=True)(lambda: ran.append(1)))
+    assert not ran
+    assert "Nobody could be asked" in results(replay)["call_0"]
+
+
+def test_code_answers_where_no_cell_waits(replay):
+    replay.reply(calls(("lookup_city", {"city": "Berlin"})), completion("Yes."))
+    chat = Chat(
+        "replay-1", base_url=replay.base_url, view="none", tools=[lookup_city], approve=True
+    )
+
+    async def answered() -> nbstream.Response:
+        asked = asyncio.ensure_future(chat.asend("Go."))
+        while not (chat.last and chat.last.approvals):
+            await asyncio.sleep(0.01)
+        (approval,) = chat.last.approvals
+        assert approval.call.name == "lookup_city"
+        assert len(replay.requests) == 1
+        approval.run({"city": "Bonn"})
+        return await asked
+
+    response = asyncio.run(answered())
+    assert response.tool_calls[0].value == "Bonn: 3.7 million people"
+    assert not response.approvals
+
+
+# -- structured output -----------------------------------------------------------
+
+
+class CityDict(TypedDict):
+    name: str
+    people: int
+
+
+CITY = '{"name": "Berlin", "people": 3700000}'
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "parsed"),
+    [
+        (CityModel, CITY, CityModel(name="Berlin", people=3_700_000)),
+        (City, CITY, City("Berlin", 3_700_000)),
+        (CityDict, CITY, {"name": "Berlin", "people": 3_700_000}),
+        (list[int], '{"value": [1, 2]}', [1, 2]),
+        (list[int], "[1, 2]", [1, 2]),
+        ({"type": "object", "required": ["a"]}, '{"a": 1}', {"a": 1}),
+        (City, f"Here it is:\n```json\n{CITY}\n```", City("Berlin", 3_700_000)),
+    ],
+)
+def test_an_answer_becomes_an_object(replay, schema, text, parsed):
+    replay.reply(completion(text))
+    _, response = ask(replay, schema=schema)
+    assert response.parsed == parsed
+    assert type(response.parsed) is type(parsed)
+    form = replay.requests[0].json["response_format"]
+    assert form["type"] == "json_schema"
+    assert form["json_schema"]["schema"]["type"] == "object"
+
+
+def test_a_strict_schema_demands_all_and_no_more(replay):
+    class Talk(pydantic.BaseModel):
+        title: str
+        minutes: int = 30
+        speakers: list[CityModel] = []
+
+    replay.reply(completion('{"title": "a", "minutes": 1, "speakers": []}'))
+    ask(replay, schema=Talk)
+    form = replay.requests[0].json["response_format"]["json_schema"]
+    assert form["strict"] is True
+    assert form["schema"]["required"] == ["title", "minutes", "speakers"]
+    assert form["schema"]["additionalProperties"] is False
+    assert "default" not in json.dumps(form)
+
+
+def test_a_schema_with_free_keys_is_not_strict(replay):
+    replay.reply(completion('{"a": 1}'))
+    _, response = ask(replay, schema=dict[str, int])
+    assert "strict" not in replay.requests[0].json["response_format"]["json_schema"]
+    assert response.parsed == {"a": 1}
+
+
+@pytest.mark.parametrize("text", ['{"name": "Berlin"}', "It is Berlin.", '{"name": "Ber'])
+def test_an_answer_that_does_not_fit_is_an_error_that_keeps_the_text(replay, text):
+    replay.reply(completion(text))
+    with pytest.raises(SchemaError, match="the answer is no City") as caught:
+        ask(replay, schema=City)
+    assert caught.value.response.text == text
+    assert caught.value.response.parsed is None
+
+
+def test_a_refusal_has_no_object(replay):
+    replay.reply(Reply([chunk({"refusal": "I won't."}), chunk({}, finish="stop")]))
+    _, response = ask(replay, schema=City)
+    assert response.refusal == "I won't."
+    assert response.parsed is None
+
+
+@pytest.mark.parametrize("schema", [{"type": "nonsense"}, pd.DataFrame, 3])
+def test_what_is_no_schema_is_said_at_once(schema):
+    with pytest.raises(UsageError, match="--schema"):
+        Chat("x", schema=schema)
