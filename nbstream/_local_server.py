@@ -45,8 +45,13 @@ def main() -> None:
     os._exit(0)  # nothing to save; llama.cpp's own way out waits, at times for ever
 
 
-def _params(*, path: str, model: str, api_key: str, sampling: dict[str, float]) -> Any:
-    """llama.cpp's settings; `sampling` holds for requests that do not say otherwise."""
+def _params(
+    *, path: str, model: str, api_key: str, sampling: dict[str, float], chat_template: str
+) -> Any:
+    """llama.cpp's settings; `sampling` holds for requests that do not say otherwise.
+
+    An empty `chat_template` means the model's own.
+    """
     params = xllamacpp.CommonParams()
     params.model.path = path
     params.model_alias = {model}
@@ -55,7 +60,8 @@ def _params(*, path: str, model: str, api_key: str, sampling: dict[str, float]) 
     params.n_ctx = CONTEXT
     params.n_parallel = PARALLEL
     params.kv_unified = True
-    params.use_jinja = True  # the model's own chat template, tools included
+    params.use_jinja = True  # without it, a template sees no tools
+    params.chat_template = chat_template
     params.cache_ram_mib = 0  # no second cache of prompts, which grows to gigabytes
     params.ui = False  # an API, and no web page
     # Reading a prompt takes every core; writing the answer leaves half of them to the kernel

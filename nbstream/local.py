@@ -47,6 +47,8 @@ _MODEL = WheelFile(
 )
 # As its card samples it: at llama.cpp's own 0.8 a model of this size soon talks nonsense.
 _SAMPLING = {"temp": 0.2, "top_p": 0.9}
+# Its own drops the tools of a request without a word; this one has it call them.
+_CHAT_TEMPLATE = Path(__file__).with_name("local_template.jinja")
 # llama.cpp's threads wait for each other asleep, not spinning: where a browser or a cell keeps a
 # core busy, spinning takes the time from the very thread that is waited for (1 token a second
 # instead of 20 or more, on two cores).
@@ -101,7 +103,9 @@ class LocalServer:
     # request sent over it meanwhile fails. So each asks for a connection of its own.
     request_headers: Final = (("Connection", "close"),)
 
-    def __init__(self, path: Path, model: str, sampling: Mapping[str, float]) -> None:
+    def __init__(
+        self, path: Path, model: str, sampling: Mapping[str, float], chat_template: str = ""
+    ) -> None:
         self.path = path
         self.model = model
         self.api_key = secrets.token_urlsafe(32)
@@ -111,6 +115,7 @@ class LocalServer:
             "model": model,
             "api_key": self.api_key,
             "sampling": dict(sampling),
+            "chat_template": chat_template,  # empty: the model's own
         }
         self._starting = threading.Lock()
         self._failure = ""
@@ -217,15 +222,17 @@ def ensure_server(path: Path | None = None) -> LocalServer:
     _require_extra()
     if path is None:
         model, sampling, path = MODEL_NAME, _SAMPLING, model_path()
+        chat_template = _CHAT_TEMPLATE.read_text(encoding="utf-8")
     else:
         model, sampling, path = path.stem, {}, _checked(path)
+        chat_template = ""
     with _servers_lock:
         server = _servers.get(path)
         if server is not None and not server.alive:
             server.stop()
             server = None
         if server is None:
-            server = _servers[path] = LocalServer(path, model, sampling)
+            server = _servers[path] = LocalServer(path, model, sampling, chat_template)
     server.wait_until_ready()
     return server
 
