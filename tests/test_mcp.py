@@ -239,7 +239,9 @@ def test_a_cancelled_call_is_cancelled_in_the_server(served, tmp_path):
 def test_two_turns_at_once_start_one_process_and_nothing_is_left_after_close():
     server = mcp([*SERVER, "at-once"])
     jobs = [io_thread.submit(server.tools()) for _ in range(2)]
-    greet = next(tool for job in jobs for tool in job.wait() if tool.name == "greet")
+    tools, again = (job.wait() for job in jobs)
+    assert [tool.name for tool in tools] == [tool.name for tool in again]
+    greet = next(tool for tool in tools if tool.name == "greet")
     (process,) = processes("at-once")
     run(close_all())
     assert not process.is_running()
