@@ -68,6 +68,17 @@ ATOMS = [
     *("- [ ] ", "- [x] a", "[", "]", "(", ")", "!", ":", ";", "\\", "."),
 ]
 
+#: What may stand in a paragraph: closed, open, and what makes another block of it.
+WORDS = [
+    *("a", "bc ", "d e", "foo bar ", "word ", "x", "é ", "重 ", "{", "=", "snake_case ", "<b> "),
+    *("*a* ", "**b c** ", "~~s~~", "(*i*)", "_u_ ", "`x y` ", "[z](https://y.z/q_r) ", "[0] "),
+    *("$5 ", "$x$ ", "a@b.c ", "www.a.b ", "https://a.b/*c d* ", "(https://a.b/$c d$ ", "a < b "),
+    *("`", "``", "*", "**", "[", "]", "$", "_", "~", "](", "!", "<", ">", "\\", "\\* ", "&amp; "),
+    *(" ", " ", "  \n", "\\\n", "\n", "\n", "\t", "\xa0", "\u3000", " | ", "|-|\n", "\n\n"),
+    *("-", "===", "---", "#", "***", " *** ", " * ", "1. ", "2. ", "http://1.2.3.4.5/_a "),
+    *("$$ ", "\\(", "\\)", "\\[", "\\]", "[a]: https://x.y"),
+]
+
 #: Documents of a few atoms, many times over, so that the same construct meets itself.
 documents = st.lists(st.sampled_from(ATOMS), min_size=2, max_size=12).flatmap(
     lambda atoms: st.lists(st.sampled_from([*atoms, "\n"]), max_size=40).map("".join)
@@ -79,6 +90,17 @@ def random_document(seed: int) -> str:
     chance = random.Random(seed)
     atoms = [*chance.sample(ATOMS, chance.choice([4, 8, 20, len(ATOMS)])), "\n"]
     return "".join(chance.choice(atoms) for _ in range(chance.choice([10, 20, 40, 90])))
+
+
+def random_paragraph(seed: int) -> str:
+    """A text that begins with a paragraph, often in a quote, the same for the same seed."""
+    chance = random.Random(seed)
+    words = chance.sample(WORDS, chance.choice([4, 8, 20, len(WORDS)]))
+    words += ["a ", "b\n", "word "] * chance.choice([0, 1, 4])
+    text = "".join(chance.choice(words) for _ in range(chance.choice([10, 20, 40, 80])))
+    if seed % 3 == 0:
+        return f"> {text}".replace("\n", chance.choice(["\n> ", "\n>", "\n"]))
+    return text if seed % 3 == 1 else f"Word {text}"
 
 
 def prefixes(text: str, sizes: Iterable[int] = itertools.repeat(1)) -> Iterator[tuple[str, str]]:
@@ -122,6 +144,16 @@ class HtmlPage:
         assert self.open
         self.open[1] += html
 
+    def add_text(self, html: str) -> None:
+        self.calls.append("add_text")
+        assert self.open
+        self.open[1] += html
+
+    def reopen(self) -> None:
+        self.calls.append("reopen")
+        assert self.open
+        self.open = None
+
     def write(self, text: str) -> None:
         self.calls.append("write")
         assert self.open
@@ -163,8 +195,13 @@ def whole(text: str) -> str:
     return html
 
 
-def assert_exact(text: str, pieces: Iterable[int] = itertools.repeat(1), **options: object) -> None:
-    """At each moment, the page shows what the parser makes of the text so far."""
+def assert_exact(
+    text: str, pieces: Iterable[int] = itertools.repeat(1), **options: object
+) -> list[str]:
+    """At each moment, the page shows what the parser makes of the text so far.
+
+    Returns the names of what the page was told.
+    """
     page = HtmlPage()
     blocks = Blocks(page, lazy_at=float("inf"), **options)
     for piece, prefix in prefixes(text, pieces):
@@ -175,3 +212,4 @@ def assert_exact(text: str, pieces: Iterable[int] = itertools.repeat(1), **optio
     assert page.html == whole(text), text
     assert page.open is None
     assert page.tails == ("", "")
+    return page.calls

@@ -56,9 +56,9 @@ SHAPES = {
     "list in one item": Shape("- a\n", lambda c: f"  - {_words(c, 10)}\n", is_sealed=False),
     "paragraphs in one item": Shape("- a\n", lambda c: f"\n  {_words(c, 10)}\n", is_sealed=False),
     "quote of paragraphs": Shape("", lambda c: f"> {_words(c, 10)}\n>\n"),
-    "quote": Shape("", lambda c: f"> {_words(c, 10)}\n", is_sealed=False),
-    "paragraph": Shape("", lambda c: f"{_words(c, 10)} *{_words(c, 1)}*\n", is_sealed=False),
-    "line": Shape("", lambda c: f"{_words(c, 10)} *{_words(c, 1)}* ", is_sealed=False),
+    "quote": Shape("", lambda c: f"> {_words(c, 10)}\n"),
+    "paragraph": Shape("", lambda c: f"{_words(c, 10)} *{_words(c, 1)}*\n"),
+    "line": Shape("", lambda c: f"{_words(c, 10)} *{_words(c, 1)}* "),
     "indented code": Shape("", lambda c: f"    {_words(c, 10)}\n", is_sealed=False),
     "definitions": Shape(
         "[a] [b]\n\n", lambda c: f"[{_words(c, 2)}]: https://x.y/{_words(c, 1)}\n", is_sealed=False

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import spec
-from growing import HtmlPage, assert_exact, documents, prefixes, random_document, sizes, whole
+from growing import (
+    HtmlPage,
+    assert_exact,
+    documents,
+    prefixes,
+    random_document,
+    random_paragraph,
+    sizes,
+    whole,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapes import SHAPES, shape
 
-from nbstream.render import containers, structure
+from nbstream.render import containers, open_text, structure
 from nbstream.render.blocks import Blocks
 from nbstream.render.engine import Engine
 from nbstream.render.sealer import Sealer
@@ -56,6 +66,17 @@ def test_generated_documents_in_random_pieces(text, seed, enter_at):
 def test_random_documents_letter_by_letter():
     for seed in range(5_000 if LONG else 60):
         assert_exact(random_document(seed), enter_at=0 if seed % 3 else NEVER)
+
+
+@pytest.mark.fuzz
+def test_random_paragraphs(monkeypatch):
+    monkeypatch.setattr(open_text, "_SMALLEST", 1)
+    names: Counter[str] = Counter()
+    for seed in range(5_000 if LONG else 200):
+        names.update(assert_exact(random_paragraph(seed), sizes(seed), enter_at=0))
+    print(dict(names))
+    assert names["add_text"] > 500
+    assert names["reopen"] > 5
 
 
 def test_a_text_that_comes_at_once_is_the_same():
@@ -110,6 +131,16 @@ def _line_ends_are_not_held(monkeypatch):
     )
 
 
+def _lines_of_a_paragraph_are_decided(monkeypatch):
+    monkeypatch.setattr(open_text, "_SMALLEST", 1)
+    monkeypatch.setattr(open_text, "_is_decided", lambda *_args: True)
+
+
+def _paragraphs_stay_paragraphs(monkeypatch):
+    monkeypatch.setattr(open_text, "_SMALLEST", 1)
+    monkeypatch.setattr(open_text, "_prefix", lambda _span: "")
+
+
 def _formulas_do_not_look_ahead(monkeypatch):
     parse = Engine.parse
 
@@ -133,6 +164,8 @@ def _formulas_do_not_look_ahead(monkeypatch):
         (_nothing_is_rendered_again, "[^a]\n\nb\n\n[^a]: c\n"),
         (_partial_lines_loosen, "- a\n- b\n\n-c\n"),
         (_line_ends_are_not_held, "a\r\nb\n"),
+        (_lines_of_a_paragraph_are_decided, "word b\n1. c d\n"),
+        (_paragraphs_stay_paragraphs, "word b c\n===\n"),
         (_formulas_do_not_look_ahead, "$$\n# a\n$$\n"),
         (_formulas_do_not_look_ahead, "a\n\\[\nb\\]c\n"),
         (_formulas_do_not_look_ahead, "1000000. a\n     \\[ x\n     \\]y\n"),
@@ -183,6 +216,31 @@ def test_a_block_is_sealed_as_soon_as_it_is_over(text):
 )
 def test_what_may_go_on_is_not_sealed(text):
     assert calls(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "sealed"),
+    [
+        ("word *a b* `c d` [e](https://f.g) h\\*i ", "word *a b* `c d` [e](https://f.g) h\\*i"),
+        ("in snake_case, a < b & c! *(d)* ", "in snake_case, a < b & c! *(d)*"),
+        ("costs $5 or $6, $x + y$ is ", "costs $5 or $6, $x + y$ is"),
+        ("> word\n> *a* \n> b\n> c", "> word\n> *a*\n> b"),
+        ("word [a b ", "word"),
+        ("word *a b ", "word"),
+        ("word `a b ", "word"),
+        ("word $a b ", "word"),
+        ("word \\(a b ", "word"),
+        ("word *a **b* c ", "word"),
+        ("word [a](b c ", "word"),
+        ("word <a`b c ", "word"),
+    ],
+)
+def test_a_paragraph_is_sealed_up_to_what_is_open(monkeypatch, text, sealed):
+    monkeypatch.setattr(open_text, "_SMALLEST", 1)
+    page = HtmlPage()
+    Blocks(page, enter_at=0).advance(text)
+    assert page.open
+    assert "".join(page.open) == whole(sealed).removesuffix("\n")
 
 
 def test_a_definition_renders_only_who_asked_again():

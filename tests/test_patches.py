@@ -26,6 +26,7 @@ class View:
         self.sealed = ""
         self.tail = ""
         self.after = ""
+        self.container = 0
 
     def apply(self, ops: list[Op]) -> None:
         # As JSON, which is how they travel.
@@ -42,7 +43,16 @@ class View:
         self.sealed += units(self.tail)[: 2 * length].decode("utf-16-le")
         self.tail = units(self.tail)[2 * length :].decode("utf-16-le")
 
-    _enter = _seal
+    def _enter(self, depth: int, length: int) -> None:
+        self.container = len(self.sealed)
+        self._seal(depth, length)
+
+    def _part(self, length: int) -> None:
+        self._seal(1, length)
+
+    def _reopen(self) -> None:
+        self.sealed = self.sealed[: self.container]
+        self.tail = self.after = ""
 
     def _leave(self) -> None:
         assert self.tail == ""
@@ -227,12 +237,21 @@ def test_other_code_stays_plain(fence):
 
 
 def test_a_long_paragraph_is_appended_to_until_it_is_parsed():
-    text = "word *and* " * 2_000
+    text = "a [b " + "word *and* " * 2_000  # the bracket may yet be closed
     document, patches = grown(text, itertools.repeat(28), anticipates=False)
     names = [op[0] for ops in patches for op in ops]
     assert names.count("text") > 5 * names.count("tail")
     (block,) = document.snapshot()["blocks"]
     assert block == [sanitize(parser().render(text, {}))]
+
+
+def test_text_is_appended_to_an_open_paragraph():
+    document = Document(anticipates=False)
+    document.feed("word " * 300 + "[and " * 500)
+    document.patch()
+    document.feed(" <x>")
+    assert document.patch() == [["text", 0, " <x>"]]
+    assert document.snapshot()["tail"].endswith("[and &lt;x&gt;")
 
 
 @pytest.mark.parametrize(

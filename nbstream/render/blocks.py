@@ -14,7 +14,7 @@ from .engine import Engine
 from .eye import held_back
 from .page import Page
 from .sealer import Sealer
-from .structure import Parsed, Span, is_decided, settled
+from .structure import Parsed, Span, settled
 
 __all__ = ["Blocks"]
 
@@ -148,7 +148,7 @@ class Blocks:
         if len(self._left) != 1 or parsed.undecided is not None:
             return False
         span = self._left[0]
-        if not is_decided(span, parsed) or span.first != line:
+        if span.first != line:
             return False
         long = len(self._text) >= self._enter_at
         self._container = open_container(self._sealer, span, parsed, long=long)

@@ -1,4 +1,4 @@
-"""Blocks that may grow for long: an open code fence, an open table, list or quote.
+"""Blocks that may grow for long: an open code fence, table, list, quote or paragraph.
 
 Their finished parts are sealed one by one, so that a block of any length costs what its
 text costs. The parts are parsed behind a header that makes the parser see them as what
@@ -15,8 +15,9 @@ from markdown_it.common.utils import escapeHtml
 from markdown_it.token import Token
 
 from .fences import FenceReader
+from .open_text import open_text
 from .sealer import Sealer
-from .structure import Parsed, Span, children, end_line, settled, spans, top_level
+from .structure import Parsed, Span, children, end_line, is_decided, settled, spans, top_level
 
 __all__ = ["Container", "open_container"]
 
@@ -40,17 +41,25 @@ class Container(Protocol):
 def open_container(sealer: Sealer, span: Span, parsed: Parsed, *, long: bool) -> Container | None:
     """A container for a block that is still open, None where it is better parsed as a whole.
 
-    That is so for all but code fences, and for tables that have rows, lists of two items and
-    quotes of two blocks as long as they are not `long`.
+    That is so for all but code fences, and for tables that have rows, lists of two items,
+    quotes of two blocks and paragraphs as long as they are not `long`.
     """
+    if long and (text := open_text(sealer, span, parsed)):
+        return text
+    if not is_decided(span, parsed):
+        return None
+    if span.kind == "fence":
+        return _OpenFence(sealer, span.tokens[0], parsed.lines[span.first])
+    return _open_parts(sealer, span, parsed) if long else None
+
+
+def _open_parts(sealer: Sealer, span: Span, parsed: Parsed) -> Container | None:
     first, kind = span.first, span.kind
-    if kind == "fence":
-        return _OpenFence(sealer, span.tokens[0], parsed.lines[first])
-    if long and kind == "table_open" and _has_rows(span.tokens, parsed.complete):
+    if kind == "table_open" and _has_rows(span.tokens, parsed.complete):
         return _OpenTable(sealer, span.tokens, parsed.source(first, first + 2))
-    if long and kind in _LISTS and len(_decided(children(span.tokens), parsed.complete)) > 1:
+    if kind in _LISTS and len(_decided(children(span.tokens), parsed.complete)) > 1:
         return _OpenList(sealer, span.tokens)
-    if long and kind == "blockquote_open" and _settled_in_quote(span, parsed) > first:
+    if kind == "blockquote_open" and _settled_in_quote(span, parsed) > first:
         return _OpenQuote(sealer, span.tokens)
     return None
 

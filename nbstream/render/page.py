@@ -20,10 +20,16 @@ class Page(Protocol):
         """One more block. It is one element."""
 
     def enter(self, opening: str, closing: str, *, rows: bool = False) -> None:
-        """A container opens: children (table rows, or others), or a code block's text."""
+        """A container opens: for children (table rows, or others), or for text, code or not."""
 
     def add(self, html: str, count: int) -> None:
         """So many more children in the open container."""
+
+    def add_text(self, html: str) -> None:
+        """More text in the open container, a paragraph."""
+
+    def reopen(self) -> None:
+        """The open container is gone, with all that is sealed in it: the tail begins there."""
 
     def write(self, text: str) -> None:
         """More text in the open code block."""

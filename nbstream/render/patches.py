@@ -13,10 +13,13 @@ them. Behind an open container there may be HTML of what seems to come after it.
                                         characters, are sealed
 `["enter", depth, length]`              the tail's first element, `depth` elements down, is
                                         the open container; so many characters opened it
+`["part", length]`                      the tail's first `length` characters are sealed, text of
+                                        the open container, a paragraph
+`["reopen"]`                            the open container is gone, and the tail begins there
 `["code", text]`                        more text in the open container, a code block
 `["leave"]`                             the container is complete; what is behind it is
                                         the tail
-`["refill", depth, count, html]`        the container anew, with so many sealed children
+`["refill", depth, html]`               the container anew, with what is sealed in it
 `["replace", index, html]`              a sealed block anew
 `["mark", index, runs, ...]`            colours for the code blocks in a sealed block
 ======================================  ==============================================
@@ -170,8 +173,20 @@ class _Patcher:
         assert self._open
         html = sanitize(html, rows=self._open.rows)
         self._open.parts.append(html)
-        self._open.count += count
         self._cut("seal", count, html)
+
+    def add_text(self, html: str) -> None:
+        assert self._open
+        html = sanitize(html)
+        self._open.parts.append(html)
+        self._sealing.append(html)
+        self._cuts.append(["part", _length(html)])
+
+    def reopen(self) -> None:
+        self._flush(_Tail(""))
+        self._ops.append(["reopen"])
+        self._open = None
+        self._after = _Tail("")
 
     def write(self, text: str) -> None:
         assert self._open
@@ -201,7 +216,7 @@ class _Patcher:
         self._open.opening = whole.removesuffix(self._open.closing)
         self._open.parts = [sanitize(html, rows=self._open.rows)]
         content = self._open.opening + self._open.parts[0]
-        self._ops.append(["refill", self._open.depth, self._open.count, content])
+        self._ops.append(["refill", self._open.depth, content])
         self._tail = _Tail("")
         self._flush(kept)
 
@@ -223,7 +238,8 @@ class _Patcher:
 
     def append(self, text: str) -> None:
         shown = self._after if self._after.html else self._tail
-        if not shown.depth:
+        in_paragraph = shown is self._tail and self._open is not None and self._open.is_text
+        if not shown.depth and not (in_paragraph and shown.html):
             return
         if shown.html.endswith("\n"):
             text = text.lstrip(" \t>")
@@ -283,7 +299,6 @@ class _OpenContainer:
         closing: the closing tags after them.
         rows: whether the children are table rows.
         parts: HTML of the sealed children.
-        count: how many these are.
         code: the text, where it is a code block.
     """
 
@@ -292,21 +307,24 @@ class _OpenContainer:
         self.closing = closing
         self.rows = rows
         self.parts: list[str] = []
-        self.count = 0
         self.code: list[str] = []
 
     @property
     def depth(self) -> int:
         return self.closing.count("<")
 
+    @property
+    def is_text(self) -> bool:
+        return self.closing.startswith("</p>")
+
     def html(self) -> str:
         code = _escaped("".join(self.code))
         return "".join([self.opening, *self.parts, code, self.closing])
 
     def state(self) -> list[Any]:
-        """How a view that begins here opens it: depth, sealed children, HTML, code."""
+        """How a view that begins here opens it: depth, HTML of what is sealed, code."""
         html = "".join([self.opening, *self.parts])
-        return [self.depth, self.count, html, "".join(self.code)]
+        return [self.depth, html, "".join(self.code)]
 
 
 def _escaped(text: str) -> str:

@@ -24,7 +24,7 @@ from .safe_text import (
 )
 from .tex import portable
 
-__all__ = ["inline_line", "inline_lines"]
+__all__ = ["inline_cell", "inline_line", "inline_lines"]
 
 _ELEMENTS = {"**": "strong", "*": "em", "~~": "s"}
 _MAX_DEPTH = 3  # of delimiters; parsers that recurse give up somewhere, elements stay flat
@@ -42,10 +42,18 @@ def inline_lines(tokens: Sequence[Token]) -> list[str]:
     return [escape_line(line) for line in text.split("\n")]
 
 
-def inline_line(tokens: Sequence[Token], *, in_table: bool = False) -> str:
-    """One line: the text of a heading or of a table cell."""
-    line = trim_line(_InlineWriter(tokens, in_table=in_table, one_line=True).write())
-    return line.replace("|", "\\|") if in_table else line
+def inline_line(tokens: Sequence[Token]) -> str:
+    """One line: the text of a heading."""
+    return trim_line(_InlineWriter(tokens, in_table=False, one_line=True).write())
+
+
+def inline_cell(tokens: Sequence[Token], *, nested: bool) -> str:
+    """The text of a cell of a table, which may be `nested` in a list or a quote.
+
+    There it is no table to nbconvert, but a paragraph.
+    """
+    writer = _InlineWriter(tokens, in_table=True, one_line=True)
+    return trim_line(writer.write(alone=not nested)).replace("|", "\\|")
 
 
 @dataclass(slots=True)
@@ -81,14 +89,16 @@ class _InlineWriter:
         self._holds_math = False
         self._position = 0
 
-    def write(self) -> str:
+    def write(self, *, alone: bool = True) -> str:
+        """The text; `alone` is whether nothing else stands in the same element."""
         while self._position < len(self._tokens):
             token = self._tokens[self._position]
             _WRITERS.get(token.type, _InlineWriter.text)(self, token)
             self._position += 1
         text = "".join(self._pieces)
-        # Alone, a dollar sign pairs with nothing.
-        return text if self._holds_math else text.replace(GUARDED_DOLLAR, "\\$", 1)
+        if self._holds_math or not alone:
+            return text
+        return text.replace(GUARDED_DOLLAR, "\\$", 1)  # the only one pairs with nothing
 
     def _add(self, piece: str) -> None:
         if not piece:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from markdown_it.token import Token
 
 from .html import parser
-from .safe_inline import inline_line, inline_lines
+from .safe_inline import inline_cell, inline_line, inline_lines
 from .safe_text import clean, code_block, escape_line, escape_text
 from .tex import portable
 
@@ -226,7 +226,7 @@ class _BlockWriter:
                 alignment: list[str] = []
             elif token.type in ("th_open", "td_open"):
                 alignment.append(_ALIGNMENT.get(str(token.attrs.get("style")), "---"))
-                cells.append(inline_line(self._inline(), in_table=True))
+                cells.append(inline_cell(self._inline(), nested=self._nested))
             elif token.type == "tr_close":
                 self._write([_row(cells)])
             elif token.type == "thead_close":

@@ -13,11 +13,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from ..messages import ToolCall
 from ..response import Response, Round
+from .json_text import indented
 from .safe_markdown import safe_markdown
 from .safe_text import clean, code_block, escape_text, html_text
 from .summary import call_line, mark, plain_summary, reasoning_line, usage_line, usage_rows
@@ -29,6 +31,8 @@ RECORD_TYPE = "application/vnd.nbstream.response+json"
 
 _SHOWN = 4_000  # characters of a call's arguments, and of its result; the record has them all
 _DEEPEST = 100  # levels of JSON that came from outside
+_BASE64 = re.compile("[A-Za-z0-9+/]+={0,2}")
+_IMAGE_OF = "what the tool returned"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -49,8 +53,8 @@ def bundle(response: Response, *, image_hosts: Collection[str] = ()) -> dict[str
 
 def content_markdown(response: Response, *, image_hosts: Collection[str] = ()) -> str:
     """What came, as safe markdown: neither how it ended nor what it took."""
-    hosts = frozenset(image_hosts)
-    return "\n\n".join(part for turn in response.rounds for part in _round(turn, hosts))
+    write = _json_answer if response.is_json else partial(_answer, image_hosts=image_hosts)
+    return "\n\n".join(part for turn in response.rounds for part in _round(turn, write))
 
 
 def display_markdown(markdown: str, *, image_hosts: Collection[str] = ()) -> str:
@@ -61,36 +65,40 @@ def display_markdown(markdown: str, *, image_hosts: Collection[str] = ()) -> str
 # -- the markdown ----------------------------------------------------------------
 
 
-def _round(turn: Round, image_hosts: frozenset[str]) -> Iterator[str]:
+def _round(turn: Round, write: Callable[[Round], Iterator[str]]) -> Iterator[str]:
     if len(turn.reasoning):
         yield _fold(reasoning_line(turn), safe_markdown(str(turn.reasoning)))
-    yield from _answer(turn, image_hosts)
+    yield from write(turn)
     for index, other in sorted(turn.alternatives.items()):
-        yield _fold(f"Choice {index + 1}", "\n\n".join(_answer(other, image_hosts)))
+        yield _fold(f"Choice {index + 1}", "\n\n".join(write(other)))
     for draft in turn.calls:
-        yield _call(draft.call())
+        yield from _call(draft.call())
 
 
-def _answer(turn: Round, image_hosts: frozenset[str]) -> Iterator[str]:
+def _answer(turn: Round, image_hosts: Collection[str]) -> Iterator[str]:
     for text in (turn.text, turn.refusal):
-        markdown = safe_markdown(str(text), image_hosts=image_hosts)
+        markdown = safe_markdown(str(text), image_hosts=frozenset(image_hosts))
         if markdown:
             yield markdown
 
 
-def _call(call: ToolCall) -> str:
-    parts = [_code(_indented(call.arguments), "json")]
-    if call.result is not None:
+def _json_answer(turn: Round) -> Iterator[str]:
+    if len(turn.text):
+        yield "\n".join(code_block(clean(indented(str(turn.text))), "json", nested=False))
+    if len(turn.refusal):
+        yield safe_markdown(str(turn.refusal))
+
+
+def _call(call: ToolCall) -> Iterator[str]:
+    parts = [_code(indented(call.arguments), "json")]
+    display = {} if call.result is None else call.result.display
+    if "text/markdown" in display:
+        parts.append(safe_markdown(display["text/markdown"]))
+    elif call.result is not None:
         parts.append(_code(call.result.content, ""))
-    return _fold(call_line(call), "\n\n".join(parts))
-
-
-def _indented(arguments: str) -> str:
-    """Arguments as indented JSON; as they are where they are none."""
-    try:
-        return json.dumps(json.loads(arguments), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return arguments
+    yield _fold(call_line(call), "\n\n".join(parts))
+    if _BASE64.fullmatch(display.get("image/png", "")):
+        yield f"![{_IMAGE_OF}](data:image/png;base64,{display['image/png']})"
 
 
 def _code(text: str, language: str) -> str:

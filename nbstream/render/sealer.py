@@ -75,6 +75,20 @@ class Sealer:
         self._askers.note(len(self._sources), asked, more=True)
         self._open_source.append(source)
 
+    def text(self, html: str, source: str) -> None:
+        """Seal more of the text of the open container."""
+        self.page.add_text(html)
+        asked = self.engine.references.take_asked()
+        self._askers.note(len(self._sources), asked, more=True)
+        self._open_source.append(source)
+
+    def reopen(self) -> str:
+        """The open container is not what it seemed: forget it, and return its source."""
+        self.page.reopen()
+        self._askers.note(len(self._sources), {})
+        self._render_open = None
+        return "".join(self._open_source)
+
     def leave(self, code: Sequence[Token] = ()) -> None:
         """The open container is complete; `code` are code blocks that are no part of a part."""
         self.page.leave([*self._open_code, *code])

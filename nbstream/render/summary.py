@@ -31,9 +31,13 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\
 
 
 def reasoning_line(turn: Round) -> str:
-    """`Reasoning · 3.2 s`."""
-    seconds = turn.reasoning_seconds
-    return "Reasoning" if seconds is None else f"Reasoning · {_seconds(seconds)}"
+    """`Reasoning · 3.2 s · 128 tokens`."""
+    parts = ["Reasoning"]
+    if turn.reasoning_seconds is not None:
+        parts.append(_seconds(turn.reasoning_seconds))
+    if turn.usage is not None and turn.usage.reasoning_tokens:
+        parts.append(f"{turn.usage.reasoning_tokens:,} tokens")
+    return " · ".join(parts)
 
 
 def call_line(call: ToolCall) -> str:
@@ -42,7 +46,8 @@ def call_line(call: ToolCall) -> str:
     parts = [f"{name}({_short(_arguments(call.arguments), _LONGEST_CALL)})"]
     if call.result is not None:
         failed = "failed: " if call.result.is_error else ""
-        parts[0] += f" → {failed}{_gist(call.result.content)}"
+        came = _short(call.result.summary, _LONGEST_VALUE) or _gist(call.result.content)
+        parts[0] += f" → {failed}{came}"
         if call.result.seconds is not None:
             parts.append(_seconds(call.result.seconds))
     return " · ".join(parts)

@@ -2,7 +2,7 @@
 // The page of one growing markdown text: replays the operations of render/patches.py.
 
 /** @typedef {[string, ...any[]]} PatchOp */
-/** @typedef {[depth: number, count: number, html: string, code: string]} OpenState */
+/** @typedef {[depth: number, html: string, code: string]} OpenState */
 /**
  * @typedef {object} PatchSnapshot
  * @property {string[][]} blocks HTML and colours of each sealed block
@@ -61,6 +61,21 @@ export function createDocument(root, onSealed = () => {}) {
       for (let i = from; i < from + count; i += 1) onSealed(element.children[i]);
     },
 
+    part(length) {
+      if (!open) return;
+      const html = tail.slice(0, length);
+      tail = tail.slice(length);
+      patchNodes(open.element, open.sealed, patchParse(html));
+      open.sealed = open.element.childNodes.length;
+      drawTail();
+    },
+
+    reopen() {
+      open = null;
+      tail = after = "";
+      drawTail();
+    },
+
     enter(depth, length) {
       tail = tail.slice(length);
       open = { element: patchDescend(root.children[sealed], depth), sealed: 0 };
@@ -78,9 +93,9 @@ export function createDocument(root, onSealed = () => {}) {
       onSealed(root.children[sealed - 1]);
     },
 
-    refill(depth, count, html) {
+    refill(depth, html) {
       root.children[sealed].replaceWith(patchParse(html));
-      open = { element: patchDescend(root.children[sealed], depth), sealed: count };
+      open = patchOpened(root.children[sealed], depth);
       tail = "";
       for (const child of open.element.children) onSealed(child);
     },
@@ -111,9 +126,9 @@ export function createDocument(root, onSealed = () => {}) {
       snapshot.blocks.forEach(([, ...runs], index) => operations.mark(index, ...runs));
       for (const block of root.children) onSealed(block);
       if (snapshot.open) {
-        const [depth, count, html, code] = snapshot.open;
+        const [depth, html, code] = snapshot.open;
         root.append(patchParse(html));
-        open = { element: patchDescend(root.children[sealed], depth), sealed: count };
+        open = patchOpened(root.children[sealed], depth);
         for (const child of open.element.children) onSealed(child);
         operations.code(code);
       }
@@ -143,6 +158,15 @@ function patchDescend(element, depth) {
   let inner = element;
   for (let i = 1; i < depth; i += 1) inner = inner.lastElementChild ?? inner;
   return inner;
+}
+
+/**
+ * @param {Element} element an open container in which all is sealed
+ * @param {number} depth
+ */
+function patchOpened(element, depth) {
+  const inner = patchDescend(element, depth);
+  return { element: inner, sealed: inner.childNodes.length };
 }
 
 /**
@@ -179,6 +203,7 @@ function patchNode(old, node) {
   if (old.isEqualNode(node)) return true;
   if (old instanceof Text && node instanceof Text) {
     if (node.data.startsWith(old.data)) old.appendData(node.data.slice(old.length));
+    else if (old.data.startsWith(node.data)) old.deleteData(node.length, old.length);
     else old.data = node.data;
     return true;
   }
