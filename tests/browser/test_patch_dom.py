@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 import spec
-from growing import prefixes, random_document, sizes
+from growing import prefixes, random_document, random_paragraph, sizes
 from playwright.sync_api import Browser, Page
 from shapes import shape
 
+from nbstream.render import open_text
 from nbstream.render.html import parser, render, sanitize
 from nbstream.render.patches import Document
 from nbstream.views.static import module
@@ -108,7 +109,22 @@ def test_random_documents(page):
         assert_same_dom(page, text, sizes(seed), enter_at=0 if seed % 3 else NEVER)
 
 
-@pytest.mark.parametrize("name", ["mixed", "fence", "table", "loose list", "paragraph", "quote"])
+@pytest.mark.fuzz
+def test_random_paragraphs(page, monkeypatch):
+    monkeypatch.setattr(open_text, "_SMALLEST", 1)
+    names: set[str] = set()
+    for seed in range(2_000 if LONG else 60):
+        text = random_paragraph(seed)
+        assert_same_dom(page, text, sizes(seed), enter_at=0)
+        names.update(
+            op[0] for frame in frames(text, sizes(seed), enter_at=0) for op in frame["ops"]
+        )
+    assert names >= {"part", "reopen"}
+
+
+@pytest.mark.parametrize(
+    "name", ["mixed", "fence", "table", "loose list", "paragraph", "line", "quote"]
+)
 def test_a_long_text_ends_right(page, name):
     text = shape(name, 2_000)
     document = Document()
