@@ -40,9 +40,11 @@ def _converted(typed_dict: Any) -> Any:
     hints = typing.get_type_hints(typed_dict, include_extras=True)
     fields = {}
     for name, hint in hints.items():
-        while typing.get_origin(hint) in (typing.Required, typing.NotRequired):
-            (hint,) = typing.get_args(hint)  # noqa: PLW2901  # the same hint, unwrapped
+        # `__required_keys__` does not know what stands in annotations that are text.
         is_required = name in typed_dict.__required_keys__
+        while (wrapper := typing.get_origin(hint)) in (typing.Required, typing.NotRequired):
+            (hint,) = typing.get_args(hint)  # noqa: PLW2901  # the same hint, unwrapped
+            is_required = wrapper is typing.Required
         wrap = typing_extensions.Required if is_required else typing_extensions.NotRequired
         fields[name] = wrap[known_to_pydantic(hint)]
     made = typing_extensions.TypedDict(typed_dict.__name__, fields)  # type: ignore[misc]  # not literal

@@ -308,7 +308,7 @@ class _Connection:
                     self._log.file.close()  # the process has its own
                 self._session.set_result(session)
                 await self._loop.create_future()  # until it is cancelled
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # of the SDK's, told to those who wait
             if self._is_closing:  # nobody waits for what older SDKs complain of then
                 return
             wrote = await asyncio.to_thread(self._log.tail)

@@ -13,7 +13,7 @@ from typing import Any
 
 from ._typed_dicts import known_to_pydantic
 from .errors import SchemaError, UsageError
-from .tools import readable
+from .signatures import readable
 
 __all__ = ["Schema", "as_schema"]
 
