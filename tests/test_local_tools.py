@@ -212,7 +212,7 @@ def test_no_call_where_none_is_asked_for(server: local.LocalServer) -> None:
     answer = chat(server, "Hi.", tools=[LOOKUP_CITY, ADD])
     assert answer.calls == []
     assert answer.finish == "stop"
-    assert "help you" in answer.text
+    assert answer.text
 
 
 def test_only_what_exists_is_called_with_what_it_takes(server: local.LocalServer) -> None:
