@@ -31,7 +31,7 @@ MAGICS = {"extension", "magics", "flags", "commands", "completion"}  # the loade
 OWNERS = {
     "openai": {"client"},
     "xllamacpp": {"_local_server"},
-    "mcp": {"mcp_servers"},
+    "mcp": {"mcp_process"},
     "IPython": {"views", "panel", *MAGICS},
     "ipywidgets": {"views", "panel"},
     "anywidget": {"views", "panel"},

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 import nbstream
-from nbstream import mcp_servers
+from nbstream import mcp_process, mcp_servers
 from nbstream.errors import ConfigurationError, UsageError
 from nbstream.io_thread import io_thread
 from nbstream.mcp_servers import MCPImage, MCPServer, MCPToolError, close_all, mcp
@@ -245,7 +245,7 @@ def test_two_turns_at_once_start_one_process_and_nothing_is_left_after_close():
     (process,) = processes("at-once")
     run(close_all())
     assert not process.is_running()
-    assert mcp_servers._connections == set()
+    assert mcp_process._connections == set()
     with pytest.raises(MCPToolError, match="it was closed"):
         run(greet.bind({"name": "you"})())
     run(server.close())
@@ -340,7 +340,7 @@ def test_a_server_that_fails_says_its_last_words():
 
 
 def test_what_is_no_server_says_nothing(monkeypatch):
-    monkeypatch.setattr(mcp_servers, "_START_TIME", 0.5)
+    monkeypatch.setattr(mcp_process, "_START_TIME", 0.5)
     silent = "import sys; sys.stdin.read()"
     started = time.monotonic()
     message = start_error([sys.executable, "-c", silent, "never-answers"], name="test")
