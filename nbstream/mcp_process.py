@@ -189,9 +189,8 @@ async def _opened(
 
 def _import_sdk() -> None:
     """Load what takes a second, and would else be loaded on the I/O thread."""
-    import mcp.client.stdio
-
-    importlib.import_module("jsonschema")  # the SDK would in the first call
+    for module in ("mcp.client.stdio", "jsonschema"):  # the second for the first call
+        importlib.import_module(module)
     for name in ("mcp", "client"):  # the loggers whose warnings would land in the cell
         logging.getLogger(name).addHandler(logging.NullHandler())
 
