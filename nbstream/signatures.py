@@ -83,17 +83,14 @@ class Signature:
                     "__pydantic_extra__": types.GenericAlias(dict, (str, hint))
                 }
                 continue
-            text = descriptions.get(parameter.name) or _annotated_text(hint)
             # Fields have names of our own: a parameter may be called what a model's
             # attribute is, such as `schema` or `_x`.
-            fields[f"p{number}"] = (
-                hint,
-                pydantic.Field(
-                    ... if parameter.default is parameter.empty else parameter.default,
-                    alias=parameter.name,
-                    **({"description": text} if text else {}),
-                ),
-            )
+            about: dict[str, Any] = {"alias": parameter.name}
+            if parameter.default is not parameter.empty:
+                about["default"] = parameter.default
+            if text := descriptions.get(parameter.name) or _annotated_text(hint):
+                about["description"] = text
+            fields[f"p{number}"] = (hint, pydantic.Field(**about))
         base = type("Arguments", (pydantic.BaseModel,), {"__module__": __name__, **namespace})
         return pydantic.create_model(self._name, __base__=base, **fields)
 
