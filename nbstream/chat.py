@@ -16,6 +16,7 @@ from .messages import Content, Message
 from .request import Deadlines, Options
 from .response import Response
 from .schema import as_schema
+from .secret import secret_headers
 from .session import Session
 from .tools import tools_of
 from .views.choose import choose_view
@@ -88,7 +89,7 @@ class Chat:
             model=model,
             base_url=base_url,
             api_key_env=api_key_env,
-            headers=tuple((headers or {}).items()),
+            headers=secret_headers((headers or {}).items()),
             temperature=temperature,
             max_tokens=max_tokens,
             params=dict(params or {}),

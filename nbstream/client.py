@@ -7,16 +7,20 @@ stream is not used.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from .endpoints import Endpoint
-from .errors import APIStatusError, IncompleteError
+from .errors import ConfigurationError, IncompleteError, NbstreamError
 from .faults import connection_error, retry_after, status_error
 from .request import Deadlines, Request
+from .secret import Headers
 
 __all__ = ["Client", "preload"]
+
+_T = TypeVar("_T")
 
 
 def preload() -> None:
@@ -31,23 +35,16 @@ class Client:
     """
 
     def __init__(self, endpoint: Endpoint, deadlines: Deadlines) -> None:
-        import openai
-
         self.endpoint = endpoint
-        on_this_machine = endpoint.host.rpartition(":")[0] in ("127.0.0.1", "localhost", "[::1]")
-        timeout = openai.Timeout(None, connect=deadlines.connect)
-        self._sdk = openai.AsyncOpenAI(
-            api_key=endpoint.key.reveal(),
-            base_url=endpoint.base_url,
-            default_headers=dict(endpoint.headers),
-            max_retries=0,
-            timeout=timeout,
-            http_client=openai.DefaultAsyncHttpxClient(
-                follow_redirects=False,
-                timeout=timeout,
-                trust_env=not on_this_machine,  # no proxy reaches a server of this machine
-            ),
-        )
+        failure = ""
+        try:
+            self._sdk = _open_sdk(endpoint, deadlines)
+        except Exception as error:  # noqa: BLE001  # whatever the environment's proxies cause
+            failure = endpoint.redact(str(error))
+        if failure:
+            raise ConfigurationError(
+                f"no request can be made: {failure} · check SSL_CERT_FILE, HTTP_PROXY, HTTPS_PROXY"
+            )
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -62,9 +59,8 @@ class Client:
         name = "max_completion_tokens" if self.endpoint.is_openai else "max_tokens"
         arguments = request.to_api(max_tokens_name=name)
         create = self._sdk.chat.completions.with_streaming_response.create
-        with self._mapped(request.model):
-            manager = create(**arguments)
-            response = await manager.__aenter__()
+        manager = create(**arguments)
+        response = await self._mapped(manager.__aenter__(), request.model)
         try:
             yield self._body(response)
         finally:
@@ -74,10 +70,12 @@ class Client:
         try:
             async for data in response.iter_bytes():
                 yield data
-        except Exception as error:  # httpx's or httpx2's, by the SDK's version
-            text = f"the connection to {self.endpoint.host} broke inside the answer ({error})"
-            text = self.endpoint.key.redact(text)
-            raise IncompleteError(f"{text} · %chat continue asks for the rest") from error
+        except Exception as error:  # noqa: BLE001  # httpx's or httpx2's, by the SDK's version
+            cause = self.endpoint.redact(str(error))
+        else:
+            return
+        text = f"the connection to {self.endpoint.host} broke inside the answer ({cause})"
+        raise IncompleteError(f"{text} · %chat continue asks for the rest")
 
     async def models(self) -> list[str]:
         """The names of the models that the endpoint lists.
@@ -85,37 +83,53 @@ class Client:
         Raises:
             APIConnectionError, APIStatusError: as for `stream`.
         """
-        with self._mapped(""):
-            page = await self._sdk.models.list()
+        page = await self._mapped(self._sdk.models.list(), "")
         return sorted(model.id for model in page.data or ())
 
-    def _mapped(self, model: str) -> _Mapped:
-        return _Mapped(self.endpoint, model)
+    async def _mapped(self, answer: Awaitable[_T], model: str) -> _T:
+        """What the SDK answers, its exceptions turned into nbstream's.
+
+        Those are raised when the SDK's are over: one that hung on as the context would lead
+        to the request, and so to the key.
+        """
+        import openai
+
+        failure: NbstreamError
+        try:
+            return await answer
+        except openai.APIStatusError as error:
+            response = error.response
+            failure = status_error(response.status_code, response.text, self.endpoint, model)
+            failure.retry_after = retry_after(response.headers)
+        except openai.OpenAIError as error:
+            failure = connection_error(error, self.endpoint)
+        raise failure
 
     async def close(self) -> None:
         await self._sdk.close()
 
 
-class _Mapped:
-    """Turns the SDK's exceptions into nbstream's, the cause attached."""
+def _open_sdk(endpoint: Endpoint, deadlines: Deadlines) -> Any:
+    import openai
 
-    def __init__(self, endpoint: Endpoint, model: str) -> None:
-        self._endpoint = endpoint
-        self._model = model
+    timeout = openai.Timeout(None, connect=deadlines.connect)
+    # No proxy reaches a server of this machine.
+    direct = {f"all://{urlsplit(endpoint.base_url).hostname}": None}
+    return openai.AsyncOpenAI(
+        api_key=endpoint.key.reveal(),
+        base_url=endpoint.base_url,
+        default_headers=_plain(endpoint.headers),
+        max_retries=0,
+        timeout=timeout,
+        http_client=openai.DefaultAsyncHttpxClient(
+            follow_redirects=False,
+            timeout=timeout,
+            mounts=direct if endpoint.is_on_this_machine else None,
+        ),
+    )
 
-    def __enter__(self) -> None:
-        pass
 
-    def __exit__(self, _type: object, error: BaseException | None, _tb: object) -> None:
-        import openai
-
-        if isinstance(error, openai.APIStatusError):
-            raise self._status_error(error) from error
-        if isinstance(error, openai.OpenAIError):
-            raise connection_error(error, self._endpoint) from error
-
-    def _status_error(self, error: Any) -> APIStatusError:
-        response = error.response
-        mapped = status_error(response.status_code, response.text, self._endpoint, self._model)
-        mapped.retry_after = retry_after(response.headers)
-        return mapped
+def _plain(headers: Headers) -> dict[str, str]:
+    """Headers for the SDK, in which `Authorization` replaces its own, however it is written."""
+    names = {"authorization": "Authorization"}
+    return {names.get(name.lower(), name): value.reveal() for name, value in headers}

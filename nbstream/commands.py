@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from .catalog import Catalog
 from .endpoints import Endpoint, LocalEndpoint, resolve
 from .errors import NbstreamError, UsageError
+from .key_prompt import run_key_command
 from .request import Options
 from .response import Response
 from .session import Session, Sessions
@@ -137,6 +138,10 @@ class Commands:
         """the models that the endpoint offers"""
         for name in self._host.catalog.names(fresh=True):
             _say(name)
+
+    def key(self, *words: str) -> None:
+        """[NAME] [--save | --forget]: type the endpoint's key, or that of a variable, unseen"""
+        _say(run_key_command(words, self._host.options()))
 
     def tools(self, verb: str = "list", *names: str) -> None:
         """[add|remove NAME...]: the tools of every cell; mcp:COMMAND is a server of tools"""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 
 from .client import Client, preload
-from .endpoints import Endpoint, LocalEndpoint, Secret
+from .endpoints import Endpoint, LocalEndpoint
 from .faults import no_model
 from .io_thread import io_thread
 from .request import Options
+from .secret import Secret, secret_headers
 
 __all__ = ["close_all", "connect", "list_models"]
 
@@ -26,7 +27,7 @@ async def connect(options: Options, target: Endpoint | LocalEndpoint) -> tuple[C
             server.base_url,
             Secret(server.api_key),
             key_name="the embedded model",
-            headers=server.request_headers,
+            headers=secret_headers(server.request_headers),
         )
         return _client(endpoint, options), server.model
     client = _client(target, options)

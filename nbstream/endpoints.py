@@ -2,50 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from .errors import ConfigurationError, UsageError
+from .keys import Keys, kernel_keys
 from .request import Options
+from .secret import Headers, Secret, split_login, variable
 
-__all__ = ["OPENAI_URL", "Endpoint", "LocalEndpoint", "Secret", "resolve"]
+__all__ = ["OPENAI_URL", "Destination", "Endpoint", "LocalEndpoint", "destination", "resolve"]
 
 OPENAI_URL = "https://api.openai.com/v1"
 NO_KEY = "none"  # the SDK wants a key; servers without keys ignore this one
-
-
-class Secret:
-    """A key that shows in no repr, no pickle and no traceback."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        return self._value
-
-    def redact(self, text: str) -> str:
-        """`text` without the key, should a server echo it."""
-        if len(self._value) < 8:
-            return text
-        return text.replace(self._value, "[key]")
-
-    def __repr__(self) -> str:
-        return "Secret(...)"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self._value == other._value
-
-    def __hash__(self) -> int:
-        return hash(self._value)
-
-    def __reduce__(self) -> str:
-        raise TypeError("a key is not pickled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +25,32 @@ class Endpoint:
     Attributes:
         base_url: its address, up to and with `/v1`.
         key: what authenticates.
-        key_name: the environment variable that the key came from, for messages.
+        key_name: where the key came from, such as an environment variable, for messages.
         headers: further HTTP headers.
     """
 
     base_url: str
     key: Secret
     key_name: str = "OPENAI_API_KEY"
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: Headers = ()
 
     @property
     def host(self) -> str:
-        return urlsplit(self.base_url).netloc.rpartition("@")[2] or self.base_url
+        return urlsplit(self.base_url).netloc or self.base_url
 
     @property
     def is_openai(self) -> bool:
         return self.host == "api.openai.com"
+
+    @property
+    def is_on_this_machine(self) -> bool:
+        return urlsplit(self.base_url).hostname in ("127.0.0.1", "localhost", "::1")
+
+    def redact(self, text: str) -> str:
+        """`text` without the key and what the headers carry, should a server echo them."""
+        for secret in (self.key, *(value for _, value in self.headers)):
+            text = secret.redact(text)
+        return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,59 +60,110 @@ class LocalEndpoint:
     path: Path | None = None
 
 
-def resolve(options: Options, environ: Mapping[str, str] | None = None) -> Endpoint | LocalEndpoint:
-    """Where a request with these options goes.
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A remote endpoint before its key is looked for.
 
-    The embedded model answers where it is named, and where nothing says otherwise: no
-    model, no base URL, no key.
+    Attributes:
+        base_url: its address.
+        variable: the environment variable that would hold the key.
+        headers: further HTTP headers.
+        is_named: whether an address was set at all.
+    """
+
+    base_url: str
+    variable: str
+    headers: Headers
+    is_named: bool
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port: what a key is bound to."""
+        parts = urlsplit(self.base_url)
+        return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+def destination(
+    options: Options, environ: Mapping[str, str] | None = None
+) -> Destination | LocalEndpoint:
+    """Where these options lead if there is a key.
+
+    Args:
+        options: how to ask.
+        environ: stands in for the process's environment.
 
     Raises:
-        ConfigurationError: a remote model without a key, or a key that cannot be sent.
-        UsageError: a base URL or a variable name that is none.
+        UsageError: a base URL that is none.
     """
-    env = os.environ if environ is None else environ
     model = options.model or ""
     if model == "local" or model.startswith("local:"):
         path = model.partition(":")[2]
         return LocalEndpoint(Path(path).expanduser() if path else None)
-    base_url = options.base_url or env.get("OPENAI_BASE_URL", "").strip() or None
-    key_name = _variable_name(options.api_key_env or "OPENAI_API_KEY")
-    key = env.get(key_name, "").strip()
-    if not (base_url or key or model or options.api_key_env):
-        return LocalEndpoint()
-    if not key and (options.api_key_env or not base_url):
-        if key_name == "OPENAI_API_KEY":
-            hint = "set OPENAI_API_KEY, pass --api-key-env NAME, or use -m local"
-        else:
-            hint = f"set the environment variable {key_name}"
-        raise ConfigurationError(f"no API key: {hint}")
-    url = _checked_url(base_url or OPENAI_URL)
-    return Endpoint(url, Secret(_checked_key(key, key_name) or NO_KEY), key_name, options.headers)
+    named, headers = options.base_url, options.headers
+    if not named:
+        named, login = split_login(variable("OPENAI_BASE_URL", environ))
+        headers = (("Authorization", login), *headers) if login else headers
+    url = _checked_url(named or OPENAI_URL)
+    return Destination(url, options.api_key_env or "OPENAI_API_KEY", headers, bool(named))
 
 
-def _variable_name(name: str) -> str:
-    # A key pasted here by mistake must not be shown again, so the name is not echoed.
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", name) or re.match(r"(?i)g?sk_|AIza", name):
-        raise UsageError(
-            "--api-key-env takes the NAME of an environment variable, not the key itself"
-        )
-    return name
+def resolve(
+    options: Options, environ: Mapping[str, str] | None = None, keys: Keys = kernel_keys
+) -> Endpoint | LocalEndpoint:
+    """Where a request with these options goes, and with which key.
 
+    The embedded model answers where it is named, and where nothing says otherwise: no
+    model, no base URL, no key. May wait for the system's keyring, if a key was saved there.
 
-def _checked_key(key: str, name: str) -> str:
-    if not (key.isascii() and key.isprintable()) or " " in key:
+    Args:
+        options: how to ask.
+        environ: stands in for the process's environment.
+        keys: the keys that were typed or saved.
+
+    Raises:
+        ConfigurationError: a remote model without a key, or a key that cannot be sent.
+        UsageError: a base URL that is none.
+    """
+    target = destination(options, environ)
+    if isinstance(target, LocalEndpoint):
+        return target
+    key, source = keys.find(target.variable, target.origin, environ)
+    if not key:
+        if not (target.is_named or options.model or options.api_key_env):
+            return LocalEndpoint()
+        if options.api_key_env or not target.is_named:
+            raise ConfigurationError(f"no API key: {_how_to_set(target.variable)}")
+        key = Secret(NO_KEY)
+    if not key.is_key:
         raise ConfigurationError(
-            f"the key in {name} has a space or a character that an HTTP header cannot carry: "
+            f"the key in {source} has a space or a character that an HTTP header cannot carry: "
             "copy it again"
         )
-    return key
+    return Endpoint(target.base_url, key, source, target.headers)
+
+
+def _how_to_set(name: str) -> str:
+    if name == "OPENAI_API_KEY":
+        return (
+            "type it into %chat key, set OPENAI_API_KEY, pass --api-key-env NAME, or use -m local"
+        )
+    # What does not look like a name may be a key after all.
+    shown = name if name.isupper() else "that --api-key-env names"
+    return f"type it into %chat key, or set the environment variable {shown}"
 
 
 def _checked_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+        _ = parts.port  # a port that is no number raises
+    except ValueError:
+        is_address = False
+    if not is_address:
+        # What is left of a login that could not be read is not shown.
+        shown = "" if "@" in url else f": {url!r}"
         raise UsageError(
-            f"not a base URL: {url!r}; it looks like https://api.example.com/v1 or "
-            "http://localhost:8000/v1"
+            f"not a base URL{shown}; it looks like https://api.example.com/v1 or "
+            "http://localhost:8000/v1 (in a login, / and @ are %2F and %40)"
         )
     return url.rstrip("/")

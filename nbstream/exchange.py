@@ -181,7 +181,7 @@ class Exchange:
         self._pacer.notify()
         if failure is not None:
             endpoint = self._client.endpoint
-            text = endpoint.key.redact(failure.message)
+            text = endpoint.redact(failure.message)
             raise APIResponseError(f"{endpoint.host}: {text}", code=failure.code)
 
     def _count(self, now: float) -> None:

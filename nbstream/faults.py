@@ -12,6 +12,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import urlsplit
 
 from .apierrors import plain_words, reported_error
 from .endpoints import Endpoint
@@ -25,6 +26,7 @@ from .errors import (
     RateLimitError,
     ServerError,
 )
+from .proxies import proxy_of
 
 __all__ = ["connection_error", "no_model", "retry_after", "status_error", "unknown_model"]
 
@@ -47,7 +49,7 @@ def status_error(status: int, body: str, endpoint: Endpoint, model: str) -> APIS
         endpoint: who answered; its key is taken out of the body.
         model: the model that was asked for.
     """
-    words, code = _words_and_code(endpoint.key.redact(body))
+    words, code = _words_and_code(endpoint.redact(body))
     said = f": {words}" if words else ""
     host = endpoint.host
     cls: type[APIStatusError] = APIStatusError
@@ -64,6 +66,8 @@ def status_error(status: int, body: str, endpoint: Endpoint, model: str) -> APIS
         text = f"{host} does not accept the request ({status}){said}"
         if _is_context_overflow(code, words):
             text += " · the conversation is too long for the model: %chat reset, or --no-history"
+    elif status == 407:
+        text = _proxy_wants_login(endpoint)
     elif status == 429:
         cls = RateLimitError
         hint = "check the plan and billing" if code == "insufficient_quota" else "try again later"
@@ -78,7 +82,7 @@ def status_error(status: int, body: str, endpoint: Endpoint, model: str) -> APIS
         )
     else:
         text = f"{host} answered {status}{said}"
-    return cls(text, status_code=status, code=code)
+    return cls(endpoint.redact(text), status_code=status, code=code)
 
 
 def _is_context_overflow(code: str | None, words: str) -> bool:
@@ -91,23 +95,53 @@ def _is_context_overflow(code: str | None, words: str) -> bool:
 def connection_error(cause: BaseException, endpoint: Endpoint) -> APIConnectionError:
     """The error for an endpoint that was not reached, with the real cause in words."""
     root = _root(cause)
+    text, permanent = _connection_words(root, endpoint)
+    error = APIConnectionError(endpoint.redact(text))
+    error.permanent = permanent
+    if isinstance(root, OSError):  # others may lead to the request, and so to the key
+        root.__context__ = root.__cause__ = None
+        error.__cause__ = root.with_traceback(None)
+    return error
+
+
+def _connection_words(root: BaseException, endpoint: Endpoint) -> tuple[str, bool]:
+    """What happened and what to do, and whether another try would only fail again."""
     host = endpoint.host
+    proxy = "" if endpoint.is_on_this_machine else proxy_of(endpoint.base_url)
+    asked = f"the proxy {proxy}" if proxy else host
+    hint = f"check HTTPS_PROXY and HTTP_PROXY, or add {host} to NO_PROXY" if proxy else ""
     permanent = True
-    if isinstance(root, socket.gaierror):
-        text = f"there is no host {host!r} (DNS) · check the base URL {endpoint.base_url}"
+    if type(root).__name__ == "ProxyError":
+        if str(root).startswith("407"):
+            return _proxy_wants_login(endpoint), True
+        text = f"the proxy {proxy} does not let {host} be reached: {root} · {hint}"
+    elif isinstance(root, socket.gaierror):
+        hint = hint or f"check the base URL {endpoint.base_url}"
+        text = f"there is no host {asked!r} (DNS) · {hint}"
     elif isinstance(root, ConnectionRefusedError) or "refused" in str(root).lower():
-        text = f"nothing listens at {host} (connection refused) · is the server running?"
+        hint = hint or "is the server running?"
+        text = f"nothing listens at {asked} (connection refused) · {hint}"
+    elif isinstance(root, ssl.SSLCertVerificationError):
+        hint = "if the CA is your own, set SSL_CERT_FILE to its certificates"
+        text = f"the certificate of {host} is not trusted: {root.verify_message} · {hint}"
     elif isinstance(root, ssl.SSLError) or "ssl" in str(root).lower():
         hint = "is it http? Or is the CA your own? Then set SSL_CERT_FILE"
         text = f"no safe connection to {host}: {root} · {hint}"
     elif "timeout" in type(root).__name__.lower() or isinstance(root, TimeoutError):
-        text = f"{host} did not take the connection in time · is the address right, is it up?"
+        hint = hint or "is the address right, is it up?"
+        text = f"{asked} did not take the connection in time · {hint}"
     else:
-        text = f"the connection to {host} failed: {root or type(root).__name__} · try again"
+        text = f"the connection to {asked} failed: {root or type(root).__name__} · try again"
         permanent = False
-    error = APIConnectionError(endpoint.key.redact(text))
-    error.permanent = permanent
-    return error
+    return text, permanent
+
+
+def _proxy_wants_login(endpoint: Endpoint) -> str:
+    scheme = urlsplit(endpoint.base_url).scheme.upper()
+    return (
+        f"the proxy {proxy_of(endpoint.base_url)} wants a login (407) · "
+        f"set {scheme}_PROXY to http://USER:PASSWORD@HOST:PORT"
+    )
 
 
 def _root(error: BaseException) -> BaseException:

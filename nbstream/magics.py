@@ -24,6 +24,7 @@ from .messages import Content
 from .request import Deadlines, Options
 from .response import Response
 from .schema import as_schema
+from .secret import Headers, check_variable_name, secret_headers
 from .session import Session, Sessions
 from .tools import Tool, ToolSource, tools_of
 from .views.choose import choose_view
@@ -39,6 +40,16 @@ _CONTINUE = (
 
 
 @magics_class
+class _VariableName(Unicode):  # type: ignore[type-arg]  # not subscriptable before 5.10
+    """Takes no key by mistake: `%config ChatMagics` would show it."""
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        name = super().validate(obj, value)
+        if name:
+            check_variable_name(name)
+        return name
+
+
 class ChatMagics(Magics):
     """The settings of `%%chat`; `%config ChatMagics.model = "..."` sets one.
 
@@ -47,9 +58,9 @@ class ChatMagics(Magics):
 
     model = Unicode(help="The model to ask; 'local' is the embedded one.").tag(config=True)
     base_url = Unicode(help="The endpoint, up to and with /v1.").tag(config=True)
-    api_key_env = Unicode(help="The NAME of the environment variable that holds the key.").tag(
-        config=True
-    )
+    api_key_env = _VariableName(
+        help="The NAME of the environment variable that holds the key."
+    ).tag(config=True)
     headers = Dict(key_trait=Unicode(), value_trait=Unicode(), help="Further HTTP headers.").tag(
         config=True
     )
@@ -186,13 +197,12 @@ class ChatMagics(Magics):
             raise UsageError(f"{error} · %%chat? lists the flags") from error
 
     def _options(self, args: argparse.Namespace) -> Options:
-        headers = {**self.headers, **dict(args.header)}
         params = {key: json_or_text(value) for key, value in args.param}
         return Options(
             model=args.model or args.positional_model or self.model or None,
             base_url=args.base_url or self.base_url or None,
             api_key_env=args.api_key_env or self.api_key_env or None,
-            headers=tuple(headers.items()),
+            headers=self._headers(args),
             temperature=self.temperature if args.temperature is None else args.temperature,
             max_tokens=self.max_tokens if args.max_tokens is None else args.max_tokens,
             params={**self.params, **params},
@@ -221,6 +231,10 @@ class ChatMagics(Magics):
         """The kept tools and the cell's own, of which each counts once."""
         chosen = {**self.tools, **{name: self._value("--tool", name) for name in names}}
         return tools_of(chosen.values())
+    def _headers(self, args: argparse.Namespace) -> Headers:
+        # Alone, so that no traceback that shows variables shows what they hold.
+        return secret_headers({**self.headers, **dict(args.header)}.items())
+
 
     def _value(self, flag: str, expression: str) -> Any:
         """What an expression is in the notebook."""

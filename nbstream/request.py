@@ -8,6 +8,7 @@ from typing import Any
 
 from .messages import Message
 from .schema import Schema
+from .secret import Headers, Secret, check_variable_name, split_login
 from .tools import Tool, ToolSource
 
 __all__ = ["Deadlines", "Options", "Request"]
@@ -40,8 +41,9 @@ class Options:
         model: the model's name; `local` or `local:/path/to.gguf` is the embedded one;
             None is the endpoint's only model, or the embedded one without an endpoint.
         base_url: the endpoint, up to and with `/v1`; None is `OPENAI_BASE_URL`, then OpenAI's.
+            A login in it (`https://user:password@host`) moves into `headers`.
         api_key_env: the *name* of the environment variable that holds the key.
-        headers: further HTTP headers, as pairs.
+        headers: further HTTP headers, as pairs; see `secret.secret_headers`.
         temperature, max_tokens: as the API has them; None is the server's default.
         params: any further parameters of the API, by name.
         deadlines: when to give up.
@@ -55,7 +57,7 @@ class Options:
     model: str | None = None
     base_url: str | None = None
     api_key_env: str | None = None
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: Headers = ()
     temperature: float | None = None
     max_tokens: int | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -65,6 +67,19 @@ class Options:
     approve: bool = False
     max_rounds: int = 8
     schema: Schema | None = None
+
+    def __post_init__(self) -> None:
+        """Keep no key in what is shown.
+
+        Raises:
+            UsageError: `api_key_env` is no name.
+        """
+        if self.api_key_env:
+            check_variable_name(self.api_key_env)
+        address, login = split_login(Secret(self.base_url or ""))
+        if login is not None:
+            object.__setattr__(self, "base_url", address)
+            object.__setattr__(self, "headers", (("Authorization", login), *self.headers))
 
 
 @dataclass(frozen=True, slots=True)

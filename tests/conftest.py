@@ -19,6 +19,7 @@ for name in list(os.environ):
         "NBSTREAM_LONG",
     ):
         del os.environ[name]
+os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
 # The test servers are on this machine; a proxy of the company is not asked for them.
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from nbstream.endpoints import OPENAI_URL, Endpoint, LocalEndpoint, Secret, resolve
+from nbstream.endpoints import OPENAI_URL, Endpoint, LocalEndpoint, resolve
 from nbstream.errors import ConfigurationError, UsageError
 from nbstream.request import Options
+from nbstream.secret import Secret, secret_headers
 
 KEY = "sk-canary-0123456789"
 
@@ -58,7 +59,8 @@ def test_the_embedded_model(options, environ, path):
     ("options", "environ", "error", "says"),
     [
         (Options(model="gpt-5"), {}, ConfigurationError, "set OPENAI_API_KEY, pass --api-key-env"),
-        (Options(api_key_env="MINE"), {}, ConfigurationError, "environment variable MINE"),
+        (Options(model="gpt-5"), {}, ConfigurationError, "type it into %chat key"),
+        (Options(api_key_env="MINE"), {}, ConfigurationError, "%chat key.*variable MINE"),
         (Options(), {"OPENAI_API_KEY": "sk-käse"}, ConfigurationError, "HTTP header"),
         (Options(), {"OPENAI_API_KEY": "sk a"}, ConfigurationError, "HTTP header"),
         (Options(base_url="localhost:8000"), {}, UsageError, "not a base URL"),
@@ -71,11 +73,91 @@ def test_what_is_missing_is_said(options, environ, error, says):
     assert "sk-" not in str(caught.value)
 
 
-@pytest.mark.parametrize("pasted", [KEY, "sk_live_abc", "gsk_abcdef", "AIzaSyA-123", "a" * 80])
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        KEY,
+        "sk_live_abc",
+        "gsk_abcdef",
+        "AIzaSyA-123",
+        "AIzaSyA_123",
+        "hf_abcdefghijklmnopqrst",
+        "r8_abcdefghijklmnopqrst",
+        "ghp_abcdefghijklmnopqrst",
+        "AKIAIOSFODNN7EXAMPLE",
+        "d41d8cd98f00b204e9800998ecf8427e",
+        "esecret_abcdefghij1klmnopqrst",
+        "two words",
+        "a" * 80,
+    ],
+)
 def test_a_key_in_place_of_a_name_is_refused_and_not_echoed(pasted):
     with pytest.raises(UsageError, match="not the key itself") as caught:
-        resolve(Options(api_key_env=pasted), {})
+        Options(api_key_env=pasted)
     assert pasted not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "OPENAI_API_KEY",
+        "hf_token",
+        "HF_TOKEN_OF_THE_WHOLE_TEAM",
+        "Key2",
+        "_x",
+        "OPENAI_KEY_2026_V2",
+    ],
+)
+def test_a_name_is_taken(name):
+    endpoint = resolve(Options(api_key_env=name), {name: KEY})
+    assert isinstance(endpoint, Endpoint)
+    assert endpoint.key_name == name
+
+
+def test_what_may_be_a_key_is_not_echoed_where_no_variable_has_that_name():
+    with pytest.raises(ConfigurationError, match="no API key") as caught:
+        resolve(Options(api_key_env="abcdefkey"), {})
+    assert "abcdefkey" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("typed", "base_url", "authorization"),
+    [
+        ("https://me:pa%2Fss@there/v1", "https://there/v1", "Basic bWU6cGEvc3M="),
+        ("https://canary@there:8443/v1?a=@b", "https://there:8443/v1?a=@b", "Basic Y2FuYXJ5Og=="),
+        ("https://there/@me/v1", "https://there/@me/v1", None),
+    ],
+)
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_a_login_in_the_base_url_becomes_a_header(typed, base_url, authorization, by_variable):
+    options = Options() if by_variable else Options(base_url=typed)
+    endpoint = resolve(options, {"OPENAI_BASE_URL": typed} if by_variable else {})
+    assert isinstance(endpoint, Endpoint)
+    assert endpoint.base_url == base_url
+    assert [value.reveal() for _, value in endpoint.headers] == [authorization] * bool(
+        authorization
+    )
+    if authorization:
+        login = typed.partition("//")[2].partition("@")[0]
+        assert login not in repr(options) + repr(endpoint)
+
+
+@pytest.mark.parametrize("typed", ["https://me:pa/ss@there", "https://me:p[a@there]/", "me:pass@x"])
+def test_a_login_that_cannot_be_read_is_not_echoed(typed):
+    with pytest.raises(UsageError, match="not a base URL") as caught:
+        resolve(Options(base_url=typed), {})
+    assert not any(part in str(caught.value) for part in ("pa/ss", "p[a", "pass"))
+
+
+def test_headers_are_hidden_and_checked():
+    (header,) = secret_headers([("Authorization", f"Bearer {KEY}\n")])
+    assert header[1].reveal() == f"Bearer {KEY}"
+    assert KEY not in repr(Options(headers=(header,)))
+    for name, value in [("X", "käse"), ("X", "a\nb"), (f"X {KEY}", "b")]:
+        with pytest.raises(UsageError, match="header") as caught:
+            secret_headers([(name, value)])
+        assert "käse" not in str(caught.value)
+        assert KEY not in str(caught.value)
 
 
 def test_a_secret_shows_nowhere():
@@ -86,3 +168,11 @@ def test_a_secret_shows_nowhere():
     for dump in (pickle.dumps, copy.copy):
         with pytest.raises(TypeError):
             dump(secret)
+
+
+def test_what_a_server_echoes_is_taken_out():
+    headers = secret_headers([("Authorization", f"Bearer {KEY}")])
+    endpoint = Endpoint("https://there/v1", Secret("sk-of-the-variable"), headers=headers)
+    assert endpoint.redact(f"no {KEY}, no sk-of-the-variable") == "no [key], no [key]"
+    options = Options(base_url="https://me:pass%20word@there/v1")
+    assert options.headers[0][1].redact("no pass word") == "no [key]"

@@ -30,6 +30,7 @@ MAGICS = {"extension", "magics", "flags", "commands", "completion"}  # the loade
 # Who may import what: a library here belongs to these modules, whatever their folder.
 OWNERS = {
     "openai": {"client"},
+    "keyring": {"keys"},
     "xllamacpp": {"_local_server"},
     "mcp": {"mcp_process"},
     "IPython": {"views", "panel", *MAGICS},

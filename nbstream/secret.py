@@ -1,0 +1,124 @@
+"""Values that are shown nowhere: keys, passwords, the values of headers."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from collections.abc import Iterable, Mapping
+from urllib.parse import unquote
+
+from .errors import UsageError
+
+__all__ = ["Headers", "Secret", "check_variable_name", "secret_headers", "split_login", "variable"]
+
+Headers = tuple[tuple[str, "Secret"], ...]
+
+_SHORTEST = 8  # characters; what is shorter is no secret, and stands in other words too
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # a token of RFC 9110, 5.6.2
+_LOGIN = re.compile(r"(?P<before>(?:[A-Za-z][\w+.-]*:)?//|)(?P<login>[^/?#]*)@(?P<after>.*)")
+_KEY_LIKE = re.compile(
+    r"g?sk_.*|(?:pk|rk|hf|r8|gh[pousr]|xai|nvapi)_\w{16,}"  # as services begin their keys
+    r"|AIza.*|.*(?:(?<![A-Za-z0-9])(?=[A-Za-z]*[0-9])[A-Za-z0-9]{20,}).*",  # no words
+    re.IGNORECASE,
+)
+_WORDS = re.compile(r"[A-Z][A-Z0-9]{0,18}(?:_[A-Z0-9]{0,19})*")  # HF_TOKEN, as variables are named
+
+
+class Secret:
+    """A text that shows in no repr, no pickle and no traceback.
+
+    What checks and changes it are its own methods: a variable that held the plain text
+    would stand in tracebacks that show variables.
+
+    Args:
+        value: the text; white space around it, such as a pasted line's end, is dropped.
+        also: further texts that give it away.
+    """
+
+    __slots__ = ("_also", "_value")
+
+    def __init__(self, value: str, *also: str) -> None:
+        self._value = value.strip()
+        self._also = also
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    @property
+    def is_key(self) -> bool:
+        """Whether it can be sent as a key: printable ASCII in one word."""
+        return self.is_header and " " not in self._value
+
+    @property
+    def is_header(self) -> bool:
+        """Whether it can be sent as the value of a header."""
+        return self._value.isascii() and self._value.isprintable()
+
+    def reveal(self) -> str:
+        return self._value
+
+    def redact(self, text: str) -> str:
+        """`text` without it, should a server echo it.
+
+        Of `Bearer KEY`, the key alone is looked for too.
+        """
+        for form in (self._value, *self._also, self._value.rpartition(" ")[2]):
+            if len(form) >= _SHORTEST:
+                text = text.replace(form, "[key]")
+        return text
+
+    def __repr__(self) -> str:
+        return "Secret(...)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> str:
+        raise TypeError("a key is not pickled")
+
+
+def variable(name: str, environ: Mapping[str, str] | None = None) -> Secret:
+    """What an environment variable holds; `environ` stands in for the process's own."""
+    return Secret((os.environ if environ is None else environ).get(name, ""))
+
+
+def check_variable_name(name: str) -> None:
+    """Raise UsageError where a key stands in place of the name of a variable.
+
+    The error does not say what stood there.
+    """
+    is_name = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", name)
+    if not is_name or (_KEY_LIKE.fullmatch(name) and not _WORDS.fullmatch(name)):
+        raise UsageError(
+            "--api-key-env takes the NAME of an environment variable, not the key itself"
+        )
+
+
+def secret_headers(pairs: Iterable[tuple[str, str]]) -> Headers:
+    """HTTP headers, the values hidden: any of them may carry a key.
+
+    Raises:
+        UsageError: a name or a value that HTTP cannot carry.
+    """
+    headers = tuple((name, Secret(value)) for name, value in pairs)
+    for name, value in headers:
+        if not _HEADER_NAME.fullmatch(name):
+            raise UsageError("a header has a name of letters, digits and hyphens: NAME VALUE")
+        if not value.is_header:
+            raise UsageError(f"the header {name} has a value that HTTP cannot carry: copy it again")
+    return headers
+
+
+def split_login(url: Secret) -> tuple[str, Secret | None]:
+    """`https://user:password@host/v1` as the address alone, and what `Authorization` says."""
+    match = _LOGIN.fullmatch(url.reveal())
+    if match is None:
+        return url.reveal(), None
+    user, _, password = match["login"].partition(":")
+    user, password = unquote(user), unquote(password)
+    token = base64.b64encode(f"{user}:{password}".encode(errors="replace")).decode()
+    return match["before"] + match["after"], Secret(f"Basic {token}", password, user)
