@@ -155,7 +155,8 @@ class _Runner:
 
     async def run(self) -> None:
         options = self.turn.options
-        target = resolve(options)  # before anything is shown
+        # Before anything is shown; on a thread, because a keyring may have to be unlocked.
+        target = await asyncio.to_thread(resolve, options)
         self.pacer.open()
         toolbox = await Toolbox.opened(
             options.tools,

@@ -22,6 +22,7 @@ from typing import Final
 
 from .download import WheelFile, fetch
 from .errors import ConfigurationError, LocalModelError, NbstreamError
+from .secret import without_secrets
 
 __all__ = [
     "MODEL_NAME",
@@ -127,7 +128,7 @@ class LocalServer:
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
-            env=_WAIT_POLITELY | os.environ,
+            env=_WAIT_POLITELY | without_secrets(os.environ),
             start_new_session=True,  # an interrupt signals the kernel's whole process group
         )
 

@@ -10,7 +10,15 @@ from urllib.parse import unquote
 
 from .errors import UsageError
 
-__all__ = ["Headers", "Secret", "check_variable_name", "secret_headers", "split_login", "variable"]
+__all__ = [
+    "Headers",
+    "Secret",
+    "check_variable_name",
+    "secret_headers",
+    "split_login",
+    "variable",
+    "without_secrets",
+]
 
 Headers = tuple[tuple[str, "Secret"], ...]
 
@@ -23,6 +31,7 @@ _KEY_LIKE = re.compile(
     re.IGNORECASE,
 )
 _WORDS = re.compile(r"[A-Z][A-Z0-9]{0,18}(?:_[A-Z0-9]{0,19})*")  # HF_TOKEN, as variables are named
+_SECRET_VARIABLE = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|^OPENAI_", re.IGNORECASE)
 
 
 class Secret:
@@ -84,6 +93,15 @@ class Secret:
 def variable(name: str, environ: Mapping[str, str] | None = None) -> Secret:
     """What an environment variable holds; `environ` stands in for the process's own."""
     return Secret((os.environ if environ is None else environ).get(name, ""))
+
+
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """An environment for a process that needs no key: no variables that seem to hold one."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if not _SECRET_VARIABLE.search(name) and not ("://" in value and "@" in value)
+    }
 
 
 def check_variable_name(name: str) -> None:
