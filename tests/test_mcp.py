@@ -25,6 +25,7 @@ from nbstream.mcp_servers import MCPImage, MCPServer, MCPToolError, close_all, m
 from nbstream.tools import Tool, ToolSource
 
 SERVER = [sys.executable, str(Path(__file__).with_name("mcp_server.py"))]
+SILENT = [sys.executable, "-c", "import sys; sys.stdin.read()"]  # never answers
 SOON = 5.0  # seconds in which what must happen has happened, on a busy machine
 
 
@@ -174,14 +175,14 @@ def test_its_stderr_stays_out_of_the_notebook(kept, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_settings_and_what_is_no_protocol(monkeypatch, capfd):
+def test_settings_and_what_is_no_protocol_and_an_end_unasked(monkeypatch, capfd):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     script = """if True:
         import runpy, sys
         print("loading", flush=True)
         runpy.run_path(sys.argv[1], {}, "__main__")
     """
-    command = [sys.executable, "-c", script, SERVER[1]]
+    command = [sys.executable, "-c", script, SERVER[1], "forgotten"]
     served = Served(mcp(command, env={"CITY": "Berlin"}, approve=True, timeout=7))
     assert {(tool.approve, tool.timeout) for tool in served.tools.values()} == {(True, 7)}
     found = served.call("environment")
@@ -189,7 +190,10 @@ def test_settings_and_what_is_no_protocol(monkeypatch, capfd):
     assert "PATH" in found
     assert "OPENAI_API_KEY" not in found
     assert capfd.readouterr() == ("", "")
-    run(served.server.close())
+    assert processes("forgotten")
+    del served  # as when the cell that made it runs again
+    gc.collect()
+    assert eventually(lambda: not processes("forgotten"))
 
 
 # -- its end ---------------------------------------------------------------------
@@ -252,19 +256,13 @@ def test_two_turns_at_once_start_one_process_and_nothing_is_left_after_close():
 
 
 def test_closing_while_it_starts():
-    server = mcp([*SERVER, "in-a-hurry"])
+    server = mcp([*SILENT, "in-a-hurry"])
     start = io_thread.submit(server.tools())
     assert eventually(lambda: processes("in-a-hurry"))
     run(server.close())
     with pytest.raises(ConfigurationError, match="it was closed"):
         start.wait()
     assert processes("in-a-hurry") == []
-
-
-def test_a_server_that_nobody_holds_ends():
-    run(mcp([*SERVER, "forgotten"]).tools())
-    gc.collect()
-    assert eventually(lambda: not processes("forgotten"))
 
 
 def test_it_survives_the_end_of_the_io_thread(served):
@@ -341,9 +339,8 @@ def test_a_server_that_fails_says_its_last_words():
 
 def test_what_is_no_server_says_nothing(monkeypatch):
     monkeypatch.setattr(mcp_process, "_START_TIME", 0.5)
-    silent = "import sys; sys.stdin.read()"
     started = time.monotonic()
-    message = start_error([sys.executable, "-c", silent, "never-answers"], name="test")
+    message = start_error([*SILENT, "never-answers"], name="test")
     assert message.startswith("MCP server test did not start: no answer within 0.5 s")
     assert time.monotonic() - started < SOON
     assert processes("never-answers") == []
