@@ -37,11 +37,24 @@ class Approval:
 
     Attributes:
         call: what is to be run.
+        arguments: the JSON text to start from: the model's, or what was tried last.
+        problem: what was wrong with the last answer, or "".
+        is_at_prompt: whether the running cell asks; otherwise whoever comes may answer.
         decision: becomes the `Decision`.
     """
 
-    def __init__(self, call: ToolCall) -> None:
+    def __init__(
+        self,
+        call: ToolCall,
+        *,
+        arguments: str | None = None,
+        problem: str = "",
+        is_at_prompt: bool = False,
+    ) -> None:
         self.call = call
+        self.arguments = call.arguments if arguments is None else arguments
+        self.problem = problem
+        self.is_at_prompt = is_at_prompt
         self.decision: Future[Decision] = Future()
 
     def run(self, arguments: Mapping[str, Any] | str | None = None) -> None:
@@ -64,40 +77,26 @@ class Approval:
         return f"<Approval of {self.call.name}({self.call.arguments}): {state}>"
 
 
-def ask(
-    approval: Approval,
-    show: str,
-    check: Callable[[str], str],
-    read: Callable[[str], str] | None = None,
-) -> None:
+def ask(approval: Approval, read: Callable[[str], str] | None = None) -> None:
     """Ask at a prompt, for a cell whose buttons cannot reach the kernel.
 
     Args:
         approval: what is asked.
-        show: the call as a line.
-        check: says what is wrong with arguments (JSON text), or "".
         read: shows a prompt and reads a line; by default `input` as it is now, which a
             kernel replaces. Where nobody can type, it raises, and the call is refused.
     """
     read = read or input
+    call = approval.call
+    problem = f"{approval.problem}\n" if approval.problem else ""
     try:
         while not approval.decision.done():
-            answer = read(f"Run {show}? [y]es, [e]dit, [n]o: ").strip().lower()
+            question = f"{problem}Run {call.name}({call.arguments})? [y]es, [e]dit, [n]o: "
+            answer = read(question).strip().lower()
             if answer in ("y", "yes"):
                 approval.run()
             elif answer in ("n", "no"):
                 approval.refuse(read("Why not? (for the model; may be empty) ").strip())
-            elif answer in ("e", "edit"):
-                _edit(approval, check, read)
+            elif answer in ("e", "edit") and (text := read("Arguments, as JSON: ").strip()):
+                approval.run(text)
     except Exception as error:  # noqa: BLE001  # a front end without a prompt, a closed input
         approval.refuse(f"(Nobody could be asked: {type(error).__name__}.)")
-
-
-def _edit(approval: Approval, check: Callable[[str], str], read: Callable[[str], str]) -> None:
-    """Read other arguments until they fit; an empty line goes back to the question."""
-    while text := read(f"Arguments, now {approval.call.arguments} (empty: back): ").strip():
-        wrong = check(text)
-        if not wrong:
-            approval.run(text)
-            return
-        read(f"{wrong} · press Enter to try again ")

@@ -192,15 +192,18 @@ class _Runner:
     async def _run_call(self, toolbox: Toolbox, turn: Round, slot: int, draft: CallDraft) -> None:
         def waits(approval: Approval) -> None:
             draft.approval = approval
+            if not approval.is_at_prompt:
+                self.response.notice = f"{approval.call.name} waits for you: run or refuse it"
             self.pacer.notify()
 
         def runs() -> None:
             draft.approval, draft.running_since = None, time.monotonic()
+            self.response.notice = ""
             self.pacer.notify()
 
         result = await toolbox.run(draft.call(), waits=waits, runs=runs)
         event = ToolResultEvent(slot, result)
-        draft.approval = None
+        draft.approval, self.response.notice = None, ""
         Reducer(turn).apply(event, time.monotonic())
         if self._observe is not None:
             self._observe(event)

@@ -64,6 +64,11 @@ _ARGUMENTS = (
     argument("--no-history", action="store_true", help="ask alone: send and remember nothing else"),
     argument("--no-interpolate", action="store_true", help="leave {{ }} as it is"),
     argument(
+        "--bg",
+        action="store_true",
+        help="return at once: the answer streams on while other cells run",
+    ),
+    argument(
         "--view", choices=["auto", "widget", "display", "text"], help="how the answer is shown"
     ),
     argument("--timeout", type=float, metavar="S", help="seconds for the whole answer"),

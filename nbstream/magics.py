@@ -28,6 +28,7 @@ from .secret import Headers, check_variable_name, secret_headers
 from .session import Session, Sessions
 from .tools import Tool, ToolSource, tools_of
 from .views.choose import choose_view
+from .views.protocol import View
 
 __all__ = ["ChatMagics"]
 
@@ -39,7 +40,6 @@ _CONTINUE = (
 )
 
 
-@magics_class
 class _VariableName(Unicode):  # type: ignore[type-arg]  # not subscriptable before 5.10
     """Takes no key by mistake: `%config ChatMagics` would show it."""
 
@@ -50,6 +50,7 @@ class _VariableName(Unicode):  # type: ignore[type-arg]  # not subscriptable bef
         return name
 
 
+@magics_class
 class ChatMagics(Magics):
     """The settings of `%%chat`; `%config ChatMagics.model = "..."` sets one.
 
@@ -129,6 +130,7 @@ class ChatMagics(Magics):
             out=out,
             view=args.view,
             remember=not args.no_history,
+            background=args.bg,
         )
 
     @no_var_expand
@@ -146,19 +148,25 @@ class ChatMagics(Magics):
         out: str | None = None,
         view: str | None = None,
         remember: bool = True,
+        background: bool = False,
     ) -> None:
-        """Run a turn in the running cell: show it, store it, fail as it fails."""
+        """Run a turn in the running cell: show it, store it, fail as it fails.
+
+        In the background the cell ends at once, and what fails is shown and stored only.
+        """
         key = self._cell_id() if remember else None
         dropped = session.later_than(key)
         run = session.ask(
             prompt,
             options,
-            choose_view(view or self.view, owns_cell=True, image_hosts=frozenset(self.image_hosts)),
+            self._view(view, owns_cell=not background),
             key=key,
             remember=remember,
-            blocking=True,
+            blocking=not background,
         )
         self._store(run.response, out)
+        if background:
+            return
         run.wait()
         if dropped and not session.later_than(key):
             turns = "1 later turn" if dropped == 1 else f"{dropped} later turns"
@@ -188,6 +196,10 @@ class ChatMagics(Magics):
         if not session.responses and session.system is None:
             session.system = self.system or None
         return session
+
+    def _view(self, name: str | None, *, owns_cell: bool) -> View:
+        hosts = frozenset(self.image_hosts)
+        return choose_view(name or self.view, owns_cell=owns_cell, image_hosts=hosts)
 
     def _parse(self, line: str) -> argparse.Namespace:
         parser: argparse.ArgumentParser = self.chat_cell.parser
@@ -219,6 +231,10 @@ class ChatMagics(Magics):
             schema=None if args.schema is None else as_schema(self._value("--schema", args.schema)),
         )
 
+    def _headers(self, args: argparse.Namespace) -> Headers:
+        # Alone, so that no traceback that shows variables shows what they hold.
+        return secret_headers({**self.headers, **dict(args.header)}.items())
+
     def _chosen(self, args: argparse.Namespace) -> Session:
         if args.fresh:
             self.sessions[args.session].reset()
@@ -231,10 +247,6 @@ class ChatMagics(Magics):
         """The kept tools and the cell's own, of which each counts once."""
         chosen = {**self.tools, **{name: self._value("--tool", name) for name in names}}
         return tools_of(chosen.values())
-    def _headers(self, args: argparse.Namespace) -> Headers:
-        # Alone, so that no traceback that shows variables shows what they hold.
-        return secret_headers({**self.headers, **dict(args.header)}.items())
-
 
     def _value(self, flag: str, expression: str) -> Any:
         """What an expression is in the notebook."""

@@ -17,6 +17,7 @@ __all__ = ["error_result", "tool_result"]
 _LONGEST = 20_000  # characters that the model reads; the value keeps all of it
 _LARGEST_IMAGE = 5_000_000  # bytes of a PNG that is shown
 _FEW = 3  # items that a line of JSON shows as well as their number
+_JSON_TYPES = (bool, int, float, dict, list, tuple, set, frozenset)
 _NOTHING = "(the function returned nothing)"
 
 
@@ -57,15 +58,11 @@ def error_result(error: BaseException | str, seconds: float | None = None) -> To
 
 
 def _text(value: Any) -> str:
-    if value is None:
-        return _NOTHING
-    if isinstance(value, str):
-        return value
+    if value is None or isinstance(value, str):
+        return _NOTHING if value is None else value
     if isinstance(value, (bytes, bytearray, memoryview)):
         return f"({len(value):,} bytes)"
-    if isinstance(value, (bool, int, float, dict, list, tuple, set, frozenset)):
-        return _json(value)
-    if _is_dataclass(value) or hasattr(type(value), "model_dump"):
+    if isinstance(value, _JSON_TYPES) or _is_dataclass(value) or _is_model(value):
         return _json(value)
     try:
         return prompt_text(value)
@@ -95,7 +92,7 @@ def _json(value: Any) -> str:
 
 def _plain(value: Any) -> Any:
     """A value that JSON does not know, in those that it does."""
-    if hasattr(type(value), "model_dump"):
+    if _is_model(value):
         return value.model_dump()
     if _is_dataclass(value):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
@@ -104,6 +101,10 @@ def _plain(value: Any) -> Any:
     if hasattr(type(value), "tolist"):  # NumPy's arrays and numbers
         return value.tolist()
     return _text(value)
+
+
+def _is_model(value: Any) -> bool:
+    return hasattr(type(value), "model_dump")  # pydantic's
 
 
 def _is_dataclass(value: Any) -> bool:

@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from . import approval
-from .approval import Approval
+from .approval import Approval, ask
 from .foreground import Foreground, TimeLimit, limited
 from .messages import ToolCall, ToolResult
 from .results import error_result, tool_result
@@ -80,28 +80,15 @@ class Toolbox:
             chosen = self._tool(call.name)
             bound = chosen.bind(parse_arguments(call.arguments))
             asks = chosen.approve or self._approve_all
+            note = ""
             async with self._place(chosen, asks=asks):
-                note = ""
                 if asks:
-                    question = Approval(call)
-                    waits(question)
-                    arguments = await self._decided(chosen, question)
-                    if arguments != call.arguments:
-                        bound = chosen.bind(parse_arguments(arguments))
-                        note = f"(The user ran it with {arguments} instead.)\n"
+                    bound, note = await self._agreed(chosen, call, waits)
                 runs()
                 result = await self._run(chosen, bound)
         except ArgumentsError as error:
             return error_result(str(error))
         return replace(result, content=note + result.content) if note else result
-
-    def check(self, name: str, arguments: str) -> str:
-        """What is wrong with arguments for the tool `name`, or ""."""
-        try:
-            self._tool(name).bind(parse_arguments(arguments))
-        except ArgumentsError as error:
-            return " · ".join(str(error).splitlines())
-        return ""
 
     def _tool(self, name: str) -> Tool:
         if name not in self._tools:
@@ -109,21 +96,35 @@ class Toolbox:
             raise ArgumentsError(f"there is no tool {name!r}; there are: {known}")
         return self._tools[name]
 
-    async def _decided(self, chosen: Tool, question: Approval) -> str:
-        """The arguments that the user agrees to.
+    async def _agreed(
+        self, chosen: Tool, call: ToolCall, waits: Callable[[Approval], None]
+    ) -> tuple[Callable[[], Any], str]:
+        """The call that the user agrees to, and a note for the model where it is another one.
 
         Raises:
             ArgumentsError: the user refused.
         """
-        if self._foreground is not None:
-            show = f"{chosen.name}({question.call.arguments})"
-            self._foreground.submit(
-                lambda: approval.ask(question, show, lambda text: self.check(chosen.name, text))
-            )
-        decision = await asyncio.wrap_future(question.decision)
-        if decision.arguments is None:
-            raise ArgumentsError(decision.reason)
-        return decision.arguments
+        question = Approval(call, is_at_prompt=self._foreground is not None)
+        while True:
+            waits(question)
+            if self._foreground is not None:
+                self._foreground.submit(partial(ask, question))
+            decision = await asyncio.wrap_future(question.decision)
+            if decision.arguments is None:
+                raise ArgumentsError(decision.reason)
+            try:
+                bound = chosen.bind(parse_arguments(decision.arguments))
+            except ArgumentsError as error:
+                question = Approval(
+                    call,
+                    arguments=decision.arguments,
+                    problem=str(error),
+                    is_at_prompt=question.is_at_prompt,
+                )
+                continue
+            if decision.arguments == call.arguments:
+                return bound, ""
+            return bound, f"(The user ran it with {decision.arguments} instead.)\n"
 
     def _place(self, chosen: Tool, *, asks: bool) -> AbstractAsyncContextManager[Any]:
         """The notebook's thread does one thing after the other; all else runs side by side."""

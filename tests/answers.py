@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from nbstream.approval import Approval
 from nbstream.messages import ToolResult, Usage
 from nbstream.response import CallDraft, Response, Round, Timing
 
@@ -65,6 +67,9 @@ def rich() -> list[Step]:
         *pieces("arguments", '{"city": "Munich"}', 9),
         ("finish", "tool_calls"),
         ("usage", Usage(120, 40, 160)),
+        ("asks", 0),
+        ("runs", 0),
+        ("runs", 1),
         ("result", ToolResult('{"rain": 570}', seconds=0.2)),
         ("result", ToolResult("no such city <b>Munich</b>", is_error=True, seconds=0.1)),
         ("round", "model-1"),
@@ -80,7 +85,7 @@ def pieces(kind: str, text: str, size: int) -> Iterator[Step]:
     return ((kind, text[i : i + size]) for i in range(0, len(text), size))
 
 
-def grow(response: Response, steps: Iterable[Step]) -> Iterator[Response]:
+def grow(response: Response, steps: Iterable[Step]) -> Iterator[Response]:  # noqa: C901  # a case a step
     """Apply the steps one by one, and yield `response` after each."""
     for kind, value in steps:
         last = response.rounds[-1] if response.rounds else None
@@ -92,6 +97,10 @@ def grow(response: Response, steps: Iterable[Step]) -> Iterator[Response]:
             last.calls.append(CallDraft(f"call-{len(last.calls)}", value))
         elif kind == "arguments":
             last.calls[-1].arguments.append(value)
+        elif kind == "asks":
+            last.calls[value].approval = Approval(last.calls[value].call())
+        elif kind == "runs":
+            last.calls[value].approval, last.calls[value].running_since = None, time.monotonic()
         elif kind == "result":
             next(call for call in last.calls if call.result is None).result = value
         elif kind == "finish":

@@ -22,7 +22,7 @@ from nbstream.events import (
     ToolResultEvent,
     UsageEvent,
 )
-from nbstream.messages import ToolResult, ToolCall, Usage
+from nbstream.messages import ToolCall, ToolResult, Usage
 from nbstream.reducer import Reducer
 from nbstream.response import Round
 

@@ -27,7 +27,7 @@ PERMISSIVE = MarkdownIt("commonmark", {"html": True}).enable(["table", "striketh
 
 def call(name="lookup_city", arguments='{"city": "Berlin"}', result="3 rows") -> CallDraft:
     done = None if result is None else ToolResult(result, seconds=0.2)
-    return CallDraft("call_1", name, TextBuffer(arguments), {}, done)
+    return CallDraft("call_1", name, TextBuffer(arguments), result=done)
 
 
 def answer(*rounds: Round, status="complete", error=None) -> Response:
@@ -119,7 +119,7 @@ def test_a_call_shows_its_arguments_and_its_result():
 def test_a_call_that_did_not_run_has_no_result():
     saved = content_markdown(answer(said("", calls=[call(arguments='{"a', result=None)])))
     assert saved.count("```") == 2
-    assert '```json\n{"a\n```' in saved
+    assert '```json\n{\n  "a\n```' in saved
 
 
 def test_long_results_are_kept_whole_in_the_record_only():

@@ -56,14 +56,20 @@ def test_reasoning_calls_and_results_are_told_apart():
         "| I look **both** cities up first.\n"
         "\n"
         'lookup_city(city="Berlin", units="metric")\n'
-        '  → {"rain": 570}\n'
         'lookup_city("Munich")\n'
-        "  → failed: no such city <b>Munich</b>\n"
+        'lookup_city → {"rain": 570}\n'
+        "lookup_city → failed: no such city <b>Munich</b>\n"
         "\n"
         "| Now I can answer.\n"
         "\n"
         "# Berlin and Munich\n"
     )
+
+
+def test_a_result_follows_its_call():
+    steps = [("round", "m"), ("call", "f"), ("arguments", "{}"), ("finish", "tool_calls")]
+    steps.append(("result", ToolResult("done")))
+    assert shown(steps).startswith("f()\n  → done\n")
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])

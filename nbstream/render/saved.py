@@ -10,7 +10,6 @@ text of a model, a tool or a server opens or closes one, and no tag has an attri
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping

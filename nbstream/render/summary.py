@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import TypeGuard
 
 from ..messages import ToolCall
 from ..response import Response, Round
@@ -33,7 +34,7 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\
 def reasoning_line(turn: Round) -> str:
     """`Reasoning · 3.2 s · 128 tokens`."""
     parts = ["Reasoning"]
-    if turn.reasoning_seconds is not None:
+    if _is_worth_saying(turn.reasoning_seconds):
         parts.append(_seconds(turn.reasoning_seconds))
     if turn.usage is not None and turn.usage.reasoning_tokens:
         parts.append(f"{turn.usage.reasoning_tokens:,} tokens")
@@ -48,7 +49,7 @@ def call_line(call: ToolCall) -> str:
         failed = "failed: " if call.result.is_error else ""
         came = _short(call.result.summary, _LONGEST_VALUE) or _gist(call.result.content)
         parts[0] += f" → {failed}{came}"
-        if call.result.seconds is not None:
+        if _is_worth_saying(call.result.seconds):
             parts.append(_seconds(call.result.seconds))
     return " · ".join(parts)
 
@@ -151,6 +152,10 @@ def _short(text: str, most: int) -> str:
     line = _UNPRINTABLE.sub("", " ".join(text[: 4 * most].split()))
     cut = len(line) > most or len(text) > 4 * most
     return f"{line[: most - 1]}…" if cut else line
+
+
+def _is_worth_saying(seconds: float | None) -> TypeGuard[float]:
+    return seconds is not None and seconds >= 0.005
 
 
 def _seconds(seconds: float) -> str:

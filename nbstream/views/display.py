@@ -146,7 +146,9 @@ def _size(starts: list[_Place], ends: list[_Place]) -> int:
 def _stable(response: Response, starts: list[_Place]) -> list[_Place]:
     """The place in each round before which nothing changes any more."""
     *done, last = response.rounds or [Round()]
-    return [*(_Place.end(turn) for turn in done), _stable_part(last, (starts or [_Place()])[-1])]
+    start = (starts or [_Place()])[-1]
+    part = start if response.is_json else _stable_part(last, start)  # JSON is one block
+    return [*(_Place.end(turn) for turn in done), part]
 
 
 def _stable_part(turn: Round, start: _Place) -> _Place:
@@ -167,7 +169,7 @@ def _settled_length(text: str) -> int:
 
 def _excerpt(response: Response, starts: list[_Place], ends: list[_Place]) -> Response:
     """A response that holds what stands between two places."""
-    excerpt = Response(model=response.requested_model)
+    excerpt = Response(model=response.requested_model, is_json=response.is_json)
     excerpt.rounds = [
         replace(
             turn,

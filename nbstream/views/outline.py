@@ -9,7 +9,8 @@ now into operations, lists that begin with their name:
 `["doc", id, patch operations]`        the markdown of section `id` changed
 `["text", id, piece]`                  more of a call's arguments
 `["title", id, title]`                 the fold's title
-`["result", id, text, failed]`         what a tool call came to
+`["state", id, state]`                 a call waits, runs, or neither: see `_Call`
+`["result", id, result]`               what a tool call came to
 `["settle", id]`                       the fold need not stay open for the reader
 `["status", model, notice]`            the line that is there while the answer runs
 =====================================  ===============================================
@@ -19,10 +20,13 @@ now into operations, lists that begin with their name:
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 from ..buffers import TextBuffer
+from ..messages import ToolResult
+from ..render.json_text import JSONIndenter, indented
 from ..render.patches import Document
 from ..render.summary import call_line, reasoning_line
 from ..response import CallDraft, Response, Round
@@ -52,7 +56,9 @@ class Outline:
         """The operations that lead from the last call to what `response` says now."""
         operations: list[Operation] = []
         while len(self._rounds) < len(response.rounds):
-            self._rounds.append(_RoundOutline(self._number, self._new_document))
+            self._rounds.append(
+                _RoundOutline(self._number, self._new_document, is_json=response.is_json)
+            )
         for i, turn in enumerate(response.rounds):
             is_over = response.done or i + 1 < len(response.rounds)
             operations += self._rounds[i].advance(turn, is_over=is_over)
@@ -83,9 +89,16 @@ class Outline:
 class _RoundOutline:
     """The sections of one round: reasoning, text, refusal, tool calls."""
 
-    def __init__(self, number: Callable[[], int], new_document: Callable[[], Document]) -> None:
+    def __init__(
+        self,
+        number: Callable[[], int],
+        new_document: Callable[[], Document],
+        *,
+        is_json: bool,
+    ) -> None:
         self._number = number
         self._new_document = new_document
+        self._is_json = is_json
         self._prose: dict[Kind, _Prose] = {}
         self._calls: list[_Call] = []
 
@@ -104,7 +117,7 @@ class _RoundOutline:
         yield from self._read("refusal", turn.refusal, is_over=is_over)
         for i, draft in enumerate(turn.calls):
             if i == len(self._calls):
-                self._calls.append(_Call(self._number()))
+                self._calls.append(_Call(self._number(), self._new_document))
                 yield self._added(self._calls[i], "call")
             is_whole = ended or i + 1 < len(turn.calls)
             yield from self._calls[i].advance(draft, is_whole=is_whole)
@@ -114,7 +127,9 @@ class _RoundOutline:
             if not len(text):
                 return
             title = "Reasoning" if kind == "reasoning" else ""
-            self._prose[kind] = _Prose(self._number(), kind, title, self._new_document())
+            is_json = self._is_json and kind == "answer"
+            make = _JSONProse if is_json else _Prose
+            self._prose[kind] = make(self._number(), kind, title, self._new_document())
             yield self._added(self._prose[kind], kind)
         yield from self._prose[kind].advance(text, is_over=is_over)
 
@@ -139,11 +154,17 @@ class _Prose:
         piece = text.since(self.shown)
         if piece:
             self.shown += len(piece)
-            self._document.feed(piece)
+            self._feed(piece)
             yield from self._changed(self._document.patch())
         if is_over and not self._is_closed:
             self._is_closed = True
-            yield from self._changed(self._document.close())
+            yield from self._changed(self._close())
+
+    def _feed(self, piece: str) -> None:
+        self._document.feed(piece)
+
+    def _close(self) -> list[Any]:
+        return self._document.close()
 
     def _changed(self, operations: list[Any]) -> Iterator[Operation]:
         if operations:
@@ -151,9 +172,11 @@ class _Prose:
 
     def settle(self, title: str) -> Iterator[Operation]:
         """What follows has begun: name the fold for good, and let it close."""
-        if not self._is_settled:
-            self._is_settled, self.title = True, title
+        if title != self.title:
+            self.title = title
             yield ["title", self.number, title]
+        if not self._is_settled:
+            self._is_settled = True
             yield ["settle", self.number]
 
     def state(self) -> dict[str, Any]:
@@ -166,28 +189,60 @@ class _Prose:
         }
 
 
-class _Call:
-    """A tool call: its arguments as they stream, later its result."""
+class _JSONProse(_Prose):
+    """An answer that was asked for as JSON: one block of code, laid out while it grows."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, kind: Kind, title: str, document: Document) -> None:
+        super().__init__(number, kind, title, document)
+        self._indenter = JSONIndenter()
+        document.feed("```json\n")
+
+    def _feed(self, piece: str) -> None:
+        super()._feed(self._indenter.feed(piece))
+
+    def _close(self) -> list[Any]:
+        super()._feed("\n```\n")
+        return super()._close()
+
+
+class _Call:
+    """A tool call: its arguments as they stream, what becomes of it, and its result.
+
+    Its state is `{}`, or has one of these:
+        asks: whose answer is waited for: `prompt` (the running cell asks) or `page`.
+        runs: for how many seconds it has run.
+    With `asks` come `call`, the id to answer with, `arguments` and `problem`.
+    """
+
+    def __init__(self, number: int, new_document: Callable[[], Document]) -> None:
         self.number = number
         self.title = ""
         self.shown = 0
-        self._arguments = TextBuffer()
+        self._new_document = new_document
+        self._indenter = JSONIndenter()
+        self._arguments = TextBuffer()  # as they are shown
+        self._draft = CallDraft()
+        self._stage: tuple[object, object] = (None, None)
         self._is_whole = False
-        self._result: tuple[str, bool] | None = None
+        self._result: dict[str, Any] | None = None
 
     def advance(self, draft: CallDraft, *, is_whole: bool) -> Iterator[Operation]:
-        self._arguments = draft.arguments
+        self._draft = draft
         piece = draft.arguments.since(self.shown)
         if piece:
             self.shown += len(piece)
-            yield ["text", self.number, piece]
+            laid_out = self._indenter.feed(piece)
+            self._arguments.append(laid_out)
+            yield ["text", self.number, laid_out]
+        stage = (draft.approval, draft.running_since if draft.result is None else None)
+        if stage != self._stage:
+            self._stage = stage
+            yield ["state", self.number, self._waiting()]
         ends = (is_whole, draft.result is not None) != (self._is_whole, self._result is not None)
         self._is_whole = is_whole
         if draft.result is not None and self._result is None:
-            self._result = (_shortened(draft.result.content), draft.result.is_error)
-            yield ["result", self.number, *self._result]
+            self._result = self._shown_result(draft.result)
+            yield ["result", self.number, self._result]
         if ends or not is_whole:
             yield from self._named(call_line(draft.call()) if is_whole else f"{draft.name}…")
 
@@ -196,12 +251,40 @@ class _Call:
             self.title = title
             yield ["title", self.number, title]
 
+    def _waiting(self) -> dict[str, Any]:
+        draft = self._draft
+        if draft.approval is not None:
+            return {
+                "asks": "prompt" if draft.approval.is_at_prompt else "page",
+                "call": draft.id,
+                "arguments": indented(draft.approval.arguments),
+                "problem": draft.approval.problem,
+            }
+        if draft.result is None and draft.running_since is not None:
+            return {"runs": round(time.monotonic() - draft.running_since, 1)}
+        return {}
+
+    def _shown_result(self, result: ToolResult) -> dict[str, Any]:
+        """The result for the page: `text` or `doc`, `failed`, and `image` where there is one."""
+        shown: dict[str, Any] = {"failed": result.is_error}
+        if "text/markdown" in result.display:
+            document = self._new_document()
+            document.feed(result.display["text/markdown"])
+            document.close()
+            shown["doc"] = document.snapshot()
+        else:
+            shown["text"] = _shortened(result.content)
+        if "image/png" in result.display:
+            shown["image"] = result.display["image/png"]
+        return shown
+
     def state(self) -> dict[str, Any]:
         return {
             "id": self.number,
             "kind": "call",
             "title": self.title,
             "text": str(self._arguments),
+            "state": self._waiting(),
             "result": self._result,
         }
 

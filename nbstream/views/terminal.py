@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from ..render.json_text import JSONIndenter
 from ..render.summary import call_line, mark, usage_line
 from ..response import CallDraft, Response, Round
 
@@ -49,6 +51,8 @@ class TerminalView:
         for i, turn in enumerate(response.rounds):
             if i == len(self._rounds):
                 self._rounds.append(_Shown())
+                if response.is_json:
+                    self._rounds[i].lay_out = JSONIndenter().feed
             is_over = turn.ended or response.done or i + 1 < len(response.rounds)
             self._show(turn, self._rounds[i], is_over=is_over)
         self._paper.flush()
@@ -65,6 +69,7 @@ class TerminalView:
             new = getattr(turn, channel).since(shown.characters[channel])
             if new:
                 shown.characters[channel] += len(new)
+                new = shown.lay_out(new) if channel == "text" else new
                 self._paper.paragraph(channel)
                 self._paper.write(printable(new), quiet=channel == "reasoning")
         for i, draft in enumerate(turn.calls):
@@ -74,14 +79,17 @@ class TerminalView:
     def _show_call(self, i: int, draft: CallDraft, shown: _Shown, *, is_whole: bool) -> None:
         if is_whole and i == shown.calls:
             shown.calls += 1
+            shown.newest = i
             self._paper.paragraph("calls")
             self._paper.line(printable(call_line(draft.call())))
         if draft.result is not None and i == shown.results:
             shown.results += 1
+            whose = "" if i == shown.newest else printable(draft.name)
+            shown.newest = i
             sign = "failed: " if draft.result.is_error else ""
             text = " ".join(printable(draft.result.content[: 2 * _RESULT_SHOWN]).split())
             short = text if len(text) <= _RESULT_SHOWN else text[: _RESULT_SHOWN - 1] + "…"
-            self._paper.line(f"  → {sign}{short}")
+            self._paper.line(f"{whose or ' '} → {sign}{short}")
 
 
 @dataclass(slots=True)
@@ -93,6 +101,8 @@ class _Shown:
     )
     calls: int = 0
     results: int = 0
+    newest: int = 0  # the call that the last line is about
+    lay_out: Callable[[str], str] = str  # of the text
 
 
 class _Paper:

@@ -20,6 +20,7 @@ import anywidget
 import traitlets
 from IPython.display import clear_output, display
 
+from ..approval import Approval
 from ..render.saved import bundle
 from ..render.summary import mark, usage_line, usage_rows
 from ..response import Response
@@ -69,7 +70,7 @@ class WidgetView:
 
     def open(self, response: Response) -> None:
         self._outline.advance(response)  # what the first snapshot shows: whose answer this is
-        self._channel = _Channel(self._outline)
+        self._channel = _Channel(self._outline, response)
         self._handle = display(_view_of(self._channel.widget), raw=True, display_id=True)
 
     def update(self, response: Response) -> None:
@@ -106,8 +107,9 @@ def _view_of(widget: AnswerWidget) -> dict[str, Any]:
 class _Channel:
     """Sends frames to the page, and decides which of them are snapshots."""
 
-    def __init__(self, outline: Outline) -> None:
+    def __init__(self, outline: Outline, response: Response) -> None:
         self._outline = outline
+        self._response = response
         self._opened = self._snapshot_time = time.monotonic()
         self._snapshot_at = _FIRST  # characters
         self._is_wanted = False
@@ -171,6 +173,16 @@ class _Channel:
                 self._silence = loop.call_later(_REFRESH, self._send_snapshot, None)
 
     def _hear(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        """The page misses frames, and the kernel is free to hear it."""
-        if content == {"want": "snapshot"}:
-            self._is_wanted = True
+        """The kernel is free to hear the page, which misses frames, or where somebody answers."""
+        match content:
+            case {"want": "snapshot"}:
+                self._is_wanted = True
+            case {"run": call_id, "arguments": str(arguments)}:
+                for approval in self._waiting(call_id):
+                    approval.run(arguments)
+            case {"refuse": call_id, "reason": str(reason)}:
+                for approval in self._waiting(call_id):
+                    approval.refuse(reason)
+
+    def _waiting(self, call_id: object) -> list[Approval]:
+        return [each for each in self._response.approvals if each.call.id == call_id]

@@ -6,12 +6,14 @@ import { createSections } from "./sections.js";
 import { createStatus } from "./status.js";
 import { createEnding } from "./ending.js";
 import { followEnd } from "./follow.js";
+import { addNoteLinks, followNotes } from "./notes.js";
 
 /**
  * @param {HTMLElement} host the element to fill
  * @param {(block: Element) => void} typeset sets the formulas in a block
+ * @param {(answer: object) => void} send takes what the reader decides to the kernel
  */
-export function createAnswer(host, typeset) {
+export function createAnswer(host, typeset, send) {
   host.classList.add("nbs-host");
   const root = document.createElement("div");
   // The classes of Jupyter's own rendered markdown: what is shown live looks as it will stay.
@@ -19,10 +21,14 @@ export function createAnswer(host, typeset) {
   root.setAttribute("aria-busy", "true");
   host.append(root);
 
-  const sections = createSections(root, (block) => {
+  /** @param {Element} block */
+  function onSealed(block) {
     addCodeTools(block);
+    addNoteLinks(block);
     typeset(block);
-  });
+  }
+  const sections = createSections(root, onSealed, send);
+  followNotes(root);
   const stopFollowing = followEnd(root);
   /** @type {ReturnType<typeof createStatus> | null} */
   let status = null;
@@ -63,6 +69,7 @@ export function createAnswer(host, typeset) {
 
     remove() {
       stopFollowing();
+      sections.stop();
       status?.remove();
       if (root.parentElement === host) root.remove(); // not where swap.js still shows it
     },

@@ -6,6 +6,7 @@
  * @property {HTMLDetailsElement} element
  * @property {HTMLElement} body
  * @property {(title: string) => void} title
+ * @property {(text: string) => void} note says beside the title what is going on
  * @property {(open: boolean) => void} suggest opens or closes, unless the reader has done so
  * @property {() => boolean} isTouched whether the reader has opened or closed it
  * @property {(open: boolean) => void} keep opens or closes, as the reader wants it
@@ -22,7 +23,11 @@ export function createFold(title, open = false) {
   element.open = open;
   const summary = document.createElement("summary");
   summary.dir = "auto";
-  summary.textContent = title;
+  const name = document.createElement("span");
+  name.textContent = title;
+  const note = document.createElement("span");
+  note.className = "nbs-note-beside";
+  summary.append(name, note);
   const body = document.createElement("div");
   body.className = "nbs-fold-body";
   body.dir = "auto";
@@ -36,7 +41,10 @@ export function createFold(title, open = false) {
     element,
     body,
     title(text) {
-      summary.textContent = text;
+      name.textContent = text;
+    },
+    note(text) {
+      note.textContent = text && ` · ${text}`;
     },
     suggest(wanted) {
       if (!touched) element.open = wanted;

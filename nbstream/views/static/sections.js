@@ -1,6 +1,7 @@
 // @ts-check
 // The answer's sections in the page: reasoning folds, text, tool calls.
 
+import { createCall } from "./call.js";
 import { createDocument } from "./patch.js";
 import { createFold } from "./folds.js";
 
@@ -9,14 +10,15 @@ import { createFold } from "./folds.js";
  * @property {HTMLElement} element
  * @property {ReturnType<typeof createDocument>} [doc]
  * @property {import("./folds.js").Fold} [fold]
- * @property {Text} [args]
+ * @property {ReturnType<typeof createCall>} [call]
  */
 
 /**
  * @param {HTMLElement} root where sections are put, before what already stands in it
  * @param {(block: Element) => void} onSealed is told each block of markdown that is complete
+ * @param {(answer: object) => void} send takes what the reader decides to the kernel
  */
-export function createSections(root, onSealed) {
+export function createSections(root, onSealed, send) {
   /** @type {Map<number, Section>} */
   let sections = new Map();
   const end = document.createComment("");
@@ -40,24 +42,19 @@ export function createSections(root, onSealed) {
       return section;
     },
     call(title) {
-      const fold = createFold(title);
-      const args = document.createTextNode("");
-      fold.body.append(preformatted(args));
-      return { element: fold.element, fold, args };
+      const call = createCall(title, onSealed, send);
+      return { element: call.element, fold: call.fold, call };
     },
   };
 
   /** @type {Record<string, (section: Section, ...rest: any[]) => void>} */
   const change = {
     doc: (section, ops) => section.doc?.apply(ops),
-    text: (section, piece) => section.args?.appendData(piece),
+    text: (section, piece) => section.call?.args.appendData(piece),
+    state: (section, state) => section.call?.state(state),
+    result: (section, result) => section.call?.result(result),
     title: (section, title) => section.fold?.title(title),
     settle: (section) => section.fold?.suggest(false),
-    result(section, text, failed) {
-      const result = preformatted(document.createTextNode(text));
-      result.classList.toggle("nbs-failed", failed);
-      section.fold?.body.append(result);
-    },
   };
 
   /**
@@ -92,21 +89,21 @@ export function createSections(root, onSealed) {
       for (const state of states) {
         const section = add(state.id, state.kind, null, state.title);
         if (state.doc) section.doc?.load(state.doc);
-        if (state.text) section.args?.appendData(state.text);
-        if (state.result) change.result(section, ...state.result);
+        if (state.text) change.text(section, state.text);
+        if (state.state) change.state(section, state.state);
+        if (state.result) change.result(section, state.result);
         if (state.settled) section.fold?.suggest(false);
         const before = old.get(state.id)?.fold;
         if (before?.isTouched()) section.fold?.keep(before.element.open);
       }
-      for (const section of old.values()) section.element.remove();
+      for (const section of old.values()) {
+        section.call?.stop();
+        section.element.remove();
+      }
+    },
+
+    stop() {
+      for (const section of sections.values()) section.call?.stop();
     },
   };
-}
-
-/** @param {Text} text */
-function preformatted(text) {
-  const pre = document.createElement("pre");
-  pre.dir = "auto";
-  pre.append(text);
-  return pre;
 }

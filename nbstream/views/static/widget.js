@@ -56,7 +56,9 @@ export default function createWidget() {
 
     /** @param {{model: Model, el: HTMLElement}} context */
     render({ model, el }) {
-      const answer = createAnswer(el, createTypesetter(model.widget_manager));
+      const answer = createAnswer(el, createTypesetter(model.widget_manager), (answer) =>
+        model.send(answer),
+      );
       const stop = store.watch(answer);
       roots.add(answer.root);
       return () => {
