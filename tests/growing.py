@@ -60,6 +60,7 @@ ATOMS = [
         "bar baz",
         "x",
         "é",
+        "שלום ",
         "😀",
         "https://a.b/c",
         "www.a.b",
@@ -70,7 +71,21 @@ ATOMS = [
 
 #: What may stand in a paragraph: closed, open, and what makes another block of it.
 WORDS = [
-    *("a", "bc ", "d e", "foo bar ", "word ", "x", "é ", "重 ", "{", "=", "snake_case ", "<b> "),
+    *(
+        "a",
+        "bc ",
+        "d e",
+        "foo bar ",
+        "word ",
+        "x",
+        "é ",
+        "重 ",
+        "שלום ",
+        "{",
+        "=",
+        "snake_case ",
+        "<b> ",
+    ),
     *("*a* ", "**b c** ", "~~s~~", "(*i*)", "_u_ ", "`x y` ", "[z](https://y.z/q_r) ", "[0] "),
     *("$5 ", "$x$ ", "a@b.c ", "www.a.b ", "https://a.b/*c d* ", "(https://a.b/$c d$ ", "a < b "),
     *("`", "``", "*", "**", "[", "]", "$", "_", "~", "](", "!", "<", ">", "\\", "\\* ", "&amp; "),

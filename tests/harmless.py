@@ -17,7 +17,7 @@ VOID = frozenset({"br", "hr", "img", "input"})
 ATTRIBUTES = {
     "a": {"href": r"(https?://[^/?#\\]|mailto:|#).*", "title": r".*", "class": "anchor-link"},
     "code": {"class": r"language-[a-z0-9+#._-]+"},
-    "div": {"class": "highlight"},
+    "div": {"class": "highlight", "dir": "rtl"},
     "input": {
         "class": "task-list-item-checkbox",
         "type": "checkbox",

@@ -168,6 +168,7 @@ def _formulas_do_not_look_ahead(monkeypatch):
         (_paragraphs_stay_paragraphs, "word b c\n===\n"),
         (_formulas_do_not_look_ahead, "$$\n# a\n$$\n"),
         (_formulas_do_not_look_ahead, "a\n\\[\nb\\]c\n"),
+        (_formulas_do_not_look_ahead, "> a\n> $$b\n> |c|\n> |-|\n> d $$\n"),
         (_formulas_do_not_look_ahead, "1000000. a\n     \\[ x\n     \\]y\n"),
     ],
 )

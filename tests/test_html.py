@@ -16,17 +16,21 @@ from nbstream.render.patches import Document
 ALLOWED = {
     "a": {"href", "title", "target", "rel"},
     "code": {"class"},
-    "div": {"class"},
+    "blockquote": {"dir"},
+    "div": {"class", "dir"},
     "img": {"src", "alt", "title"},
     "input": {"class", "disabled", "type", "checked"},
     "li": {"class"},
-    "ol": {"start"},
+    "ol": {"start", "dir"},
+    "p": {"dir"},
     "span": {"class"},
     "sup": {"class"},
     "td": {"class"},
     "th": {"class"},
+    "ul": {"dir"},
+    **{f"h{level}": {"dir"} for level in range(1, 7)},
 }
-_TAGS = "blockquote br em h1 h2 h3 h4 h5 h6 hr p pre s strong table tbody thead tr ul"
+_TAGS = "br em hr pre s strong table tbody thead tr"
 PLAIN = frozenset(_TAGS.split())
 
 
@@ -141,6 +145,24 @@ def test_bare_addresses_are_links(text, link, rest):
 )
 def test_other_text_is_no_link(text):
     assert "<a" not in render(text)
+
+
+@pytest.mark.parametrize(
+    ("markdown", "html"),
+    [
+        ("**א** a", '<p dir="rtl"><strong>א</strong> a</p>'),
+        ("a א", "<p>a א</p>"),
+        ("1 - א", '<p dir="rtl">1 - א</p>'),
+        ("# ع", '<h1 dir="rtl">ع</h1>'),
+        ("- א\n- b", '<ul dir="rtl"><li>א</li><li>b</li></ul>'),
+        ("- 1\n- א", "<ul><li>1</li><li>א</li></ul>"),
+        ("2. א", '<ol dir="rtl" start="2"><li>א</li></ol>'),
+        ("> א", '<blockquote dir="rtl"><p dir="rtl">א</p></blockquote>'),
+        ("```\nא\n```", '<div class="nbs-code highlight"><pre><code>א\n</code></pre></div>'),
+    ],
+)
+def test_blocks_that_begin_from_right_to_left(markdown, html):
+    assert render(markdown) == html
 
 
 @pytest.mark.parametrize("text", ["https://a.b", "www.a.b", "a@b.c"])

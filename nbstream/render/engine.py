@@ -7,6 +7,7 @@ from typing import Any
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
+from .direction import mark_direction
 from .eye import completed, header_as_table
 from .html import parser
 from .references import References
@@ -14,7 +15,7 @@ from .structure import Parsed, is_blank, spans
 
 __all__ = ["Engine"]
 
-_BEFORE_BLOCKS = ("normalize", "block")
+_UP_TO_BLOCKS = ("normalize", "block", "direction")
 _LEFT_BY_A_PARSE = ("open_formula", "last_formula", "duplicate_refs")
 _WITH_TEXT = ("inline", "fence", "code_block", "math_block", "hr")
 
@@ -40,7 +41,7 @@ class Engine:
         self._inner_rules = [
             rule
             for name, rule in zip(rules, self._md.core.ruler.getRules(""), strict=True)
-            if name not in _BEFORE_BLOCKS
+            if name not in _UP_TO_BLOCKS
         ]
 
     def parse(self, text: str, *, final: bool) -> Parsed:
@@ -74,6 +75,7 @@ class Engine:
         self.parsed += len(text)
         tokens: list[Token] = []
         self._md.block.parse(text, self._md, self._env, tokens)
+        mark_direction(tokens)
         return tokens
 
     def commit(self, line: int) -> None:

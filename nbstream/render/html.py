@@ -20,6 +20,7 @@ from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
 from .addresses import addresses_plugin
+from .direction import direction_plugin
 from .footnotes import footnotes_plugin
 from .highlight import COLOURED, Colouring
 from .links import is_safe_link, links_plugin
@@ -31,6 +32,8 @@ __all__ = ["code_language", "make_parser", "parser", "render", "sanitize"]
 
 _NOT_A_CLASS = re.compile(r"[^\w+#.-]")
 _ALIGNMENT = {"text-align:left": "nbs-l", "text-align:center": "nbs-c", "text-align:right": "nbs-r"}
+_OF_A_LIST = frozenset({"dir", "start"})
+_WITH_DIRECTION = "blockquote h1 h2 h3 h4 h5 h6 ol p ul"
 _MATH_CLOSING = {"$": "$", "$$": "$$", "\\(": "\\)", "\\[": "\\]"}
 
 
@@ -48,7 +51,8 @@ def make_parser() -> MarkdownIt:
     md = _Parser("commonmark", options, renderer_cls=_Renderer)
     md.enable(["table", "strikethrough"])
     md.disable(["html_block", "html_inline"])
-    return md.use(math_plugin).use(footnotes_plugin).use(addresses_plugin).use(links_plugin)
+    md.use(math_plugin).use(footnotes_plugin).use(addresses_plugin).use(links_plugin)
+    return md.use(direction_plugin)
 
 
 @cache
@@ -104,16 +108,17 @@ class _Renderer(RendererHTML):
     def code_block(self, tokens: Sequence[Token], idx: int, *context: Any) -> str:
         return self.fence(tokens, idx, *context)
 
-    def table_open(self, *_context: Any) -> str:
-        return '<div class="nbs-table"><table>'
+    def table_open(self, tokens: Sequence[Token], idx: int, *_context: Any) -> str:
+        return f'<div class="nbs-table"{self.renderAttrs(tokens[idx])}><table>'
 
     def table_close(self, *_context: Any) -> str:
         return "</table></div>"
 
     def bullet_list_open(self, tokens: Sequence[Token], idx: int, *_context: Any) -> str:
         # Whether a list has tasks shows late; its class is left to `li.task-list-item`.
-        start = tokens[idx].attrs.get("start")
-        return f"<{tokens[idx].tag}>" if start is None else f'<{tokens[idx].tag} start="{start}">'
+        token = tokens[idx]
+        attributes = (f' {name}="{token.attrs[name]}"' for name in _OF_A_LIST & token.attrs.keys())
+        return f"<{token.tag}{''.join(sorted(attributes))}>"
 
     ordered_list_open = bullet_list_open
 
@@ -177,8 +182,12 @@ def _cleaner() -> nh3.Cleaner:
             "ol": {"start"},
         },
         tag_attribute_values={
+            **{tag: {"dir": {"rtl"}} for tag in _WITH_DIRECTION.split()},
             "a": {"target": {"_blank"}, "rel": {"noopener noreferrer"}},
-            "div": {"class": {"nbs-code highlight", "nbs-math", "nbs-note", "nbs-table"}},
+            "div": {
+                "class": {"nbs-code highlight", "nbs-math", "nbs-note", "nbs-table"},
+                "dir": {"rtl"},
+            },
             "input": {"type": {"checkbox"}, "class": {"task-list-item-checkbox"}},
             "li": {"class": {"task-list-item"}},
             "span": {"class": {"nbs-math", *COLOURED}},

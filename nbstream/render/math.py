@@ -68,6 +68,8 @@ def _last_line(state: StateBlock, start_line: int, end_line: int, closing: str) 
     indent = min(state.blkIndent, state.sCount[start_line])
     for line in range(start_line, limit):
         if line > start_line and (state.isEmpty(line) or state.sCount[line] < indent):
+            if line == len(state.bMarks) - 2:  # it may be half a line, and no end
+                _leave(state, "open_formula", start_line)
             return None
         begin = state.bMarks[line] + state.tShift[line] if line > start_line else start
         text = state.src[begin : state.eMarks[line]].rstrip()

@@ -13,6 +13,7 @@ import re
 
 from markdown_it.token import Token
 
+from .direction import has_letter
 from .sealer import Sealer
 from .structure import Parsed, Span, settled
 
@@ -71,7 +72,7 @@ def open_text(sealer: Sealer, span: Span, parsed: Parsed) -> OpenText | None:
     if prefix is None or text.lstrip("> ").startswith("["):  # it may become a definition
         return None
     end = _closed(text, span, parsed)
-    return OpenText(sealer, span, prefix, text[:end]) if end else None
+    return OpenText(sealer, span, prefix, text[:end]) if has_letter(text[:end]) else None
 
 
 class OpenText:

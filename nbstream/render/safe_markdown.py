@@ -4,11 +4,13 @@ What is saved in a notebook is rendered by JupyterLab (marked), nbconvert (mistu
 markdown-it and others, all of which let HTML through. So the text is written again from
 the parser's tokens: rendered with HTML allowed, it gives what our renderer gives without.
 Attribute-free elements (`<em>`, `<code>`, `<span>`, ...) stand in where the renderers do
-not agree on any markdown; nothing of the model's own text can become a tag.
+not agree on any markdown, and `<div dir="rtl">` says what markdown cannot; nothing of the
+model's own text can become a tag.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -30,6 +32,7 @@ _ALIGNMENT = {
 _RUN_ON = frozenset({"blockquote_open", "bullet_list_open", "ordered_list_open", "table_open"})
 # ... and between two of these, or they would be one paragraph.
 _TEXT = frozenset({"paragraph_open", "footnote_open", "table_open", "math_block"})
+_RIGHT_TO_LEFT = '<div dir="rtl">'
 _HIGHEST_NUMBER = 999_999_999  # of a list item, in CommonMark
 
 
@@ -76,13 +79,30 @@ class _BlockWriter:
         self._prefix = ""
         self._first_prefix: str | None = None  # of the next line, where it begins an item
         self._containers = [_Container("")]
+        self._is_right_to_left = False
 
     def write(self) -> str:
         while self._position < len(self._tokens):
             token = self._tokens[self._position]
+            if token.level == 0 and token.nesting >= 0:
+                self._turn(right_to_left=_is_right_to_left(self._tokens, self._position))
             _WRITERS.get(token.type, _BlockWriter.other)(self, token)
             self._position += 1
+        self._turn(right_to_left=False)
         return "\n".join(self._lines)
+
+    def _turn(self, *, right_to_left: bool) -> None:
+        """Change the direction of the blocks that follow."""
+        if right_to_left == self._is_right_to_left:
+            return
+        self._is_right_to_left = right_to_left
+        document = self._containers[0]
+        if not right_to_left:
+            self._lines += ["", "</div>"]
+            document.last = "div"
+            return
+        self._lines += ["", _RIGHT_TO_LEFT, ""] if document.last else [_RIGHT_TO_LEFT, ""]
+        document.last = ""
 
     # -- lines and containers ----------------------------------------------------
 
@@ -239,6 +259,15 @@ class _BlockWriter:
         if token.content:
             self._begin(token)
             self._write([escape_line(escape_text(line)) for line in token.content.split("\n")])
+
+
+def _is_right_to_left(tokens: Sequence[Token], position: int) -> bool:
+    """Whether the block that begins here is, unless it holds code, which never is."""
+    if tokens[position].attrs.get("dir") != "rtl":
+        return False
+    following = itertools.islice(tokens, position + 1, None)
+    inside = itertools.takewhile(lambda token: token.level > 0, following)
+    return not any(token.type in ("fence", "code_block") for token in inside)
 
 
 def _row(cells: Sequence[str]) -> str:

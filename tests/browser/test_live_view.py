@@ -62,6 +62,7 @@ MARKDOWN = {
     "line breaks": "a  \nb\\\nc",
     "long word": "w" * 400,
     "scripts": "日本語の文章です。" * 20 + "\n\n" + "שלום עולם. " * 30 + "\n\n🌧️ 👩‍👩‍👧 🇩🇪",
+    "right to left": "# א\n\nשלום *א*.\n\n- א\n  1. ב\n- ג\n\n> ד\n\n| א | b |\n|--|--|\n| ג | d",
     "html": "<b>x</b> <script>alert(1)</script>\n\n<div>y</div>",
 }
 
