@@ -13,7 +13,7 @@ from typing import Any
 
 from .errors import UsageError
 from .messages import Content
-from .pictures import png
+from .pictures import picture
 
 __all__ = ["attach", "content_part"]
 
@@ -53,15 +53,15 @@ def content_part(value: Any) -> Mapping[str, Any]:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return _part(bytes(value), "attachment")
     try:
-        picture = png(value)
+        found = picture(value)
     except Exception as error:
         raise UsageError(f"--attach: {type(value).__name__} gave no picture: {error}") from error
-    if picture is None:
+    if found is None:
         raise UsageError(
             f"--attach: a {type(value).__name__} cannot be attached; give a path, bytes, a figure "
             "or an image (a DataFrame goes into the prompt as {{df}})"
         )
-    return _part(picture, "figure.png")
+    return _part(found[1], "figure")
 
 
 def _read(path: Path) -> bytes:

@@ -8,6 +8,7 @@ calls), close the record, hand it to the history, and close the view.
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -222,6 +223,10 @@ class _Runner:
 
 
 def shut_down() -> None:
-    """Stop what runs, close all connections, end the I/O thread."""
+    """Stop what runs, close all connections and servers of tools, end the I/O thread."""
     io_thread.submit(close_all()).wait()
+    if "nbstream.mcp_servers" in sys.modules:
+        from . import mcp_servers
+
+        io_thread.submit(mcp_servers.close_all()).wait()
     io_thread.stop()

@@ -29,7 +29,7 @@ class ToolResult:
         seconds: how long the call ran, or None where that is unknown.
         summary: the result in a few words, for people, such as `3 rows`; may be empty.
         display: what people see, where that is something else than `content`: a mime
-            bundle of `text/markdown` or `image/png` (base64).
+            bundle of `text/markdown`, `image/png` or `image/jpeg` (base64).
         value: the Python object itself; it is neither saved nor compared.
     """
 

@@ -1,4 +1,4 @@
-"""Figures and pictures of the notebook as PNG."""
+"""Figures and pictures of the notebook as files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import io
 import sys
 from typing import Any
 
-__all__ = ["is_figure", "png"]
+__all__ = ["is_figure", "picture"]
+
+_METHODS = {"image/png": "_repr_png_", "image/jpeg": "_repr_jpeg_"}
 
 
 def is_figure(value: Any) -> bool:
@@ -14,18 +16,22 @@ def is_figure(value: Any) -> bool:
     return type(value).__module__.startswith("matplotlib.") and hasattr(value, "savefig")
 
 
-def png(value: Any) -> bytes | None:
-    """A matplotlib figure, a PIL image or what else shows itself as a PNG; else None.
+def picture(value: Any) -> tuple[str, bytes] | None:
+    """The media type and the bytes of what shows itself as a picture; else None.
 
-    Whatever the object raises gets through.
+    That is a matplotlib figure, a PIL image, or whatever has `_repr_png_` or
+    `_repr_jpeg_`. What the object raises gets through.
     """
     if is_figure(value):
-        return _figure_png(value)
-    make = getattr(type(value), "_repr_png_", None)
-    made = None if make is None else make(value)
-    if isinstance(made, tuple):  # with metadata
-        made = made[0]
-    return made if isinstance(made, bytes) else None
+        return "image/png", _figure_png(value)
+    for kind, method in _METHODS.items():
+        make = getattr(type(value), method, None)
+        made = None if make is None else make(value)
+        if isinstance(made, tuple):  # with metadata
+            made = made[0]
+        if isinstance(made, bytes):
+            return kind, made
+    return None
 
 
 def _figure_png(figure: Any) -> bytes:

@@ -10,12 +10,13 @@ from typing import Any
 
 from .interpolate import is_table, prompt_text
 from .messages import ToolResult
-from .pictures import is_figure, png
+from .pictures import is_figure, picture
 
 __all__ = ["error_result", "tool_result"]
 
 _LONGEST = 20_000  # characters that the model reads; the value keeps all of it
 _LARGEST_IMAGE = 5_000_000  # bytes of a PNG that is shown
+_MOST_PARTS = 20  # of a list that may hold pictures
 _FEW = 3  # items that a line of JSON shows as well as their number
 _JSON_TYPES = (bool, int, float, dict, list, tuple, set, frozenset)
 _NOTHING = "(the function returned nothing)"
@@ -32,17 +33,11 @@ def tool_result(value: Any, seconds: float | None = None) -> ToolResult:
         value: whatever the function returned.
         seconds: how long it ran.
     """
-    picture = _png(value)
-    if picture is not None:
-        shown = (
-            {"image/png": base64.b64encode(picture).decode()}
-            if len(picture) <= _LARGEST_IMAGE
-            else {}
-        )
-        kind = _image_kind(value)
-        return ToolResult(
-            _about_image(value, kind), seconds=seconds, summary=kind, display=shown, value=value
-        )
+    shown = _picture(value)
+    if shown is not None:
+        kind = "a figure" if is_figure(value) else "an image"
+        content = _cut(_about(value, kind))
+        return ToolResult(content, seconds=seconds, summary=kind, display=shown, value=value)
     text = _text(value)
     shown = {"text/markdown": text} if is_table(value) else {}
     return ToolResult(
@@ -127,18 +122,24 @@ def _cut(text: str) -> str:
 # -- pictures --------------------------------------------------------------------
 
 
-def _png(value: Any) -> bytes | None:
-    try:
-        return png(value)
-    except Exception:  # noqa: BLE001  # then it is shown as text
-        return None
+def _picture(value: Any) -> dict[str, str] | None:
+    """The bundle of a picture, or of the first one in a list that holds some."""
+    candidates = value if isinstance(value, list) else [value]
+    for each in candidates[:_MOST_PARTS]:
+        try:
+            found = picture(each)
+        except Exception:  # noqa: BLE001, S112  # then it is shown as text
+            continue
+        if found is not None:
+            kind, data = found
+            is_small = len(data) <= _LARGEST_IMAGE
+            return {kind: base64.b64encode(data).decode()} if is_small else {}
+    return None
 
 
-def _image_kind(value: Any) -> str:
-    return "a figure" if is_figure(value) else "an image"
-
-
-def _about_image(value: Any, kind: str) -> str:
+def _about(value: Any, kind: str) -> str:
+    """What the model reads of a picture, and of the texts beside it."""
+    texts = [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
     titles = [axes.get_title() for axes in value.axes] if is_figure(value) else []
     about = "; ".join(title for title in titles if title)
-    return f"({kind}{f': {about}' if about else ''}; the user sees it)"
+    return "\n".join([*texts, f"({kind}{f': {about}' if about else ''}; the user sees it)"])

@@ -13,6 +13,7 @@ from typing import Any
 
 from ._typed_dicts import known_to_pydantic
 from .errors import SchemaError, UsageError
+from .json_schema import without_refs
 from .signatures import readable
 
 __all__ = ["Schema", "as_schema"]
@@ -96,7 +97,7 @@ def _of_type(kind: Any) -> Schema:
 
     try:
         adapter = pydantic.TypeAdapter(known_to_pydantic(kind))
-        schema = adapter.json_schema()
+        schema = without_refs(adapter.json_schema())
     except pydantic.errors.PydanticUserError as error:
         first = str(error).partition("\n")[0]
         raise UsageError(

@@ -43,6 +43,7 @@ ERRORS = {
     "NbstreamError",
     "NotFoundError",
     "RateLimitError",
+    "SchemaError",
     "ServerError",
     "UsageError",
 }

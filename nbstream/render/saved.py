@@ -96,8 +96,9 @@ def _call(call: ToolCall) -> Iterator[str]:
     elif call.result is not None:
         parts.append(_code(call.result.content, ""))
     yield _fold(call_line(call), "\n\n".join(parts))
-    if _BASE64.fullmatch(display.get("image/png", "")):
-        yield f"![{_IMAGE_OF}](data:image/png;base64,{display['image/png']})"
+    for kind in ("image/png", "image/jpeg"):
+        if _BASE64.fullmatch(display.get(kind, "")):
+            yield f"![{_IMAGE_OF}](data:{kind};base64,{display[kind]})"
 
 
 def _code(text: str, language: str) -> str:

@@ -274,8 +274,9 @@ class _Call:
             shown["doc"] = document.snapshot()
         else:
             shown["text"] = _shortened(result.content)
-        if "image/png" in result.display:
-            shown["image"] = result.display["image/png"]
+        for kind in ("image/png", "image/jpeg"):
+            if kind in result.display:
+                shown["image"] = [kind, result.display[kind]]
         return shown
 
     def state(self) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import { createFold } from "./folds.js";
 /**
  * @typedef {{asks?: "prompt" | "page", runs?: number, call?: string, arguments?: string,
  *   problem?: string}} CallState
- * @typedef {{failed: boolean, text?: string, doc?: any, image?: string}} CallResult
+ * @typedef {{failed: boolean, text?: string, doc?: any,
+ *   image?: ["image/png" | "image/jpeg", string]}} CallResult
  */
 
 /**
@@ -76,7 +77,7 @@ export function createCall(title, onSealed, send) {
       }
       if (image) {
         const shown = document.createElement("img");
-        shown.src = `data:image/png;base64,${image}`;
+        shown.src = `data:${image[0]};base64,${image[1]}`;
         shown.alt = "what the tool returned";
         element.append(shown);
       }
