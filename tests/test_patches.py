@@ -116,6 +116,7 @@ def test_characters_are_counted_as_javascript_does():
         view.apply(ops)
     assert view.sealed == "".join(block[0] for block in document.snapshot()["blocks"])
     assert view.sealed == sanitize(parser().render(text, {}))
+    assert document.parsed > len(text)
     assert (view.tail, view.after) == ("", "")
 
 

@@ -16,12 +16,18 @@ from .page import Page
 from .sealer import Sealer
 from .structure import Parsed, Span, settled
 
-__all__ = ["Blocks"]
+__all__ = ["Blocks", "settled_length"]
 
 _NUMBER = re.compile(r"\d{1,9}")
 _BLANK_LINES = re.compile(r"(?:[ \t]*\n)+")
 _BLANK_LINE = re.compile(r"\n\n")
 _MARGIN_AFTER_BLANK_LINE = re.compile(r"\n\n[^\s\d*+-]")  # the end of whatever is open
+
+
+def settled_length(text: str) -> int:
+    """How many characters of a growing text belong to blocks that can no longer change."""
+    parsed = Engine(frozenset(), anticipates=False).parse(text, final=False)
+    return len(parsed.source(0, settled(parsed)))
 
 
 class Blocks:

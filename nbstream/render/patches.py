@@ -69,6 +69,11 @@ class Document:
         self._page = _Patcher()
         self._blocks = Blocks(self._page, image_hosts=image_hosts, anticipates=anticipates)
 
+    @property
+    def parsed(self) -> int:
+        """How many characters were given to the parser in all."""
+        return self._blocks.parsed
+
     def feed(self, text: str) -> None:
         """More of the text. Nothing is parsed yet."""
         self._news.append(text)

@@ -13,9 +13,8 @@ from typing import Any
 from IPython.display import DisplayHandle, clear_output, display
 
 from ..buffers import TextBuffer
-from ..render.engine import Engine
+from ..render.blocks import settled_length
 from ..render.saved import bundle, content_markdown, display_markdown
-from ..render.structure import settled
 from ..render.summary import plain_summary
 from ..response import Response, Round
 from .ending import leaves_nothing
@@ -156,15 +155,9 @@ def _stable_part(turn: Round, start: _Place) -> _Place:
     if not (end.text or end.refusal or end.calls):
         return start
     if not (end.refusal or end.calls):
-        text = start.text + _settled_length(turn.text.since(start.text))
+        text = start.text + settled_length(turn.text.since(start.text))
         return replace(start, reasoning=end.reasoning, text=text)
     return replace(start, reasoning=end.reasoning, text=end.text)
-
-
-def _settled_length(text: str) -> int:
-    """How many characters of a growing text belong to blocks that can no longer change."""
-    parsed = Engine(frozenset(), anticipates=False).parse(text, final=False)
-    return len(parsed.source(0, settled(parsed)))
 
 
 def _excerpt(response: Response, starts: list[_Place], ends: list[_Place]) -> Response:
