@@ -149,7 +149,7 @@ class HtmlPage:
         assert self.open is None
         self.blocks.append(html)
 
-    def enter(self, opening: str, closing: str, *, rows: bool = False) -> None:
+    def enter(self, opening: str, closing: str, *, rows: bool = False, language: str = "") -> None:
         self.calls.append("enter")
         assert self.open is None
         self.open = [opening, "", closing]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import sys
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from growing import prefixes, random_document, sizes
 from shapes import shape
 from test_html import assert_harmless
 
+from nbstream.render import highlight
 from nbstream.render.html import parser, sanitize
 from nbstream.render.patches import Document, Op
 
@@ -229,6 +231,18 @@ def test_colours_cover_the_code():
     lengths = [int(re.match(r"\d+", run)[0]) for run in mark[2].split(",")]
     assert sum(lengths) == len(units(code)) // 2
     assert {re.sub(r"^\d+", "", run) for run in mark[2].split(",")} >= {"k", "nf", "c1", "s1", ""}
+
+
+def test_a_language_is_loaded_while_its_code_comes():
+    before = highlight._loading.cache_info().misses
+    document = Document()
+    document.feed("```fortran\nprint *, 1\n")
+    document.patch()
+    assert highlight._loading.cache_info().misses == before + 1
+    highlight._loading("fortran").join()
+    assert "pygments.lexers.fortran" in sys.modules
+    document.feed("```\n")
+    assert "mark" in [op[0] for op in document.patch()]
 
 
 @pytest.mark.parametrize("fence", ["```\n", "```text\n", "```no-such\n", "    "])

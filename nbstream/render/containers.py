@@ -15,6 +15,7 @@ from markdown_it.common.utils import escapeHtml
 from markdown_it.token import Token
 
 from .fences import FenceReader
+from .html import code_language
 from .open_text import open_text
 from .sealer import Sealer
 from .structure import Parsed, Span, children, end_line, is_decided, settled, spans, top_level
@@ -78,7 +79,7 @@ class _OpenFence:
         token.content = ""
         html = sealer.engine.shell([token])
         at = html.rindex("</code>")
-        sealer.enter(html[:at], html[at:])
+        sealer.enter(html[:at], html[at:], language=code_language(token))
 
     def step(self, text: str, *, final: bool) -> tuple[str, bool]:
         code, rest = self._reader.feed(text)

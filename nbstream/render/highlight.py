@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from functools import cache
 from itertools import islice
 from typing import Any
 
 from markdown_it.common.utils import escapeHtml
 
-__all__ = ["COLOURED", "Colouring"]
+__all__ = ["COLOURED", "Colouring", "prepare"]
 
 _MAX_SIZE = 20_000  # characters; longer code stays plain
 
@@ -80,14 +82,36 @@ class Colouring:
         return self._pieces if whole and any(name for _, name in self._pieces) else []
 
 
+def prepare(language: str) -> None:
+    """Get ready to colour code in `language`: that takes longer than a frame, so it is done aside.
+
+    To be called when a code block begins.
+    """
+    if language.lower() in _LANGUAGES.split():
+        _loading(language.lower())
+
+
 def _lexer(language: str) -> Any:
+    if language.lower() not in _LANGUAGES.split():
+        return None
+    _loading(language.lower()).join()
+    return _load(language.lower())
+
+
+@cache
+def _loading(language: str) -> threading.Thread:
+    thread = threading.Thread(target=_load, args=(language,), name="nbstream-lexer", daemon=True)
+    thread.start()
+    return thread
+
+
+def _load(language: str) -> Any:
+    """A lexer. Pygments compiles its rules when it makes the first of a kind."""
     from pygments.lexers import get_lexer_by_name
     from pygments.util import ClassNotFound
 
-    if language.lower() not in _LANGUAGES.split():
-        return None
     try:
-        return get_lexer_by_name(language.lower())
+        return get_lexer_by_name(language)
     except ClassNotFound:  # an older Pygments
         return None
 

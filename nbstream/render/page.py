@@ -19,7 +19,7 @@ class Page(Protocol):
     def seal(self, html: str, code: list[Token]) -> None:
         """One more block. It is one element."""
 
-    def enter(self, opening: str, closing: str, *, rows: bool = False) -> None:
+    def enter(self, opening: str, closing: str, *, rows: bool = False, language: str = "") -> None:
         """A container opens: for children (table rows, or others), or for text, code or not."""
 
     def add(self, html: str, count: int) -> None:

@@ -36,7 +36,7 @@ from typing import Any
 from markdown_it.token import Token
 
 from .blocks import Blocks
-from .highlight import Colouring
+from .highlight import Colouring, prepare
 from .html import code_language, sanitize
 from .safe_text import clean
 
@@ -169,7 +169,8 @@ class _Patcher:
         self._cut("seal", 1, html)
         self._new_block(html, code)
 
-    def enter(self, opening: str, closing: str, *, rows: bool = False) -> None:
+    def enter(self, opening: str, closing: str, *, rows: bool = False, language: str = "") -> None:
+        prepare(language)
         whole = sanitize(opening + closing)
         self._open = _OpenContainer(whole.removesuffix(closing), closing, rows=rows)
         self._cut("enter", self._open.depth, self._open.opening)

@@ -50,6 +50,7 @@ class Sealer:
         *,
         source: str = "",
         rows: bool = False,
+        language: str = "",
         render: Render | None = None,
     ) -> None:
         """Open a container.
@@ -59,9 +60,10 @@ class Sealer:
             closing: HTML after them.
             source: the text of `opening`, if that is not in the children's source.
             rows: the children are table rows.
+            language: of the code in it.
             render: makes of a source the HTML of the opening and the children in it.
         """
-        self.page.enter(opening, closing, rows=rows)
+        self.page.enter(opening, closing, rows=rows, language=language)
         self._open_source = [source]
         self._open_code = []
         self._render_open = render
