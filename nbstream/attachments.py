@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Mapping, Sequence
+import stat
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from .errors import UsageError
 from .messages import Content
 from .pictures import picture
 
-__all__ = ["attach", "content_part"]
+__all__ = ["attach", "attachment", "content_part"]
 
 _LARGEST = 20_000_000  # bytes; what providers take is around that
+_ADDRESSES = ("https://", "http://", "data:image/")
 _SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": "image/png",
     b"\xff\xd8\xff": "image/jpeg",
@@ -35,6 +37,29 @@ def attach(prompt: Content, parts: Sequence[Mapping[str, Any]]) -> Content:
     return (*text, *parts)
 
 
+def attachment(words: str, evaluate: Callable[[str], Any]) -> Mapping[str, Any]:
+    """What `--attach` names: an expression of the notebook, or else a path or URL as it stands.
+
+    Args:
+        words: as they stand in the cell; its quotes are off already, so that a path looks
+            like an expression.
+        evaluate: gives an expression's value; raises UsageError.
+
+    Raises:
+        UsageError: they are neither, or their value cannot be attached.
+    """
+    try:
+        value = words if words.startswith(_ADDRESSES) else evaluate(words)
+    except UsageError as error:
+        if not os.path.lexists(os.path.expanduser(words)):  # noqa: PTH111  # any text is asked
+            raise UsageError(f"{error}, and no such file") from error
+        value = words
+    try:
+        return content_part(value)
+    except UsageError as error:
+        raise UsageError(f"--attach: {error}") from error
+
+
 def content_part(value: Any) -> Mapping[str, Any]:
     """`value` as a content part.
 
@@ -45,7 +70,7 @@ def content_part(value: Any) -> Mapping[str, Any]:
     Raises:
         UsageError: it is none of these, cannot be read, or is too large.
     """
-    if isinstance(value, str) and value.startswith(("https://", "http://", "data:image/")):
+    if isinstance(value, str) and value.startswith(_ADDRESSES):
         return _image(value)
     if isinstance(value, (str, os.PathLike)):
         path = Path(value).expanduser()
@@ -55,10 +80,10 @@ def content_part(value: Any) -> Mapping[str, Any]:
     try:
         found = picture(value)
     except Exception as error:
-        raise UsageError(f"--attach: {type(value).__name__} gave no picture: {error}") from error
+        raise UsageError(f"{type(value).__name__} gave no picture: {error}") from error
     if found is None:
         raise UsageError(
-            f"--attach: a {type(value).__name__} cannot be attached; give a path, bytes, a figure "
+            f"a {type(value).__name__} cannot be attached; give a path, bytes, a figure "
             "or an image (a DataFrame goes into the prompt as {{df}})"
         )
     return _part(found[1], "figure")
@@ -66,11 +91,16 @@ def content_part(value: Any) -> Mapping[str, Any]:
 
 def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_size > _LARGEST:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
+            raise UsageError(f"{path} cannot be read: it is no file")
+        if about.st_size > _LARGEST:
             raise _too_large(path.name)
         return path.read_bytes()
     except OSError as error:
-        raise UsageError(f"--attach: {path} cannot be read: {error.strerror}") from error
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:  # a path with a zero byte
+        raise UsageError(f"{str(path)!r} cannot be read: {error}") from error
 
 
 def _part(data: bytes, name: str) -> Mapping[str, Any]:
@@ -103,12 +133,10 @@ def _text(data: bytes, name: str) -> str:
         text = "\0"
     if "\0" in text:
         raise UsageError(
-            f"--attach: {name} is neither an image (PNG, JPEG, GIF, WebP) nor a PDF nor UTF-8 text"
+            f"{name} is neither an image (PNG, JPEG, GIF, WebP) nor a PDF nor UTF-8 text"
         )
     return text
 
 
 def _too_large(name: str) -> UsageError:
-    return UsageError(
-        f"--attach: {name} is larger than {_LARGEST // 1_000_000} MB: make it smaller"
-    )
+    return UsageError(f"{name} is larger than {_LARGEST // 1_000_000} MB: make it smaller")

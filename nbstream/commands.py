@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import inspect
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from .catalog import Catalog
 from .endpoints import Endpoint, LocalEndpoint, resolve
 from .errors import NbstreamError, UsageError
+from .flags import words as split
 from .key_prompt import run_key_command
+from .messages import Message
 from .request import Options
 from .response import Response
 from .session import Session, Sessions
@@ -69,8 +71,10 @@ class Commands:
         Raises:
             UsageError: there is no such command, or it does not take these arguments.
         """
-        words = shlex.split(line) or ["status"]
-        name, arguments = words[0], words[1:]
+        try:
+            name, *arguments = split(line) or ["status"]
+        except ValueError as error:
+            raise UsageError(f"%chat {line}: {error} · see %chat help") from error
         if name not in self.names:
             raise UsageError(
                 f"%chat has no command {name!r}; it has: {', '.join(self.names)} "
@@ -109,7 +113,7 @@ class Commands:
         """[SESSION]: what the next request of a session carries"""
         messages = self._host.session(session).messages
         for message in messages:
-            _say(f"[{message.role}]\n{_words(message.content)}\n")
+            _say(f"[{message.role}]\n{_words(message)}\n")
         if not messages:
             _say(f"Session {session!r} is empty.")
 
@@ -148,7 +152,7 @@ class Commands:
         known = self._host.tools
         if verb == "add" and names:
             added = {name: self._tool(name) for name in _tool_names(names)}
-            tools_of([*known.values(), *added.values()])
+            tools_of({**known, **added}.values())
             known |= added
         elif verb == "remove" and names:
             for name in _tool_names(names):
@@ -180,7 +184,8 @@ def _tool_names(words: Sequence[str]) -> list[str]:
     names = list(words)
     for position, word in enumerate(names):
         if word.startswith("mcp:"):
-            return [*names[:position], " ".join(names[position:])]
+            rest = names[position + 1 :]
+            return [*names[:position], f"mcp:{shlex.join([word[4:], *rest])}" if rest else word]
     return names
 
 
@@ -198,10 +203,24 @@ def _turns(count: int) -> str:
     return "1 turn" if count == 1 else f"{count} turns"
 
 
-def _words(content: object) -> str:
-    if isinstance(content, tuple):
-        return " ".join(str(part.get("text", f"[{part.get('type')}]")) for part in content)
-    return "" if content is None else str(content)
+def _words(message: Message) -> str:
+    """A message as text: pictures and documents by a word each, calls as they would be typed."""
+    content = message.content
+    parts = [_label(part) for part in content] if isinstance(content, tuple) else [content or ""]
+    calls = [f"{call.name}({call.arguments})" for call in message.tool_calls]
+    return "\n".join(filter(None, [" ".join(parts), *calls]))
+
+
+def _label(part: Mapping[str, Any]) -> str:
+    """A content part in a line of text."""
+    match part:
+        case {"type": "text", "text": text}:
+            return str(text)
+        case {"type": "image_url"}:
+            return "[picture]"
+        case {"type": "file", "file": {"filename": name}}:
+            return f"[{name}]"
+    return f"[{part.get('type')}]"
 
 
 def _say(text: str) -> None:

@@ -37,13 +37,29 @@ def interpolate(prompt: str, namespace: Mapping[str, Any]) -> Content:
             position = start + 2
             continue
         expression, end = _expression(prompt, start + 2)
-        pieces += [prompt[position:start], _piece(_evaluate(expression, namespace))]
+        pieces += [prompt[position:start], _piece(expression, namespace)]
         position = end
     return _content([*pieces, prompt[position:]])
 
 
-def _piece(value: Any) -> str | Mapping[str, Any]:
-    return content_part(value) if is_figure(value) or _is_image(value) else prompt_text(value)
+def _piece(expression: str, namespace: Mapping[str, Any]) -> str | Mapping[str, Any]:
+    """An expression's value: its text, or the content part that it is."""
+    try:
+        # What the user typed in the user's own notebook, as if it stood in a cell.
+        value = eval(expression, dict(namespace))  # noqa: S307
+        return content_part(value) if is_figure(value) or _is_image(value) else prompt_text(value)
+    except NameError as error:
+        name = error.name or expression
+        raise UsageError(
+            f"{{{{ {expression} }}}}: there is no {name!r} in the notebook: define it first, "
+            "or write \\{{ for two braces"
+        ) from error
+    except UsageError as error:
+        raise UsageError(f"{{{{ {expression} }}}}: {error}") from error
+    except Exception as error:
+        raise UsageError(
+            f"{{{{ {expression} }}}} raised {type(error).__name__}: {error}"
+        ) from error
 
 
 def _is_image(value: Any) -> bool:
@@ -83,22 +99,6 @@ def _expression(prompt: str, start: int) -> tuple[str, int]:
     raise UsageError(
         f"{{{{ {shown} }}}} is no expression: write \\{{{{ for two braces, or pass --no-interpolate"
     )
-
-
-def _evaluate(expression: str, namespace: Mapping[str, Any]) -> Any:
-    try:
-        # What the user typed in the user's own notebook, as if it stood in a cell.
-        return eval(expression, dict(namespace))  # noqa: S307
-    except NameError as error:
-        name = error.name or expression
-        raise UsageError(
-            f"{{{{ {expression} }}}}: there is no {name!r} in the notebook: define it first, "
-            "or write \\{{ for two braces"
-        ) from error
-    except Exception as error:
-        raise UsageError(
-            f"{{{{ {expression} }}}} raised {type(error).__name__}: {error}"
-        ) from error
 
 
 def prompt_text(value: Any) -> str:

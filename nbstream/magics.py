@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import keyword
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from IPython.core.error import UsageError as IPythonUsageError
@@ -12,7 +13,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 from traitlets import Bool, Dict, Float, Integer, List, Unicode
 
-from .attachments import attach, content_part
+from .attachments import attach, attachment
 from .catalog import Catalog
 from .chat import raise_for_status
 from .commands import Commands
@@ -122,7 +123,8 @@ class ChatMagics(Magics):
         args = self._parse(line)
         out = self._variable(args.out)
         prompt = self._prompt(cell, interpolated=not args.no_interpolate)
-        parts = [content_part(self._value("--attach", each)) for each in args.attach]
+        evaluate = partial(self._value, "--attach")
+        parts = [attachment(each, evaluate) for each in args.attach]
         self.ask(
             attach(prompt, parts),
             self._options(args),
@@ -245,8 +247,13 @@ class ChatMagics(Magics):
 
     def _tools(self, names: list[str]) -> tuple[Tool | ToolSource, ...]:
         """The kept tools and the cell's own, of which each counts once."""
-        chosen = {**self.tools, **{name: self._value("--tool", name) for name in names}}
+        kept = {name: self._as_it_is_now(name, value) for name, value in self.tools.items()}
+        chosen = {**kept, **{name: self._value("--tool", name) for name in names}}
         return tools_of(chosen.values())
+
+    def _as_it_is_now(self, name: str, value: Any) -> Any:
+        """A kept tool; its function may have been defined anew since it was kept."""
+        return self.shell.user_ns.get(name, value)
 
     def _value(self, flag: str, expression: str) -> Any:
         """What an expression is in the notebook."""

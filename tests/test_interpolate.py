@@ -48,6 +48,15 @@ def test_what_is_wrong_is_said_in_one_line(prompt, says):
     assert "\n" not in caught.value._render_traceback_()[0]
 
 
+def test_a_value_without_a_text_is_said_in_one_line():
+    class Unprintable:
+        def __str__(self):
+            raise ValueError("no text")
+
+    with pytest.raises(UsageError, match=r"^{{ x }} raised ValueError: no text$"):
+        interpolate("{{ x }}", {"x": Unprintable()})
+
+
 def test_the_namespace_is_left_alone():
     namespace = {"x": 1}
     assert interpolate("{{ (y := x + 1) }}", namespace) == "2"
