@@ -19,7 +19,7 @@ from .structure import Parsed, Span, settled
 
 __all__ = ["OpenText", "open_text"]
 
-_SMALLEST = 250  # characters of a part: each becomes a text node of its own in the page
+_SMALLEST = 100  # characters of a part: each becomes a text node of its own in the page
 _SHAPES = {
     ("paragraph_open", "inline", "paragraph_close"): "",
     (
