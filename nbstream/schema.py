@@ -5,6 +5,8 @@ https://platform.openai.com/docs/guides/structured-outputs
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -95,6 +97,11 @@ def _of_json_schema(schema: Mapping[str, Any]) -> Schema:
 def _of_type(kind: Any) -> Schema:
     import pydantic
 
+    if inspect.isroutine(kind) or isinstance(kind, functools.partial):
+        # pydantic takes one as a schema, and would call it with the answer.
+        raise UsageError(
+            f"--schema: {kind!r} is a function; give a type, or pass it by --tool to have it called"
+        )
     try:
         adapter = pydantic.TypeAdapter(known_to_pydantic(kind))
         schema = without_refs(adapter.json_schema())

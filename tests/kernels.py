@@ -84,14 +84,14 @@ class Kernel:
     def pid(self) -> int:
         return int(self.manager.provisioner.process.pid)
 
-    def start(self, code: str, cell_id: str | None = None) -> str:
-        """Execute without waiting; `collect` waits."""
+    def start(self, code: str, cell_id: str | None = None, *, allow_stdin: bool = False) -> str:
+        """Execute without waiting; `collect` waits. With `allow_stdin` the code may ask."""
         content = {
             "code": code,
             "silent": False,
             "store_history": True,
             "user_expressions": {},
-            "allow_stdin": False,
+            "allow_stdin": allow_stdin,
             "stop_on_error": True,
         }
         message = self.client.session.msg("execute_request", content)
@@ -118,6 +118,12 @@ class Kernel:
                 if reply["parent_header"].get("msg_id") == msg_id:
                     result.reply = reply
         return result
+
+    def answer(self, text: str, timeout: float = 20) -> str:
+        """Wait until the running cell asks, type `text`, and return the question."""
+        request = self.client.get_stdin_msg(timeout=timeout)
+        self.client.input(text)
+        return str(request["content"]["prompt"])
 
     def run(self, code: str, cell_id: str | None = None, timeout: float = 60) -> Result:
         return self.collect(self.start(code, cell_id), timeout)
