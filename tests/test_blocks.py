@@ -262,6 +262,13 @@ def test_a_definition_may_come_late_into_an_open_table_or_list():
     assert_exact(f"- [a]\n{'- b [a] c' * 3}\n- d\n  [a]: e\n\n  [a]: http://b.c\n- f\n", enter_at=0)
 
 
+@pytest.mark.parametrize(
+    "text", [">\n> 1\n> ש\n", "> 1 2\n> ש a\n>\n> b\n", "- 1\n  ש\n- a\n- b\n"]
+)
+def test_a_direction_may_show_late(text):
+    assert_exact(text, enter_at=0)
+
+
 def test_open_markup_that_is_completed_changes_nothing_that_is_sealed():
     for seed in range(150):
         text = random_document(seed)

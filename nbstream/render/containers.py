@@ -43,7 +43,7 @@ def open_container(sealer: Sealer, span: Span, parsed: Parsed, *, long: bool) ->
     """A container for a block that is still open, None where it is better parsed as a whole.
 
     That is so for all but code fences, and for tables that have rows, lists of two items,
-    quotes of two blocks and paragraphs as long as they are not `long`.
+    quotes with a block that is over and paragraphs as long as they are not `long`.
     """
     if long and (text := open_text(sealer, span, parsed)):
         return text
@@ -60,7 +60,7 @@ def _open_parts(sealer: Sealer, span: Span, parsed: Parsed) -> Container | None:
         return _OpenTable(sealer, span.tokens, parsed.source(first, first + 2))
     if kind in _LISTS and len(_decided(children(span.tokens), parsed.complete)) > 1:
         return _OpenList(sealer, span.tokens)
-    if kind == "blockquote_open" and _settled_in_quote(span, parsed) > first:
+    if kind == "blockquote_open" and _has_blocks(span, parsed):
         return _OpenQuote(sealer, span.tokens)
     return None
 
@@ -274,6 +274,11 @@ def _settled_in_quote(quote: Span, parsed: Parsed) -> int:
     blocks = spans(quote.tokens[1:-1], lines, quote.first)
     complete = min(parsed.complete, quote.end)
     return settled(replace(parsed, lines=lines, complete=complete, spans=blocks))
+
+
+def _has_blocks(quote: Span, parsed: Parsed) -> bool:
+    end = _settled_in_quote(quote, parsed)
+    return any(_start(block) < end for block in children(quote.tokens))
 
 
 def _joined(parts: list[list[Token]]) -> list[Token]:
