@@ -221,11 +221,11 @@ def test_what_a_tool_prints_and_displays_lands_in_its_cell(nb, server):
 
 def test_what_a_tool_shows_stays_beside_a_long_answer(nb, server):
     """An answer of many outputs is put together in one at its end."""
-    long = [f"Paragraph {number}.\n\n" * 40 for number in range(20)]
+    long = [f"{'word ' * 300}\n\nParagraph {number}. " for number in range(12)]
     server.reply(calls(("shows", {"text": "this"})), completion(long, pace=0.1))
     result = run(nb, "--tool shows")
     assert {"text/plain": "shown this"} in result.outputs
-    assert "Paragraph 19." in result.outputs[-1]["text/markdown"]
+    assert "Paragraph 11." in result.outputs[-1]["text/markdown"]
 
 
 def test_a_cell_that_runs_again_replaces_its_turn_and_the_calls_in_it(nb, server):

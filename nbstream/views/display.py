@@ -70,7 +70,8 @@ class DisplayView:
             return
         data = bundle(response, image_hosts=self._image_hosts)
         if any(place != _Place() for place in self._sealed):
-            if self._owns_cell:
+            # What a tool has printed or shown stands in the cell too, and stays.
+            if self._owns_cell and not response.tool_calls:
                 clear_output(wait=True)
                 self._tail = None
             else:
