@@ -218,6 +218,6 @@ def test_payloads_run_nothing_and_fetch_nothing(browser, shared):
         attributes.update(page.evaluate(ATTRIBUTES, [*frames, document.close()]))
         assert happened == [], case["payload"]
     page.close()
-    allowed = "alt checked class disabled href rel src start target title type"
+    allowed = "alt checked class dir disabled href rel src start target title type"
     assert attributes <= set(allowed.split())
     print(f"{len(cases)} payloads")
