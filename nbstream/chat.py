@@ -119,7 +119,8 @@ class Chat:
             NbstreamError, Interrupted: the answer is not complete; the error's
                 `response`, and `last`, are what came.
         """
-        run = self._start(prompt, self._view(), blocking=_is_main_thread())
+        blocking = _is_main_thread()
+        run = self._start(prompt, self._view(blocking=blocking), blocking=blocking)
         return raise_for_status(run.wait())
 
     async def asend(self, prompt: Content) -> Response:
@@ -163,8 +164,10 @@ class Chat:
             await _ended(run)
         raise_for_status(run.response)
 
-    def _view(self) -> View:
-        return NullView() if self.view == "none" else choose_view(self.view, owns_cell=False)
+    def _view(self, *, blocking: bool = False) -> View:
+        if self.view == "none":
+            return NullView()
+        return choose_view(self.view, owns_cell=False, blocking=blocking)
 
     def _start(
         self,

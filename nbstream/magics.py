@@ -161,7 +161,7 @@ class ChatMagics(Magics):
         run = session.ask(
             prompt,
             options,
-            self._view(view, owns_cell=not background),
+            self._view(view, blocking=not background),
             key=key,
             remember=remember,
             blocking=not background,
@@ -199,9 +199,13 @@ class ChatMagics(Magics):
             session.system = self.system or None
         return session
 
-    def _view(self, name: str | None, *, owns_cell: bool) -> View:
-        hosts = frozenset(self.image_hosts)
-        return choose_view(name or self.view, owns_cell=owns_cell, image_hosts=hosts)
+    def _view(self, name: str | None, *, blocking: bool) -> View:
+        return choose_view(
+            name or self.view,
+            owns_cell=blocking,
+            blocking=blocking,
+            image_hosts=frozenset(self.image_hosts),
+        )
 
     def _parse(self, line: str) -> argparse.Namespace:
         parser: argparse.ArgumentParser = self.chat_cell.parser

@@ -18,13 +18,20 @@ VIEWS = ("auto", "widget", "display", "text")
 log = logging.getLogger("nbstream")
 
 
-def choose_view(name: str, *, owns_cell: bool, image_hosts: frozenset[str] = frozenset()) -> View:
+def choose_view(
+    name: str,
+    *,
+    owns_cell: bool,
+    blocking: bool = False,
+    image_hosts: frozenset[str] = frozenset(),
+) -> View:
     """The view called `name`; `auto` is the best that the front end is known to have.
 
     Args:
         name: one of `VIEWS`.
         owns_cell: whether nothing else is shown in the cell, so that its output may be
             replaced.
+        blocking: whether the cell waits for the answer.
         image_hosts: the hosts whose images may be shown as images.
 
     Raises:
@@ -45,7 +52,8 @@ def choose_view(name: str, *, owns_cell: bool, image_hosts: frozenset[str] = fro
     except Exception:  # whatever is wrong with a widget package, the answer is shown
         log.debug("no widgets in this kernel", exc_info=True)
         return display
-    return _FirstThatOpens(WidgetView(owns_cell=owns_cell, image_hosts=image_hosts), display)
+    widget = WidgetView(owns_cell=owns_cell, blocking=blocking, image_hosts=image_hosts)
+    return _FirstThatOpens(widget, display)
 
 
 def has_rich_output() -> bool:

@@ -59,18 +59,26 @@ class WidgetView:
 
     Args:
         owns_cell: whether nothing else is shown in the cell.
+        blocking: whether the cell waits for the answer, so that only an interrupt stops it.
         image_hosts: the hosts whose images may be shown as images.
     """
 
-    def __init__(self, *, owns_cell: bool, image_hosts: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        *,
+        owns_cell: bool,
+        blocking: bool = False,
+        image_hosts: frozenset[str] = frozenset(),
+    ) -> None:
         self._owns_cell = owns_cell
+        self._blocking = blocking
         self._image_hosts = image_hosts
         self._outline = Outline(image_hosts)
         self._has_failed = False
 
     def open(self, response: Response) -> None:
         self._outline.advance(response)  # what the first snapshot shows: whose answer this is
-        self._channel = _Channel(self._outline, response)
+        self._channel = _Channel(self._outline, response, blocking=self._blocking)
         self._handle = display(_view_of(self._channel.widget), raw=True, display_id=True)
 
     def update(self, response: Response) -> None:
@@ -107,9 +115,10 @@ def _view_of(widget: AnswerWidget) -> dict[str, Any]:
 class _Channel:
     """Sends frames to the page, and decides which of them are snapshots."""
 
-    def __init__(self, outline: Outline, response: Response) -> None:
+    def __init__(self, outline: Outline, response: Response, *, blocking: bool) -> None:
         self._outline = outline
         self._response = response
+        self._blocking = blocking
         self._opened = self._snapshot_time = time.monotonic()
         self._snapshot_at = _FIRST  # characters
         self._is_wanted = False
@@ -159,7 +168,8 @@ class _Channel:
     def _packed(self, operations: list[Operation] | None) -> bytes:
         """The state, and of a new frame the operations, for a page that missed nothing."""
         seconds = round(time.monotonic() - self._opened, 1)
-        state = {**self._outline.state(), "seconds": seconds, "end": None}
+        more = {"seconds": seconds, "blocking": self._blocking, "end": None}
+        state = {**self._outline.state(), **more}
         data = {"seq": self._seq, "state": state, "ops": operations}
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
         return zlib.compress(text, _LEVEL)
@@ -173,10 +183,12 @@ class _Channel:
                 self._silence = loop.call_later(_REFRESH, self._send_snapshot, None)
 
     def _hear(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        """The kernel is free to hear the page, which misses frames, or where somebody answers."""
+        """The kernel is free to hear the page: it misses frames, or the reader decides."""
         match content:
             case {"want": "snapshot"}:
                 self._is_wanted = True
+            case {"stop": True}:
+                self._response.cancel()
             case {"run": call_id, "arguments": str(arguments)}:
                 for approval in self._waiting(call_id):
                     approval.run(arguments)

@@ -12,8 +12,9 @@ import { addNoteLinks, followNotes } from "./notes.js";
  * @param {HTMLElement} host the element to fill
  * @param {(block: Element) => void} typeset sets the formulas in a block
  * @param {(answer: object) => void} send takes what the reader decides to the kernel
+ * @param {import("./stop.js").Stop} stop
  */
-export function createAnswer(host, typeset, send) {
+export function createAnswer(host, typeset, send, stop) {
   host.classList.add("nbs-host");
   const root = document.createElement("div");
   // The classes of Jupyter's own rendered markdown: what is shown live looks as it will stay.
@@ -52,7 +53,7 @@ export function createAnswer(host, typeset, send) {
         return;
       }
       if (!status) {
-        status = createStatus(state.seconds);
+        status = createStatus(state.seconds, stop.button(state.blocking));
         root.append(status.element);
       }
       status.update(...state.status);

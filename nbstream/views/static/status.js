@@ -1,8 +1,11 @@
 // @ts-check
 // The quiet line that is there while the answer runs: model, time, what is waited for.
 
-/** @param {number} seconds since the answer was asked for */
-export function createStatus(seconds) {
+/**
+ * @param {number} seconds since the answer was asked for
+ * @param {HTMLElement} action what the reader can do: a button
+ */
+export function createStatus(seconds, action) {
   const started = Date.now() - seconds * 1000;
   const element = document.createElement("div");
   element.className = "nbs-status";
@@ -12,9 +15,7 @@ export function createStatus(seconds) {
   const text = document.createElement("span");
   text.className = "nbs-status-text";
   text.dir = "auto";
-  const actions = document.createElement("span");
-  actions.className = "nbs-actions";
-  element.append(pulse, text, actions);
+  element.append(pulse, text, action);
 
   let model = "";
   let notice = "";
@@ -27,8 +28,6 @@ export function createStatus(seconds) {
 
   return {
     element,
-    /** Where buttons go. */
-    actions,
     /**
      * @param {string} newModel
      * @param {string} newNotice

@@ -2,7 +2,8 @@
 // Keeps the frames of one answer in order, whatever is lost, late or out of turn.
 
 /** @typedef {[string, ...any[]]} Operation */
-/** @typedef {{sections: any[], status: [string, string], seconds: number, end: any}} State */
+/** @typedef {{sections: any[], status: [string, string], seconds: number,
+ *   blocking: boolean, end: any}} State */
 /** @typedef {{seq: number, state: State, ops: Operation[] | null}} Snapshot */
 /** @typedef {{load: (state: State) => void, apply: (ops: Operation[]) => void}} Watcher */
 

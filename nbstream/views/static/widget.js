@@ -3,6 +3,7 @@
 
 import { announce } from "./announce.js";
 import { createAnswer } from "./answer.js";
+import { createStop } from "./stop.js";
 import { createStore } from "./store.js";
 import { createTypesetter } from "./math.js";
 import { inflate } from "./inflate.js";
@@ -21,6 +22,8 @@ import { keepPlace } from "./swap.js";
 export default function createWidget() {
   /** @type {ReturnType<typeof createStore>} */
   let store;
+  /** @type {ReturnType<typeof createStop>} */
+  let stop;
   /** @type {Set<HTMLElement>} */
   const roots = new Set();
 
@@ -29,11 +32,13 @@ export default function createWidget() {
     initialize({ model }) {
       // While a cell runs its kernel hears nothing; otherwise it sends a snapshot.
       store = createStore(() => model.send({ want: "snapshot" }));
+      stop = createStop(model);
 
       /** @param {{seq: number, ops: any[], say?: string}} message */
       function onMessage(message) {
         store.frame(message);
         if (message.say) {
+          stop.end();
           announce(message.say);
           roots.forEach(keepPlace);
         }
@@ -50,19 +55,19 @@ export default function createWidget() {
       return () => {
         model.off("msg:custom", onMessage);
         model.off("change:snapshot", onSnapshot);
+        stop.end();
         store.close();
       };
     },
 
     /** @param {{model: Model, el: HTMLElement}} context */
     render({ model, el }) {
-      const answer = createAnswer(el, createTypesetter(model.widget_manager), (answer) =>
-        model.send(answer),
-      );
-      const stop = store.watch(answer);
+      const typeset = createTypesetter(model.widget_manager);
+      const answer = createAnswer(el, typeset, (decision) => model.send(decision), stop);
+      const unwatch = store.watch(answer);
       roots.add(answer.root);
       return () => {
-        stop();
+        unwatch();
         roots.delete(answer.root);
         answer.remove();
       };

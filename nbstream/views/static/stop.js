@@ -1,0 +1,92 @@
+// @ts-check
+// The button that stops an answer.
+//
+// A kernel that runs a cell hears no widget. So where a cell waits for the answer, that cell
+// is interrupted, as Jupyter's own ■ does it; where none does, a message to the kernel is
+// enough. A cell that only runs beside the answer is never interrupted.
+
+import { announce } from "./announce.js";
+
+const BY_HAND = "Press ■, or I twice, to stop";
+
+/**
+ * @typedef {object} Stop
+ * @property {(isBlocking: boolean) => HTMLButtonElement} button a new button; all act as one
+ * @property {() => void} end says that there is nothing to stop any more
+ */
+
+/**
+ * What stops the answer of `model`, once for all its views.
+ * @param {import("./widget.js").Model} model
+ * @returns {Stop}
+ */
+export function createStop(model) {
+  const kernel = model.widget_manager?.kernel;
+  // Other pages (VS Code, Colab) may have a `kernel` too; it leads to no server.
+  const canInterrupt = Boolean(kernel?.interrupt && document.getElementById("jupyter-config-data"));
+  /** @type {HTMLButtonElement[]} */
+  const buttons = [];
+  let isAsked = false;
+  // The answer's last frame can get lost. But a cell that ends or begins is proof enough
+  // that the cell which waited for the answer does so no longer.
+  let isCellOver = false;
+
+  /**
+   * @param {any} _kernel
+   * @param {any} message
+   */
+  function onMessage(_kernel, { header, parent_header: parent }) {
+    const isCell = parent?.msg_type === "execute_request" && !parent.subshell_id;
+    if (isCell && header.msg_type === "status") isCellOver = true;
+  }
+  kernel?.iopubMessage?.connect(onMessage);
+
+  /** @param {string} text */
+  function say(text) {
+    for (const button of buttons) {
+      button.textContent = text;
+      button.setAttribute("aria-disabled", String(isAsked));
+    }
+    announce(text);
+  }
+
+  /** @param {boolean} isBlocking */
+  function press(isBlocking) {
+    if (isAsked) return;
+    isAsked = true;
+    if (!isBlocking) {
+      say(kernel?.status === "busy" ? "Stops when the running cell ends" : "Stopping…");
+      model.send({ stop: true });
+    } else if (isCellOver) {
+      say("The answer has ended");
+    } else {
+      say("Stopping…");
+      kernel.interrupt().catch(() => {
+        isAsked = false;
+        say(BY_HAND);
+      });
+    }
+  }
+
+  return {
+    button(isBlocking) {
+      const isByHand = isBlocking && !canInterrupt;
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "nbs-stop";
+      button.textContent = buttons[0]?.textContent ?? (isByHand ? BY_HAND : "Stop");
+      // Not `disabled`, which would take the focus away from who pressed it.
+      button.setAttribute("aria-disabled", String(isAsked || isByHand));
+      // Jupyter would take Enter and the space bar for commands of its own.
+      button.setAttribute("data-lm-suppress-shortcuts", "true");
+      if (!isByHand) button.addEventListener("click", () => press(isBlocking));
+      buttons.push(button);
+      return button;
+    },
+
+    end() {
+      isAsked = true;
+      kernel?.iopubMessage?.disconnect(onMessage);
+    },
+  };
+}
