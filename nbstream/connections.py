@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 from .client import Client, preload
 from .endpoints import Endpoint, LocalEndpoint
@@ -13,7 +14,7 @@ from .secret import Secret, secret_headers
 
 __all__ = ["close_all", "connect", "list_models"]
 
-_clients: dict[Endpoint, Client] = {}
+_clients: dict[tuple[Endpoint, int], Client] = {}
 
 
 async def connect(options: Options, target: Endpoint | LocalEndpoint) -> tuple[Client, str]:
@@ -40,9 +41,23 @@ async def connect(options: Options, target: Endpoint | LocalEndpoint) -> tuple[C
 
 
 def _client(endpoint: Endpoint, options: Options) -> Client:
-    if endpoint not in _clients:
-        _clients[endpoint] = Client(endpoint, options.deadlines)
-    return _clients[endpoint]
+    key = endpoint, _surroundings()
+    if key not in _clients:
+        _clients[key] = Client(endpoint, options.deadlines)
+    return _clients[key]
+
+
+def _surroundings() -> int:
+    """Changes with the variables that a client reads when it is made: proxies, certificates.
+
+    A number, because a proxy's address may have a password in it.
+    """
+    names = sorted(
+        name
+        for name in os.environ
+        if name.lower().endswith("_proxy") or name in ("SSL_CERT_FILE", "SSL_CERT_DIR")
+    )
+    return hash(tuple((name, os.environ[name]) for name in names))
 
 
 def list_models(options: Options, target: Endpoint) -> list[str]:

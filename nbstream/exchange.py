@@ -171,7 +171,7 @@ class Exchange:
     def _take(self, events: Iterable[Event], reducer: Reducer) -> None:
         now = time.monotonic()
         failure: ErrorEvent | None = None
-        for event in events:
+        for event in map(self._without_key, events):
             reducer.apply(event, now)
             self._tell(event)
             if isinstance(event, TextEvent | ReasoningEvent | ToolCallEvent):
@@ -180,9 +180,15 @@ class Exchange:
                 failure = failure or event
         self._pacer.notify()
         if failure is not None:
-            endpoint = self._client.endpoint
-            text = endpoint.redact(failure.message)
-            raise APIResponseError(f"{endpoint.host}: {text}", code=failure.code)
+            host = self._client.endpoint.host
+            raise APIResponseError(f"{host}: {failure.message}", code=failure.code)
+
+    def _without_key(self, event: Event) -> Event:
+        """`event`; a server's error may echo the key."""
+        if not isinstance(event, ErrorEvent):
+            return event
+        redact = self._client.endpoint.redact
+        return ErrorEvent(redact(event.message), event.code and redact(event.code))
 
     def _count(self, now: float) -> None:
         """A token came: the time since the last one of its round was spent on it."""

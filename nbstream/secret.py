@@ -70,11 +70,14 @@ class Secret:
     def redact(self, text: str) -> str:
         """`text` without it, should a server echo it.
 
-        Of `Bearer KEY`, the key alone is looked for too.
+        Of `Bearer KEY`, the key alone is looked for too, and so is one that a shortened
+        text breaks off with `…`.
         """
         for form in (self._value, *self._also, self._value.rpartition(" ")[2]):
             if len(form) >= _SHORTEST:
                 text = text.replace(form, "[key]")
+                for length in range(len(form) - 1, 3, -1) if "…" in text else ():
+                    text = text.replace(f"{form[:length]}…", "[key]…")
         return text
 
     def __repr__(self) -> str:
