@@ -17,7 +17,9 @@ from typing import Any
 
 from .events import ErrorEvent
 
-__all__ = ["foreign_body", "plain_words", "read_error", "reported_error"]
+__all__ = ["CHECK_BASE_URL", "foreign_body", "plain_words", "read_error", "reported_error"]
+
+CHECK_BASE_URL = "check the base URL"  # how the error for a foreign body ends
 
 _MESSAGE = ("message", "detail", "msg", "status_msg", "error", "reason")
 _CODE = ("code", "type", "status_code", "status")
@@ -68,7 +70,7 @@ def foreign_body(text: str) -> ErrorEvent:
     shown = plain_words(text)
     kind = "a web page" if text[:_LOOKED_AT].lstrip()[:1] == "<" else "text"
     said = f": {shown!r}" if shown else ""
-    return ErrorEvent(f"no chat completion but {kind}{said} · check the base URL")
+    return ErrorEvent(f"no chat completion but {kind}{said} · {CHECK_BASE_URL}")
 
 
 def plain_words(text: str) -> str:

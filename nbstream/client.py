@@ -7,20 +7,32 @@ stream is not used.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from .endpoints import Endpoint
-from .errors import ConfigurationError, IncompleteError, NbstreamError
-from .faults import connection_error, retry_after, status_error
+from .errors import (
+    APIResponseError,
+    APITimeoutError,
+    ConfigurationError,
+    IncompleteError,
+    NbstreamError,
+)
+from .faults import status_error
 from .request import Deadlines, Request
 from .secret import Headers
+from .unreachable import cause_of, connection_error
 
 __all__ = ["Client", "preload"]
 
 _T = TypeVar("_T")
+
+_LISTING_TIME = 20.0  # seconds for the names of the models
+_REFUSAL_TIME = 5.0  # seconds for the body of an error, once its status is there
+_REFUSAL_SIZE = 2**16  # bytes of it
 
 
 def preload() -> None:
@@ -60,7 +72,7 @@ class Client:
         arguments = request.to_api(max_tokens_name=name)
         create = self._sdk.chat.completions.with_streaming_response.create
         manager = create(**arguments)
-        response = await self._mapped(manager.__aenter__(), request.model)
+        response = await self._mapped(manager.__aenter__(), request)
         try:
             yield self._body(response)
         finally:
@@ -71,22 +83,37 @@ class Client:
             async for data in response.iter_bytes():
                 yield data
         except Exception as error:  # noqa: BLE001  # httpx's or httpx2's, by the SDK's version
-            cause = self.endpoint.redact(str(error))
+            cause = self.endpoint.redact(cause_of(error))
         else:
             return
-        text = f"the connection to {self.endpoint.host} broke inside the answer ({cause})"
-        raise IncompleteError(f"{text} · %chat continue asks for the rest")
+        raise IncompleteError(
+            f"the connection to {self.endpoint.host} broke inside the answer ({cause})"
+        )
 
     async def models(self) -> list[str]:
         """The names of the models that the endpoint lists.
 
         Raises:
             APIConnectionError, APIStatusError: as for `stream`.
+            APIResponseError: what it sends is no list of models.
+            APITimeoutError: it takes too long.
         """
-        page = await self._mapped(self._sdk.models.list(), "")
-        return sorted(model.id for model in page.data or ())
+        host = self.endpoint.host
+        listing: Any = None
+        try:
+            async with asyncio.timeout(_LISTING_TIME):
+                listing = await self._mapped(self._sdk.get("/models", cast_to=object), None)
+        except TimeoutError:
+            text = f"{host} did not list its models within {_LISTING_TIME:g} s"
+            raise APITimeoutError(f"{text} · name one: -m NAME") from None
+        except ValueError:
+            pass  # no JSON
+        names = _names(listing)
+        if names is None:
+            raise APIResponseError(f"{host} does not list its models · name one: -m NAME")
+        return sorted(names)
 
-    async def _mapped(self, answer: Awaitable[_T], model: str) -> _T:
+    async def _mapped(self, answer: Awaitable[_T], request: Request | None) -> _T:
         """What the SDK answers, its exceptions turned into nbstream's.
 
         Those are raised when the SDK's are over: one that hung on as the context would lead
@@ -97,13 +124,16 @@ class Client:
         failure: NbstreamError
         try:
             return await answer
-        except openai.APIStatusError as error:
-            response = error.response
-            failure = status_error(response.status_code, response.text, self.endpoint, model)
-            failure.retry_after = retry_after(response.headers)
-        except openai.OpenAIError as error:
-            failure = connection_error(error, self.endpoint)
+        except (_Refusal, openai.OpenAIError) as error:
+            failure = self._failure(error, request)
         raise failure
+
+    def _failure(self, error: BaseException, request: Request | None) -> NbstreamError:
+        # Earlier versions of the SDK wrap whatever is raised.
+        refusal = error if isinstance(error, _Refusal) else error.__cause__
+        if not isinstance(refusal, _Refusal):
+            return connection_error(error, self.endpoint)
+        return status_error(refusal.status, refusal.headers, refusal.body, self.endpoint, request)
 
     async def close(self) -> None:
         await self._sdk.close()
@@ -114,7 +144,8 @@ def _open_sdk(endpoint: Endpoint, deadlines: Deadlines) -> Any:
 
     timeout = openai.Timeout(None, connect=deadlines.connect)
     # No proxy reaches a server of this machine.
-    direct = {f"all://{urlsplit(endpoint.base_url).hostname}": None}
+    hostname = urlsplit(endpoint.base_url).hostname or ""
+    direct = {f"all://[{hostname}]" if ":" in hostname else f"all://{hostname}": None}
     return openai.AsyncOpenAI(
         api_key=endpoint.key.reveal(),
         base_url=endpoint.base_url,
@@ -124,9 +155,48 @@ def _open_sdk(endpoint: Endpoint, deadlines: Deadlines) -> Any:
         http_client=openai.DefaultAsyncHttpxClient(
             follow_redirects=False,
             timeout=timeout,
+            event_hooks={"response": [_refuse_errors]},
             mounts=direct if endpoint.is_on_this_machine else None,
         ),
     )
+
+
+class _Refusal(Exception):  # noqa: N818  # what the endpoint said, on its way through the SDK
+    """An error status, and the beginning of its body."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: str) -> None:
+        super().__init__(f"status {status}")
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+
+async def _refuse_errors(response: Any) -> None:
+    """Raise what has an error status; the SDK would wait for the end of its body first.
+
+    A body that is endless, stalls or breaks off says all that is wanted at its beginning.
+    """
+    if response.is_success:
+        return
+    body = bytearray()
+    with suppress(Exception):
+        async with asyncio.timeout(_REFUSAL_TIME):
+            async for data in response.aiter_bytes():
+                body += data
+                if len(body) > _REFUSAL_SIZE:
+                    break
+    text = body[:_REFUSAL_SIZE].decode("utf-8", "replace")
+    raise _Refusal(response.status_code, response.headers, text)
+
+
+def _names(listing: Any) -> list[str] | None:
+    """The models in `{"data": [{"id": …}]}`, or in the bare list that Together sends."""
+    if isinstance(listing, Mapping) and "data" in listing:
+        listing = listing["data"] or []  # Ollama without models sends null
+    if not isinstance(listing, list):
+        return None
+    ids = [entry.get("id") for entry in listing if isinstance(entry, Mapping)]
+    return [name for name in ids if isinstance(name, str)]
 
 
 def _plain(headers: Headers) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
-from .apierrors import foreign_body, read_error, reported_error
+from .apierrors import CHECK_BASE_URL, foreign_body, read_error, reported_error
 from .calls import CallSlots, random_id
 from .events import (
     DoneEvent,
@@ -157,7 +157,7 @@ class Dialect:
         if error is not None:
             return [error]
         said = reported_error(value).message
-        return [ErrorEvent(f"no chat completion but JSON: {said} · check the base URL")]
+        return [ErrorEvent(f"no chat completion but JSON: {said} · {CHECK_BASE_URL}")]
 
 
 class _Choice:

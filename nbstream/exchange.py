@@ -15,16 +15,14 @@ from .dialects import Dialect
 from .endpoints import Endpoint, LocalEndpoint
 from .errors import (
     APIConnectionError,
-    APIResponseError,
     APIStatusError,
     APITimeoutError,
     BadRequestError,
     IncompleteError,
     NbstreamError,
-    NotFoundError,
 )
 from .events import ErrorEvent, Event, ReasoningEvent, RetryEvent, TextEvent, ToolCallEvent
-from .faults import unknown_model
+from .faults import is_quota_spent, names_unknown_model, response_error, unknown_model
 from .messages import Message
 from .pacer import Pacer
 from .reducer import Reducer
@@ -91,18 +89,24 @@ class Exchange:
         while True:
             try:
                 return await self._send()
-            except BadRequestError as error:
-                if not (self._request.stream_options and "stream_options" in str(error)):
-                    raise
-                self._request = replace(self._request, stream_options=False)
-            except NotFoundError as error:
-                raise await _with_nearest(error, self._client, self._request.model) from error
             except (APIConnectionError, APIStatusError) as error:
+                if self._refuses_stream_options(error):
+                    self._request = replace(self._request, stream_options=False)
+                    continue
+                if isinstance(error, APIStatusError) and names_unknown_model(error):
+                    raise await _with_nearest(error, self._client, self._request.model) from error
                 delay = _retry_delay(error, retries)
                 if self._has_output or retries >= self._options.max_retries or delay is None:
                     raise
                 retries += 1
                 await self._wait(delay, retries, error)
+
+    def _refuses_stream_options(self, error: NbstreamError) -> bool:
+        return (
+            isinstance(error, BadRequestError)
+            and self._request.stream_options
+            and "stream_options" in str(error)
+        )
 
     @property
     def _has_output(self) -> bool:
@@ -127,9 +131,10 @@ class Exchange:
             else:
                 text = f"nothing more from {host} for {deadlines.idle:g} s · {_GO_ON}"
             raise APITimeoutError(text) from error
-        except IncompleteError:
+        except IncompleteError as error:
             if not turn.ended:
-                raise
+                hint = "run the cell again" if turn.is_empty else _GO_ON
+                raise IncompleteError(f"{error} · {hint}") from None
         return turn
 
     def _begin(self, turn: Round) -> None:
@@ -145,17 +150,17 @@ class Exchange:
     ) -> None:
         decoder, dialect, reducer = Decoder(), Dialect(), Reducer(turn)
         loop = asyncio.get_running_loop()
-        idle = self._options.deadlines.idle
         asked = loop.time()
         async for data in body:
             events = [e for chunk in decoder.feed(data) for e in dialect.feed(chunk)]
             if not events:
                 continue  # keep-alive comments do not count as progress
+            was_over = _is_over(turn)
             self._take(events, reducer)
             if turn.done:
                 break
-            wait = _FINISH_GRACE if turn.ended else idle
-            deadline.reschedule(None if wait is None else loop.time() + wait)
+            if not was_over:
+                self._extend(deadline, turn)
             is_trickle = loop.time() - asked > _TRICKLE
             if is_trickle and self._observe is None and not turn.ended:
                 await self._pacer.rest()
@@ -165,8 +170,22 @@ class Exchange:
         if not turn.ended:
             host = self._client.endpoint.host
             if turn.is_empty:
-                raise IncompleteError(f"{host} sent an empty answer · run the cell again")
-            raise IncompleteError(f"{host} ended the stream before the answer · {_GO_ON}")
+                raise IncompleteError(f"{host} sent an empty answer")
+            raise IncompleteError(f"{host} ended the stream before the answer")
+
+    def _extend(self, deadline: asyncio.Timeout, turn: Round) -> None:
+        """Something came: wait for the next piece, and for the usage when all is said.
+
+        The first deadline holds until there is output: a server may name the model at once,
+        and then load it for minutes.
+        """
+        wait = self._options.deadlines.idle
+        if _is_over(turn):
+            wait = _FINISH_GRACE
+        elif all(choice.is_empty for choice in (turn, *turn.alternatives.values())):
+            return
+        now = asyncio.get_running_loop().time()
+        deadline.reschedule(None if wait is None else now + wait)
 
     def _take(self, events: Iterable[Event], reducer: Reducer) -> None:
         now = time.monotonic()
@@ -180,8 +199,7 @@ class Exchange:
                 failure = failure or event
         self._pacer.notify()
         if failure is not None:
-            host = self._client.endpoint.host
-            raise APIResponseError(f"{host}: {failure.message}", code=failure.code)
+            raise response_error(failure, self._client.endpoint, self._request)
 
     def _without_key(self, event: Event) -> Event:
         """`event`; a server's error may echo the key."""
@@ -214,7 +232,12 @@ class Exchange:
         self._response.notice = ""
 
 
-async def _with_nearest(error: NotFoundError, client: Client, model: str) -> NotFoundError:
+def _is_over(turn: Round) -> bool:
+    """Whether every choice has its end; usage may follow."""
+    return turn.ended and all(choice.ended for choice in turn.alternatives.values())
+
+
+async def _with_nearest(error: APIStatusError, client: Client, model: str) -> APIStatusError:
     try:
         async with asyncio.timeout(_LOOKUP_TIME):
             return unknown_model(error, model, await client.models())
@@ -231,7 +254,7 @@ def _retry_delay(error: APIConnectionError | APIStatusError, retries: int) -> fl
     backoff = min(8.0, 0.5 * 2.0**retries) * (1 - 0.25 * random.random())  # noqa: S311
     if isinstance(error, APIConnectionError):
         return None if error.permanent else backoff
-    if error.code == "insufficient_quota":
+    if is_quota_spent(error):
         return None
     if error.status_code not in (408, 409, 429) and error.status_code < 500:
         return None

@@ -1,6 +1,6 @@
-"""What went wrong, in one line, with what to type next.
+"""What an endpoint refused, in one line, with what to type next.
 
-Nothing here knows the SDK or sockets: the client hands over statuses, bodies and causes.
+Nothing here knows the SDK or sockets: the client hands over statuses, headers and bodies.
 """
 
 from __future__ import annotations
@@ -8,16 +8,17 @@ from __future__ import annotations
 import difflib
 import email.utils
 import json
-import socket
-import ssl
+import math
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from .apierrors import plain_words, reported_error
-from .endpoints import Endpoint
+from .apierrors import CHECK_BASE_URL, plain_words, reported_error
+from .endpoints import NO_KEY, Endpoint
 from .errors import (
-    APIConnectionError,
+    APIResponseError,
     APIStatusError,
     AuthenticationError,
     BadRequestError,
@@ -26,135 +27,220 @@ from .errors import (
     RateLimitError,
     ServerError,
 )
-from .proxies import proxy_of
+from .events import ErrorEvent
+from .request import Request
+from .unreachable import proxy_wants_login
 
-__all__ = ["connection_error", "no_model", "retry_after", "status_error", "unknown_model"]
+__all__ = [
+    "is_quota_spent",
+    "names_unknown_model",
+    "no_model",
+    "response_error",
+    "retry_after",
+    "status_error",
+    "unknown_model",
+]
+
+_CLASSES: dict[int, type[APIStatusError]] = {
+    **dict.fromkeys((400, 413, 422), BadRequestError),
+    **dict.fromkeys((401, 403), AuthenticationError),
+    404: NotFoundError,
+    429: RateLimitError,
+}
+_WHAT = {
+    **dict.fromkeys((400, 413, 422), "does not accept the request"),
+    **dict.fromkeys((401, 403), "refused the key"),
+    404: "has no such model or path",
+    405: "takes no chat completions there",
+    429: "has had too many requests",
+}
+_KNOWN_STATUSES = frozenset(HTTPStatus)
+
+# OpenAI and llama.cpp have codes for it; the words are those of OpenAI, vLLM, Mistral,
+# llama.cpp, LM Studio, Anthropic, Bedrock, Gemini, Groq, Cerebras, TGI, Together and xAI.
+_TOO_LONG_CODES = ("context_length_exceeded", "exceed_context_size_error")
+_TOO_LONG = re.compile(
+    r"context[ _](length|size|window)|maximum (context|prompt)|too (long|many tokens)"
+    r"|exceeds the maximum number of tokens|reduce the length|max_new_tokens. must be <=",
+    re.IGNORECASE,
+)
+# OpenAI, Moonshot and LiteLLM have codes for it. The words of OpenAI are no sign: Gemini
+# says the same where a minute's waiting helps.
+_SPENT_CODES = (
+    "insufficient_quota",
+    "billing_hard_limit_reached",
+    "exceeded_current_quota_error",
+    "insufficient_balance",
+    "insufficient_credits",
+)
+_SPENT = re.compile(
+    r"insufficient (balance|credit|funds|quota)|credit balance is too low|out of credits",
+    re.IGNORECASE,
+)
+_UNKNOWN_MODEL = re.compile(
+    r"\bmodel\b.*\b(not (found|exist|supported|a valid)|does not exist|unknown)"
+    r"|\b(unknown|invalid|no such|not a valid) model\b",
+    re.IGNORECASE,
+)
+_VERSION = re.compile(r"/v\d+\w*(/|$)")  # Gemini's address ends in /v1beta/openai
+_METHOD = "/chat/completions"
+
+
+def status_error(
+    status: int,
+    headers: Mapping[str, str],
+    body: str,
+    endpoint: Endpoint,
+    request: Request | None = None,
+) -> APIStatusError:
+    """The error for a response with an error status.
+
+    Args:
+        status: the HTTP status.
+        headers: of the response.
+        body: the response's body as text.
+        endpoint: who answered; its key is taken out of the body.
+        request: what was asked, if it was a chat completion.
+    """
+    words, code = _words_and_code(endpoint.redact(body))
+    wait = retry_after(headers)
+    if status == 407:
+        text = proxy_wants_login(endpoint)
+    else:
+        said = f": {words}" if words else ""
+        text = f"{endpoint.host} {_what(status, endpoint)} ({status}){said}"
+        if hint := (
+            _hint_of_words(status, code, words, request)
+            or _hint_of_status(status, endpoint, request)
+            or _hint_of_headers(status, headers, wait)
+        ):
+            text += f" · {hint}"
+    cls = _CLASSES.get(status, ServerError if status >= 500 else APIStatusError)
+    error = cls(endpoint.redact(text), status_code=status, code=code)
+    error.retry_after = wait
+    return error
+
+
+def _what(status: int, endpoint: Endpoint) -> str:
+    """What the host did, by the status alone."""
+    if status == 401 and not _sends_login(endpoint):
+        return "wants a key"
+    if status in _WHAT:
+        return _WHAT[status]
+    if 300 <= status < 400:
+        return "redirects elsewhere"
+    if status >= 500:
+        return "failed"
+    return f"answered {HTTPStatus(status).phrase}" if status in _KNOWN_STATUSES else "answered"
+
+
+def _hint_of_words(status: int, code: str | None, words: str, request: Request | None) -> str:
+    if _is_spent(status, code, words):
+        return "check the plan and billing"
+    if status == 413 or (status in (400, 422) and _is_too_long(code, words)):
+        return _shorten(request)
+    return ""
+
+
+def _hint_of_status(status: int, endpoint: Endpoint, request: Request | None) -> str:
+    if status in (401, 403):
+        return _key_hint(endpoint)
+    if status in (404, 405, 410):
+        model = ""
+        if status == 404 and request is not None:
+            model = f"the model {request.model!r} (%chat models) and "
+        return _path_hint(endpoint) or f"check {model}the base URL {endpoint.base_url}"
+    return ""
+
+
+def _hint_of_headers(status: int, headers: Mapping[str, str], wait: float | None) -> str:
+    if 300 <= status < 400:
+        return f"no key follows there: set the base URL to the final address{_target(headers)}"
+    if status in (408, 409, 429) or status >= 500:
+        return f"try again in {math.ceil(wait)} s" if wait and 1 < wait < 1e6 else "try again"
+    return ""
+
+
+def _key_hint(endpoint: Endpoint) -> str:
+    if endpoint.key.reveal() != NO_KEY:
+        return f"check {endpoint.key_name}"
+    if _sends_login(endpoint):
+        return "check the Authorization header, or the login in the base URL"
+    return f"type a key into %chat key, or set {endpoint.key_name}"
+
+
+def _sends_login(endpoint: Endpoint) -> bool:
+    names = [name.lower() for name, _ in endpoint.headers]
+    return endpoint.key.reveal() != NO_KEY or "authorization" in names
+
+
+def response_error(
+    event: ErrorEvent, endpoint: Endpoint, request: Request | None = None
+) -> APIResponseError:
+    """The error for a body that reports one, or is no chat completion."""
+    text = f"{endpoint.host}: {event.message}"
+    if _is_too_long(event.code, event.message):
+        text += f" · {_shorten(request)}"
+    elif _is_spent(0, event.code, event.message):
+        text += " · check the plan and billing"
+    elif text.endswith(CHECK_BASE_URL) and _path_hint(endpoint):
+        text += f": {_path_hint(endpoint)}"
+    return APIResponseError(text, code=event.code)
+
+
+def is_quota_spent(error: APIStatusError) -> bool:
+    """Whether another try fails until somebody pays."""
+    return _is_spent(error.status_code, error.code, str(error))
 
 
 def _words_and_code(body: str) -> tuple[str, str | None]:
     """What the server itself says: its message in one short line, and its code."""
     try:
-        error = reported_error(json.loads(body))
-    except ValueError:
+        value = json.loads(body)
+        error = reported_error(value)
+    except (ValueError, RecursionError):
         return plain_words(body), None
+    inner = value.get("error") if isinstance(value, dict) else None
+    kind = inner.get("type") if isinstance(inner, dict) else None
+    if isinstance(kind, str) and (error.code or "").isdigit():
+        return error.message, kind  # LiteLLM's `code` is the status, its `type` the reason
     return error.message, error.code
 
 
-def status_error(status: int, body: str, endpoint: Endpoint, model: str) -> APIStatusError:
-    """The error for a response with an error status.
-
-    Args:
-        status: the HTTP status.
-        body: the response's body as text.
-        endpoint: who answered; its key is taken out of the body.
-        model: the model that was asked for.
-    """
-    words, code = _words_and_code(endpoint.redact(body))
-    said = f": {words}" if words else ""
-    host = endpoint.host
-    cls: type[APIStatusError] = APIStatusError
-    if status in (401, 403):
-        cls = AuthenticationError
-        text = f"{host} refused the key ({status}){said} · check {endpoint.key_name}"
-    elif status == 404:
-        cls = NotFoundError
-        text = f"{host} has no such model or path (404){said} · model {model!r}; see %chat models"
-        if not endpoint.base_url.endswith("/v1"):
-            text += f", and whether {endpoint.base_url} should end in /v1"
-    elif status in (400, 413, 422):
-        cls = BadRequestError
-        text = f"{host} does not accept the request ({status}){said}"
-        if _is_context_overflow(code, words):
-            text += " · the conversation is too long for the model: %chat reset, or --no-history"
-    elif status == 407:
-        text = _proxy_wants_login(endpoint)
-    elif status == 429:
-        cls = RateLimitError
-        hint = "check the plan and billing" if code == "insufficient_quota" else "try again later"
-        text = f"{host} has had too many requests (429){said} · {hint}"
-    elif status >= 500:
-        cls = ServerError
-        text = f"{host} failed ({status}){said} · try again"
-    elif 300 <= status < 400:
-        text = (
-            f"{host} redirects elsewhere ({status}), which is not followed with a key · "
-            "set --base-url to the final address"
-        )
-    else:
-        text = f"{host} answered {status}{said}"
-    return cls(endpoint.redact(text), status_code=status, code=code)
+def _is_too_long(code: str | None, words: str) -> bool:
+    return code in _TOO_LONG_CODES or _TOO_LONG.search(words) is not None
 
 
-def _is_context_overflow(code: str | None, words: str) -> bool:
-    signs = ("context length", "context size", "context_length", "maximum context", "too long")
-    return code in ("context_length_exceeded", "exceed_context_size_error") or any(
-        sign in words.lower() for sign in signs
-    )
+def _is_spent(status: int, code: str | None, words: str) -> bool:
+    return status == 402 or code in _SPENT_CODES or _SPENT.search(words) is not None
 
 
-def connection_error(cause: BaseException, endpoint: Endpoint) -> APIConnectionError:
-    """The error for an endpoint that was not reached, with the real cause in words."""
-    root = _root(cause)
-    text, permanent = _connection_words(root, endpoint)
-    error = APIConnectionError(endpoint.redact(text))
-    error.permanent = permanent
-    if isinstance(root, OSError):  # others may lead to the request, and so to the key
-        root.__context__ = root.__cause__ = None
-        error.__cause__ = root.with_traceback(None)
-    return error
+def _shorten(request: Request | None) -> str:
+    """What to do about a conversation that is too long, and how long it is."""
+    size = ""
+    if request is not None:
+        count = len(request.messages)
+        written = json.dumps([m.to_api() for m in request.messages], ensure_ascii=False)
+        messages = "1 message" if count == 1 else f"{count} messages"
+        size = f" ({messages}, {len(written):,} characters)"
+    return f"the conversation is too long for the model{size}: %chat reset, or --no-history"
 
 
-def _connection_words(root: BaseException, endpoint: Endpoint) -> tuple[str, bool]:
-    """What happened and what to do, and whether another try would only fail again."""
-    host = endpoint.host
-    proxy = "" if endpoint.is_on_this_machine else proxy_of(endpoint.base_url)
-    asked = f"the proxy {proxy}" if proxy else host
-    hint = f"check HTTPS_PROXY and HTTP_PROXY, or add {host} to NO_PROXY" if proxy else ""
-    permanent = True
-    if type(root).__name__ == "ProxyError":
-        if str(root).startswith("407"):
-            return _proxy_wants_login(endpoint), True
-        text = f"the proxy {proxy} does not let {host} be reached: {root} · {hint}"
-    elif isinstance(root, socket.gaierror):
-        hint = hint or f"check the base URL {endpoint.base_url}"
-        text = f"there is no host {asked!r} (DNS) · {hint}"
-    elif isinstance(root, ConnectionRefusedError) or "refused" in str(root).lower():
-        hint = hint or "is the server running?"
-        text = f"nothing listens at {asked} (connection refused) · {hint}"
-    elif isinstance(root, ssl.SSLCertVerificationError):
-        hint = "if the CA is your own, set SSL_CERT_FILE to its certificates"
-        text = f"the certificate of {host} is not trusted: {root.verify_message} · {hint}"
-    elif isinstance(root, ssl.SSLError) or "ssl" in str(root).lower():
-        hint = "is it http? Or is the CA your own? Then set SSL_CERT_FILE"
-        text = f"no safe connection to {host}: {root} · {hint}"
-    elif "timeout" in type(root).__name__.lower() or isinstance(root, TimeoutError):
-        hint = hint or "is the address right, is it up?"
-        text = f"{asked} did not take the connection in time · {hint}"
-    else:
-        text = f"the connection to {asked} failed: {root or type(root).__name__} · try again"
-        permanent = False
-    return text, permanent
+def _path_hint(endpoint: Endpoint) -> str:
+    """What the base URL looks as if it should be, or ""."""
+    url = endpoint.base_url
+    before, found, _ = url.partition(_METHOD)
+    if found:
+        return f"should the base URL be {before}?"
+    return "" if _VERSION.search(urlsplit(url).path) else f"should the base URL be {url}/v1?"
 
 
-def _proxy_wants_login(endpoint: Endpoint) -> str:
-    scheme = urlsplit(endpoint.base_url).scheme.upper()
-    return (
-        f"the proxy {proxy_of(endpoint.base_url)} wants a login (407) · "
-        f"set {scheme}_PROXY to http://USER:PASSWORD@HOST:PORT"
-    )
-
-
-def _root(error: BaseException) -> BaseException:
-    """The innermost cause that says something."""
-    seen = {id(error)}
-    while True:
-        inner = error.__cause__ or error.__context__
-        if isinstance(error, BaseExceptionGroup) and error.exceptions:
-            inner = error.exceptions[0]
-        if inner is None or id(inner) in seen:
-            return error
-        seen.add(id(inner))
-        error = inner
+def _target(headers: Mapping[str, str]) -> str:
+    """Where a redirect leads, as a base URL, if that can be said in short."""
+    parts = urlsplit(plain_words(headers.get("location", "")))
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        return ""
+    return f", if you trust it: {parts.scheme}://{parts.netloc}{parts.path.removesuffix(_METHOD)}"
 
 
 def no_model(offered: Sequence[str], endpoint: Endpoint) -> ConfigurationError:
@@ -166,14 +252,21 @@ def no_model(offered: Sequence[str], endpoint: Endpoint) -> ConfigurationError:
     )
 
 
-def unknown_model(error: NotFoundError, model: str, offered: Iterable[str]) -> NotFoundError:
+def names_unknown_model(error: APIStatusError) -> bool:
+    """Whether the model's name may be what the endpoint refuses; not all say 404."""
+    if isinstance(error, NotFoundError) or error.code == "model_not_found":
+        return True
+    return isinstance(error, BadRequestError) and _UNKNOWN_MODEL.search(str(error)) is not None
+
+
+def unknown_model(error: APIStatusError, model: str, offered: Iterable[str]) -> APIStatusError:
     """`error` with the nearest names that the endpoint offers."""
     offered = list(offered)
     near = difflib.get_close_matches(model, offered, n=3, cutoff=0.4) or offered
     if not near or model in offered:
         return error
     text = f"there is no model {model!r} here; the nearest: {_some(near)} · see %chat models"
-    return NotFoundError(text, status_code=error.status_code, code=error.code)
+    return type(error)(text, status_code=error.status_code, code=error.code)
 
 
 def _some(names: Iterable[str], most: int = 5) -> str:
@@ -186,12 +279,14 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     milliseconds = headers.get("retry-after-ms", "")
     value = headers.get("retry-after", "")
     try:
-        if milliseconds:
-            return float(milliseconds) / 1000
-        return float(value)
+        seconds = float(milliseconds) / 1000 if milliseconds else float(value)
     except ValueError:
-        pass
+        seconds = _seconds_until(value)
+    return None if math.isnan(seconds) else max(0.0, seconds)
+
+
+def _seconds_until(date: str) -> float:
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError):
-        return None
+        return email.utils.parsedate_to_datetime(date).timestamp() - time.time()
+    except (ValueError, TypeError, OverflowError):
+        return math.nan

@@ -221,7 +221,7 @@ def test_a_server_that_stalls_after_the_finish_reason_has_answered(replay, monke
 @pytest.mark.parametrize(
     ("reply", "error_type", "says"),
     [
-        (error(401, "Incorrect API key"), errors.AuthenticationError, "check OPENAI_API_KEY"),
+        (error(401, "Incorrect API key"), errors.AuthenticationError, "set OPENAI_API_KEY"),
         (error(403, "no"), errors.AuthenticationError, "403"),
         (error(404, "model not found"), errors.NotFoundError, "nearest: replay-1"),
         (error(400, "maximum context length is 10"), errors.BadRequestError, "%chat reset"),
