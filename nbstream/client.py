@@ -52,7 +52,7 @@ class Client:
         try:
             self._sdk = _open_sdk(endpoint, deadlines)
         except Exception as error:  # noqa: BLE001  # whatever the environment's proxies cause
-            failure = endpoint.redact(str(error))
+            failure = endpoint.redact(str(error) or type(error).__name__)
         if failure:
             raise ConfigurationError(
                 f"no request can be made: {failure} · check SSL_CERT_FILE, HTTP_PROXY, HTTPS_PROXY"

@@ -84,7 +84,7 @@ class Watch:
 
     def check(self) -> None:
         """Search what was said, logged and would be saved since the last time."""
-        self.run("print(log.getvalue())\nlog.truncate(0)")
+        self.run("print(log.getvalue())\nlog.seek(0), log.truncate()")
         for text in (*self.said, self.notebook()):
             _search(text)
         self.said.clear()
@@ -204,6 +204,8 @@ def test_a_key_arrives_and_is_not_shown_even_by_a_server_that_echoes_it(nb, serv
         assert len(result.traceback) == 1
         assert "[key]" in result.error
         nb.run("repr(_chat.error), _chat.error.args, _chat.to_dict()")
+    assert ('"comm_open"' in " ".join(nb.said)) == (way == "widget")
+    assert "HTTP Request: POST" in nb.run("print(log.getvalue())").stdout
 
 
 @pytest.mark.parametrize("name", ["BAD_KEY", "SPLIT_KEY"])
