@@ -1,36 +1,134 @@
-"""Every notebook of the project, run in a real kernel with the embedded model."""
+"""Every notebook of the project, run in a real kernel.
+
+All run with the embedded model, as for a reader without a key. The one about tools runs as for
+a reader with a large model, too: a scripted server says what such a model may say, and the
+functions of the notebook are really called.
+"""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from replay import Reply, completion
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 RECORD = "application/vnd.nbstream.response+json"
 
-
-def test_there_are_notebooks():
-    assert NOTEBOOKS
+pytestmark = [pytest.mark.local, pytest.mark.timeout(600)]
 
 
-@pytest.mark.local
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook(path, monkeypatch):
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
+def read(path: Path) -> nbformat.NotebookNode:
     notebook = nbformat.read(path, as_version=4)
     assert all(not cell.get("outputs") for cell in notebook.cells), "outputs are not committed"
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": path.parent}}).execute()
+    return notebook
+
+
+def execute(notebook: nbformat.NotebookNode) -> None:
+    place = {"metadata": {"path": NOTEBOOKS[0].parent}}
+    NotebookClient(notebook, timeout=300, resources=place).execute()
+    assert "widgets" not in notebook.metadata
+
+
+def records(notebook: nbformat.NotebookNode) -> list[dict[str, Any]]:
+    """The answers in a notebook, each of which is its cell's only output."""
     asked = [cell for cell in notebook.cells if cell.source.startswith("%%chat")]
     assert asked
-    for cell in asked:
-        (output,) = cell.outputs
-        record = output.data[RECORD]
+    return [output.data[RECORD] for cell in asked for (output,) in [cell.outputs]]
+
+
+def calls_of(record: dict[str, Any]) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Name, arguments and result of each call."""
+    found = [call for turn in record["rounds"] for call in turn.get("tool_calls", [])]
+    return [(call["name"], json.loads(call["arguments"]), call["result"]) for call in found]
+
+
+def shown(notebook: nbformat.NotebookNode, source: str) -> str:
+    """The text of what a cell displays."""
+    (cell,) = (cell for cell in notebook.cells if cell.source == source)
+    return str(cell.outputs[-1].data["text/plain"])
+
+
+@pytest.fixture
+def nobody(monkeypatch):
+    """A reader with neither a key nor an endpoint."""
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_there_are_notebooks():
+    assert [path.stem for path in NOTEBOOKS] == ["quickstart", "tools"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_with_the_embedded_model(path, nobody):
+    notebook = read(path)
+    execute(notebook)
+    for record in records(notebook):
         assert record["status"] == "complete"
         assert record["rounds"][-1]["text"].strip()
         assert record["timing"]["tokens_per_second"] > 0
-    assert "widgets" not in notebook.metadata
+    if path.stem == "tools":
+        check_tools(notebook)
+
+
+def check_tools(notebook: nbformat.NotebookNode) -> None:
+    """What the embedded model is said to be able to do."""
+    described, plotted, why, _, added, _ = map(calls_of, records(notebook))
+    ((name, arguments, result),) = described
+    assert (name, arguments) == ("describe_column", {"column": "revenue"})
+    assert "| revenue | 1165 | 947 | 1414 |" in result["display"]["text/markdown"]
+    ((name, arguments, result),) = plotted
+    assert (name, arguments) == ("plot_by", {"value": "revenue", "by": "city"})
+    assert result["display"]["image/png"]
+    assert [name for name, _, _ in why] == ["plot_by"]
+    assert [(name, result["content"]) for name, _, result in added] == [("add", "42")]
+    assert shown(notebook, "feedback.parsed").startswith("Feedback(city='Hamburg', stars=2, ")
+
+
+def calls(*pairs: tuple[str, dict[str, str]]) -> Reply:
+    return completion(tool_calls=[{"name": n, "arguments": a, "id": f"{n}-{a}"} for n, a in pairs])
+
+
+EXPLANATION = (
+    "From week 6 on, Hamburg sold about a third fewer cups a week. In the same week its price "
+    "went up from 3.20 to 3.90, and in the other cities neither changed."
+)
+CONVERSATION = [
+    calls(("describe_column", {"column": "revenue"})),
+    completion("A café takes in **1,165** a week on average, from 947 to 1,414."),
+    calls(("plot_by", {"value": "revenue", "by": "city"})),
+    completion("Berlin is ahead, then come Hamburg and Munich."),
+    calls(("plot_by", {"value": "cups", "by": "week"})),
+    calls(("describe_column", {"column": "price"}), ("plot_by", {"value": "price", "by": "week"})),
+    completion(EXPLANATION),
+    completion('{"city": "Hamburg", "stars": 2, "complaint": "price"}'),
+]
+
+
+def test_the_tools_with_a_large_model(replay, monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", replay.base_url)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-canary-1")
+    replay.reply(*CONVERSATION)
+    notebook = read(NOTEBOOKS[1])
+    settings = notebook.cells[1]
+    name, temperature, limit = settings.source.splitlines()[1:]
+    assert "temperature" in temperature
+    assert "max_tokens" in limit
+    # What the notebook tells a reader with a model to do.
+    settings.source = "%load_ext nbstream\n" + name.replace("local", "replay-1")
+    execute(notebook)
+    assert len(replay.requests) == len(CONVERSATION)
+    found = records(notebook)
+    assert all(record["status"] == "complete" for record in found)
+    steps = calls_of(found[2])
+    assert [name for name, _, _ in steps] == ["plot_by", "describe_column", "plot_by"]
+    assert not any(result["is_error"] for _, _, result in steps)
+    assert found[2]["rounds"][-1]["text"] == EXPLANATION
+    expected = "Feedback(city='Hamburg', stars=2, complaint='price')"
+    assert shown(notebook, "feedback.parsed") == expected
+    assert found[-2]["model"] == "local"
