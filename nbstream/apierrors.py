@@ -29,6 +29,7 @@ _LOOKED_AT = 8192  # characters of a page; the patterns below are not linear on 
 
 _TITLE = re.compile(r"(?is)<title[^<>]*>(.*?)</title>")
 _MARKUP = re.compile(r"(?is)<(script|style)\b.*?</\1>|<!--.*?-->|<[^<>]*>")
+_HALF_TAG = re.compile(r"<[^<>]*\Z")
 _KEY = re.compile(r"\b(?:sk|gsk|xai|pk|rk|hf|r8|nvapi)[-_][\w*-]{6,}|\bAIza[\w-]{20,}")
 
 
@@ -76,6 +77,8 @@ def foreign_body(text: str) -> ErrorEvent:
 def plain_words(text: str) -> str:
     """The title, else the beginning, of a page or a text, in one short line."""
     head = text[:_LOOKED_AT]
+    if len(head) < len(text):
+        head = _HALF_TAG.sub("", head)
     title = _TITLE.search(head)
     return _one_line(_MARKUP.sub(" ", title[1] if title else head), _SHORT)
 

@@ -7,6 +7,7 @@ import math
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 
 from .client import Client
@@ -15,6 +16,7 @@ from .dialects import Dialect
 from .endpoints import Endpoint, LocalEndpoint
 from .errors import (
     APIConnectionError,
+    APIResponseError,
     APIStatusError,
     APITimeoutError,
     BadRequestError,
@@ -148,11 +150,36 @@ class Exchange:
     async def _read(
         self, body: AsyncIterator[bytes], turn: Round, deadline: asyncio.Timeout
     ) -> None:
-        decoder, dialect, reducer = Decoder(), Dialect(), Reducer(turn)
+        """Read the whole body.
+
+        Raises:
+            IncompleteError: that was not the whole answer.
+        """
+        reader, reducer = _Reader(), Reducer(turn)
+        broke: IncompleteError | None = None
+        try:
+            await self._receive(body, reader, turn, reducer, deadline)
+        except IncompleteError as error:
+            broke = error
+        # Half a body that is no stream is not an answer of another kind.
+        with suppress(APIResponseError) if broke else nullcontext():
+            self._take(reader.close(), reducer)
+        if not turn.ended:
+            what = "sent an empty answer" if turn.is_empty else "ended the stream before the answer"
+            raise broke or IncompleteError(f"{self._client.endpoint.host} {what}")
+
+    async def _receive(
+        self,
+        body: AsyncIterator[bytes],
+        reader: _Reader,
+        turn: Round,
+        reducer: Reducer,
+        deadline: asyncio.Timeout,
+    ) -> None:
         loop = asyncio.get_running_loop()
         asked = loop.time()
         async for data in body:
-            events = [e for chunk in decoder.feed(data) for e in dialect.feed(chunk)]
+            events = reader.feed(data)
             if not events:
                 continue  # keep-alive comments do not count as progress
             was_over = _is_over(turn)
@@ -165,13 +192,6 @@ class Exchange:
             if is_trickle and self._observe is None and not turn.ended:
                 await self._pacer.rest()
             asked = loop.time()
-        rest = [e for chunk in decoder.close() for e in dialect.feed(chunk)]
-        self._take([*rest, *dialect.close()], reducer)
-        if not turn.ended:
-            host = self._client.endpoint.host
-            if turn.is_empty:
-                raise IncompleteError(f"{host} sent an empty answer")
-            raise IncompleteError(f"{host} ended the stream before the answer")
 
     def _extend(self, deadline: asyncio.Timeout, turn: Round) -> None:
         """Something came: wait for the next piece, and for the usage when all is said.
@@ -230,6 +250,21 @@ class Exchange:
             self._pacer.notify()
             await asyncio.sleep(min(left, left % 1 or 1))
         self._response.notice = ""
+
+
+class _Reader:
+    """The body of a response -> events."""
+
+    def __init__(self) -> None:
+        self._decoder, self._dialect = Decoder(), Dialect()
+
+    def feed(self, data: bytes) -> list[Event]:
+        return [e for chunk in self._decoder.feed(data) for e in self._dialect.feed(chunk)]
+
+    def close(self) -> list[Event]:
+        """What its end completes, and what was held back."""
+        rest = [e for chunk in self._decoder.close() for e in self._dialect.feed(chunk)]
+        return [*rest, *self._dialect.close()]
 
 
 def _is_over(turn: Round) -> bool:

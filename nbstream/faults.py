@@ -183,8 +183,9 @@ def response_error(
         text += f" · {_shorten(request)}"
     elif _is_spent(0, event.code, event.message):
         text += " · check the plan and billing"
-    elif text.endswith(CHECK_BASE_URL) and _path_hint(endpoint):
-        text += f": {_path_hint(endpoint)}"
+    elif text.endswith(CHECK_BASE_URL):
+        better = _path_hint(endpoint) or f"{CHECK_BASE_URL} {endpoint.base_url}"
+        text = text.removesuffix(CHECK_BASE_URL) + better
     return APIResponseError(text, code=event.code)
 
 

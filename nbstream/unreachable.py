@@ -44,7 +44,8 @@ def _words(root: BaseException, endpoint: Endpoint) -> tuple[str, bool]:
     host = endpoint.host
     proxy = "" if endpoint.is_on_this_machine else proxy_of(endpoint.base_url)
     asked = f"the proxy {proxy}" if proxy else host
-    hint = f"check HTTPS_PROXY and HTTP_PROXY, or add {host} to NO_PROXY" if proxy else ""
+    name = urlsplit(endpoint.base_url).hostname
+    hint = f"check HTTPS_PROXY and HTTP_PROXY, or add {name} to NO_PROXY" if proxy else ""
     permanent = True
     if type(root).__name__ == "ProxyError":
         if str(root).startswith("407"):
@@ -52,16 +53,16 @@ def _words(root: BaseException, endpoint: Endpoint) -> tuple[str, bool]:
         text = f"the proxy {proxy} does not let {host} be reached: {root} · {hint}"
     elif isinstance(root, socket.gaierror):
         hint = hint or f"check the base URL {endpoint.base_url}"
-        text = f"there is no host {asked!r} (DNS) · {hint}"
+        text = f"there is no host {proxy or host!r} (DNS) · {hint}"
     elif isinstance(root, ConnectionRefusedError) or "refused" in str(root).lower():
         hint = hint or "is the server running?"
         text = f"nothing listens at {asked} (connection refused) · {hint}"
     elif isinstance(root, ssl.SSLError) or "ssl" in str(root).lower():
-        text = _tls_words(root, host)
-    elif "timeout" in type(root).__name__.lower() or isinstance(root, TimeoutError):
+        text = _tls_words(root, endpoint)
+    elif _is_timeout(root):
         hint = hint or "is the address right, is it up?"
         text = f"{asked} did not take the connection in time · {hint}"
-    elif "illegal status line" in str(root):
+    elif str(root).startswith("illegal "):  # h11's words for what is no HTTP
         hint = hint or f"check the base URL {endpoint.base_url}: is it https?"
         text = f"{asked} does not answer in HTTP · {hint}"
     else:
@@ -70,12 +71,13 @@ def _words(root: BaseException, endpoint: Endpoint) -> tuple[str, bool]:
     return text, permanent
 
 
-def _tls_words(root: BaseException, host: str) -> str:
+def _tls_words(root: BaseException, endpoint: Endpoint) -> str:
+    host = endpoint.host
     if isinstance(root, ssl.SSLCertVerificationError):
         if root.verify_code in _WRONG_NAME:
             return (
                 f"the certificate of {host} is another host's: {root.verify_message} · "
-                "check the base URL"
+                f"check the base URL {endpoint.base_url}"
             )
         hint = "if the CA is your own, set SSL_CERT_FILE to its certificates"
         return f"the certificate of {host} is not trusted: {root.verify_message} · {hint}"
@@ -87,6 +89,11 @@ def _tls_words(root: BaseException, host: str) -> str:
 _WRONG_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 
 
+def _is_timeout(error: BaseException) -> bool:
+    """What lies below one is the cancellation by which it came about."""
+    return isinstance(error, TimeoutError) or type(error).__name__.endswith("Timeout")
+
+
 def _root(error: BaseException) -> BaseException:
     """The innermost cause that says something."""
     seen = {id(error)}
@@ -94,7 +101,7 @@ def _root(error: BaseException) -> BaseException:
         inner = error.__cause__ or error.__context__
         if isinstance(error, BaseExceptionGroup) and error.exceptions:
             inner = error.exceptions[0]
-        if inner is None or id(inner) in seen:
+        if inner is None or id(inner) in seen or _is_timeout(error):
             return error
         seen.add(id(inner))
         error = inner

@@ -295,7 +295,7 @@ class ReplayServer:
     Every other path without a queue is a 404.
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
         self.requests: list[Request] = []
         self.unexpected: list[Request] = []
         self.models: Sequence[str] = ("replay-1",)
@@ -308,14 +308,16 @@ class ReplayServer:
         self._sockets: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, port), family=family, backlog=128)
         self._wake, self._waker = socket.socketpair()
         self.port: int = self._listener.getsockname()[1]
+        self.host = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
         self._start(self._accept)
 
     @property
     def origin(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}"
 
     @property
     def base_url(self) -> str:
