@@ -23,7 +23,10 @@ export function createStatus(seconds, action) {
     const elapsed = `${Math.max(0, Math.round((Date.now() - started) / 1000))} s`;
     text.textContent = [model, notice || elapsed].filter(Boolean).join(" · ");
   }
-  const timer = setInterval(show, 1000);
+  const timer = setInterval(() => {
+    pulse.classList.toggle("nbs-dim");
+    show();
+  }, 1000);
   show();
 
   return {
