@@ -49,9 +49,9 @@ class Watch:
         client = self.kernel.client
         msg_id = client.execute(code, allow_stdin=True)
         request = client.get_stdin_msg(timeout=10)
+        client.input(typed)
         assert request["msg_type"] == "input_request"
         assert request["content"]["password"] is True
-        client.input(typed)
         self._keep(request)
         result = self._kept(code, self.kernel.collect(msg_id), fails=fails)
         return result, request["content"]["prompt"]
