@@ -11,7 +11,7 @@ from .views.protocol import NullView, View
 
 __all__ = ["Pacer"]
 
-_SHORTEST = 1 / 25  # seconds between frames: smooth to the eye, and below the limit of 30
+_SHORTEST = 1 / 20  # seconds between frames: smooth to the eye, and light for the page
 _LONGEST = 2.0
 _SHARE = 10  # a frame may take a tenth of the time
 
@@ -21,7 +21,7 @@ log = logging.getLogger("nbstream")
 class Pacer:
     """Coalesces what comes into frames, and keeps a failing view from failing the answer.
 
-    The interval between frames is ten times the last frame's cost, at least 1/30 s (or
+    The interval between frames is ten times the last frame's cost, at least 1/20 s (or
     what the view wants) and at most 2 s. Frames are never queued: one shows all that came
     since the one before.
     """
