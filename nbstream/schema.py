@@ -105,7 +105,7 @@ def _of_type(kind: Any) -> Schema:
     try:
         adapter = pydantic.TypeAdapter(known_to_pydantic(kind))
         schema = without_refs(adapter.json_schema())
-    except pydantic.errors.PydanticUserError as error:
+    except (pydantic.errors.PydanticUserError, AttributeError, TypeError) as error:
         first = str(error).partition("\n")[0]
         raise UsageError(
             f"--schema: {kind!r} cannot be said in JSON ({first}); use a pydantic model, a "
@@ -132,17 +132,29 @@ def _of_type(kind: Any) -> Schema:
 def _make_strict(schema: dict[str, Any]) -> bool:
     """Demand every field and no other, in place, as strict servers want it; say if that went.
 
-    It does not where keys are free, as in `dict[str, int]`.
+    It does not where something is left open, as in `dict[str, int]` or a bare `list`.
     """
-    objects = [each for each in _walk(schema) if each.get("type") == "object"]
-    if any(each.get("additionalProperties") not in (None, False) for each in objects):
+    parts = list(_walk(schema))
+    if any(_is_open(each) for each in parts):
         return False
-    for each in objects:
+    for each in parts:
+        if each.get("type") != "object":
+            continue
         properties = each.get("properties", {})
         each.update(additionalProperties=False, required=list(properties))
         for entry in properties.values():
             entry.pop("default", None)
     return True
+
+
+def _is_open(part: Mapping[str, Any]) -> bool:
+    """Whether a part of a schema leaves keys or types open."""
+    if part.get("type") == "object":
+        has_free_keys = part.get("additionalProperties") not in (None, False)
+        return has_free_keys or not all(part.get("properties", {}).values())
+    return part.get("type") == "array" and not part.get(
+        "items"
+    )  # of a tuple they are `prefixItems`
 
 
 def _walk(schema: Any) -> Iterator[dict[str, Any]]:

@@ -19,6 +19,7 @@ import nbstream
 from nbstream.chat import Chat
 from nbstream.errors import IncompleteError, SchemaError, UsageError
 from nbstream.events import ToolResultEvent
+from nbstream.schema import as_schema
 
 
 def ask(replay, *tools, prompt="Go.", **options):
@@ -537,6 +538,12 @@ def test_a_schema_with_free_keys_is_not_strict(replay):
     assert response.parsed == {"a": 1}
 
 
+@pytest.mark.parametrize("schema", [list, tuple[int, str], dict[str, Any], Any])
+def test_a_schema_that_leaves_types_open_is_not_strict(schema):
+    form = as_schema(schema).response_format()
+    assert "strict" not in form["json_schema"]
+
+
 @pytest.mark.parametrize("text", ['{"name": "Berlin"}', "It is Berlin.", '{"name": "Ber'])
 def test_an_answer_that_does_not_fit_is_an_error_that_keeps_the_text(replay, text):
     replay.reply(completion(text))
@@ -553,7 +560,9 @@ def test_a_refusal_has_no_object(replay):
     assert response.parsed is None
 
 
-@pytest.mark.parametrize("schema", [{"type": "nonsense"}, pd.DataFrame, 3])
+@pytest.mark.parametrize(
+    "schema", [{"type": "nonsense"}, pd.DataFrame, 3, City("Bonn", 3), lookup_city]
+)
 def test_what_is_no_schema_is_said_at_once(schema):
     with pytest.raises(UsageError, match="--schema"):
         Chat("x", schema=schema)
