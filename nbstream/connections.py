@@ -29,6 +29,7 @@ async def connect(options: Options, target: Endpoint | LocalEndpoint) -> tuple[C
             Secret(server.api_key),
             key_name="the embedded model",
             headers=secret_headers(server.request_headers),
+            name="the embedded model",
         )
         return _client(endpoint, options), server.model
     client = _client(target, options)

@@ -27,16 +27,18 @@ class Endpoint:
         key: what authenticates.
         key_name: where the key came from, such as an environment variable, for messages.
         headers: further HTTP headers.
+        name: what to call it in messages, instead of its host and port.
     """
 
     base_url: str
     key: Secret
     key_name: str = "OPENAI_API_KEY"
     headers: Headers = ()
+    name: str = ""
 
     @property
     def host(self) -> str:
-        return urlsplit(self.base_url).netloc or self.base_url
+        return self.name or urlsplit(self.base_url).netloc or self.base_url
 
     @property
     def is_openai(self) -> bool:

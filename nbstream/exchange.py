@@ -38,6 +38,7 @@ __all__ = ["Exchange"]
 _FINISH_GRACE = 5.0  # seconds for the usage after `finish_reason`; the answer is whole by then
 _LONGEST_RETRY_AFTER = 60.0  # seconds; a server that asks for more is not waited for
 _GO_ON = "%chat continue asks for the rest"
+_AGAIN = "run the cell again"
 _TRICKLE = 0.001  # seconds; who waited longer for a piece lets more of them gather
 _LOOKUP_TIME = 3.0  # seconds to find the names of models for an error message
 
@@ -135,7 +136,7 @@ class Exchange:
             raise APITimeoutError(text) from error
         except IncompleteError as error:
             if not turn.ended:
-                hint = "run the cell again" if turn.is_empty else _GO_ON
+                hint = _AGAIN if turn.is_empty else _GO_ON
                 raise IncompleteError(f"{error} · {hint}") from None
         return turn
 
@@ -219,7 +220,8 @@ class Exchange:
                 failure = failure or event
         self._pacer.notify()
         if failure is not None:
-            raise response_error(failure, self._client.endpoint, self._request)
+            hint = _GO_ON if self._has_output else _AGAIN
+            raise response_error(failure, self._client.endpoint, self._request, hint=hint)
 
     def _without_key(self, event: Event) -> Event:
         """`event`; a server's error may echo the key."""

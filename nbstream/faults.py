@@ -108,10 +108,13 @@ def status_error(
         text = proxy_wants_login(endpoint)
     else:
         said = f": {words}" if words else ""
-        text = f"{endpoint.host} {_what(status, endpoint)} ({status}){said}"
+        is_spent = _is_spent(status, code, words)
+        what = "says that the quota is spent" if is_spent else _what(status, endpoint)
+        text = f"{endpoint.host} {what} ({status}){said}"
         if hint := (
             _hint_of_words(status, code, words, request)
             or _hint_of_status(status, endpoint, request)
+            or ("change that, and run the cell again" if words and status in (400, 422) else "")
             or _hint_of_headers(status, headers, wait)
         ):
             text += f" · {hint}"
@@ -175,9 +178,16 @@ def _sends_login(endpoint: Endpoint) -> bool:
 
 
 def response_error(
-    event: ErrorEvent, endpoint: Endpoint, request: Request | None = None
+    event: ErrorEvent, endpoint: Endpoint, request: Request, *, hint: str
 ) -> APIResponseError:
-    """The error for a body that reports one, or is no chat completion."""
+    """The error for a body that reports one, or is no chat completion.
+
+    Args:
+        event: what it reports.
+        endpoint: who answered.
+        request: what was asked.
+        hint: what to do where the report does not tell.
+    """
     text = f"{endpoint.host}: {event.message}"
     if _is_too_long(event.code, event.message):
         text += f" · {_shorten(request)}"
@@ -186,6 +196,8 @@ def response_error(
     elif text.endswith(CHECK_BASE_URL):
         better = _path_hint(endpoint) or f"{CHECK_BASE_URL} {endpoint.base_url}"
         text = text.removesuffix(CHECK_BASE_URL) + better
+    else:
+        text += f" · {hint}"
     return APIResponseError(text, code=event.code)
 
 

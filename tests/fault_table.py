@@ -353,7 +353,8 @@ REFUSED = (
     Fault(
         "A parameter that the server does not take",
         replies=(whole({"detail": [{"loc": ["body", "top_k"], "msg": "must be > 0"}]}, 422),),
-        sees="HOST does not accept the request (422): body.top_k: must be > 0",
+        sees="HOST does not accept the request (422): body.top_k: must be > 0 · "
+        "change that, and run the cell again",
         error=errors.BadRequestError,
         options={"params": {"top_k": -1}},
     ),
@@ -433,7 +434,7 @@ BUSY = (
     Fault(
         "A spent quota",
         replies=(error_type(429, "You exceeded your quota.", *["insufficient_quota"] * 2),),
-        sees="HOST has had too many requests (429): You exceeded your quota. · "
+        sees="HOST says that the quota is spent (429): You exceeded your quota. · "
         "check the plan and billing",
         error=errors.RateLimitError,
         note="not asked again",
@@ -441,7 +442,7 @@ BUSY = (
     Fault(
         "A spent quota behind a gateway",
         replies=(error_type(429, "You exceeded your quota.", "429", "insufficient_quota"),),
-        sees="HOST has had too many requests (429): You exceeded your quota. · "
+        sees="HOST says that the quota is spent (429): You exceeded your quota. · "
         "check the plan and billing",
         error=errors.RateLimitError,
         note="not asked again",
@@ -449,7 +450,7 @@ BUSY = (
     Fault(
         "No credit",
         replies=(error(402, "Insufficient credits"),),
-        sees="HOST answered Payment Required (402): Insufficient credits · "
+        sees="HOST says that the quota is spent (402): Insufficient credits · "
         "check the plan and billing",
         error=errors.APIStatusError,
     ),
@@ -494,14 +495,14 @@ NO_STREAM = (
     ),
     Fault(
         "No content (204)",
-        replies=(Reply((), 204, framing="raw-head"),),
+        replies=(Reply([b"HTTP/1.1 204 No Content\r\n\r\n"], framing="raw"),),
         sees="HOST sent an empty answer · run the cell again",
         error=errors.IncompleteError,
     ),
     Fault(
         "An error with the status of a success",
         replies=(whole({"error": {"message": "overloaded"}}),),
-        sees="HOST: overloaded",
+        sees="HOST: overloaded · run the cell again",
         error=errors.APIResponseError,
     ),
     Fault(
@@ -646,9 +647,9 @@ SAID = {"message": "overloaded", "code": "busy"}
 REPORTED = (
     *(
         Fault(
-            f"An error in the stream: `{shape}`",
+            f"An error in the stream: {shape}",
             replies=(stream(step, END, DONE),),
-            sees="HOST: overloaded",
+            sees=f"HOST: overloaded · {GO_ON}",
             error=errors.APIResponseError,
             text="Hello",
             status="error",
@@ -656,16 +657,18 @@ REPORTED = (
         )
         for position, (shape, step) in enumerate(
             {
-                '{"error": {"message": …}}': {"error": SAID},
-                '{"error": "…"}': {"error": "overloaded"},
-                '{"object": "error", …}': {"object": "error", **SAID},
-                '{"type": "error", "error": {…}}': {"type": "error", "error": SAID},
-                "[{…}]": b'data: [{"error": {"message": "overloaded"}}]\n\n',
-                "error: {…}": b'error: {"message": "overloaded"}\n\n',
-                "event: error": b'event: error\ndata: {"message": "overloaded"}\n\n',
-                '{"detail": "…"}': {"detail": "overloaded"},
-                '{"errors": [{…}]}': {"success": False, "errors": [SAID]},
-                '{"base_resp": {…}}': {"base_resp": {"status_code": 9, "status_msg": "overloaded"}},
+                '`{"error": {"message": …}}`': {"error": SAID},
+                '`{"error": "…"}`': {"error": "overloaded"},
+                '`{"object": "error", …}`': {"object": "error", **SAID},
+                '`{"type": "error", "error": {…}}`': {"type": "error", "error": SAID},
+                "`[{…}]`": b'data: [{"error": {"message": "overloaded"}}]\n\n',
+                "`error: {…}`": b'error: {"message": "overloaded"}\n\n',
+                "`event: error`": b'event: error\ndata: {"message": "overloaded"}\n\n',
+                '`{"detail": "…"}`': {"detail": "overloaded"},
+                '`{"errors": [{…}]}`': {"success": False, "errors": [SAID]},
+                '`{"base_resp": {…}}`': {
+                    "base_resp": {"status_code": 9, "status_msg": "overloaded"}
+                },
                 "JSON without `data:`": b'{"error": {"message": "overloaded"}}\n',
                 "beside the choices": {
                     "choices": [{"index": 0, "delta": {}, "finish_reason": "error"}],
@@ -680,7 +683,7 @@ BROKEN = (
     Fault(
         "JSON that is none",
         replies=(stream(b'data: {"choices":[}\n\n', END, DONE),),
-        sees="""HOST: an event is no JSON object: '{"choices":[}'""",
+        sees=f"""HOST: an event is no JSON object: '{{"choices":[}}' · {GO_ON}""",
         error=errors.APIResponseError,
         text="Hello",
         status="error",
@@ -688,7 +691,7 @@ BROKEN = (
     Fault(
         "An event that is no object",
         replies=(stream(b"data: 42\n\n", END, DONE),),
-        sees="HOST: an event is no JSON object: '42'",
+        sees=f"HOST: an event is no JSON object: '42' · {GO_ON}",
         error=errors.APIResponseError,
         text="Hello",
         status="error",
@@ -696,7 +699,7 @@ BROKEN = (
     Fault(
         "JSON nested a thousand deep",
         replies=(stream(b"data: " + b'{"a":' * 1000 + b"1" + b"}" * 1000 + b"\n\n", END, DONE),),
-        sees="HOST: an event is no JSON object: …",
+        sees=f"HOST: an event is no JSON object: … · {GO_ON}",
         error=errors.APIResponseError,
         text="Hello",
         status="error",
@@ -704,7 +707,7 @@ BROKEN = (
     Fault(
         "A line of 50 MB",
         replies=(Reply((PART, b"data: ", *repeat(b"x" * 2**20, 50))),),
-        sees="HOST: one event is longer than 16,777,216 bytes",
+        sees=f"HOST: one event is longer than 16,777,216 bytes · {GO_ON}",
         error=errors.APIResponseError,
         text="Hello",
         status="error",
@@ -754,8 +757,8 @@ BROKEN = (
 HERE = (
     Proven(
         "The embedded model's server is killed while it answers",
-        "`IncompleteError: …`; what came is kept",
-        "run the cell again: a new one starts",
+        "`IncompleteError: the connection to the embedded model broke inside the answer (…)`",
+        f"{GO_ON}; a new one starts",
         (
             "test_faults.py::test_the_embedded_server_is_killed_in_the_middle_of_an_answer",
             "test_local.py::test_a_server_that_died_is_replaced",

@@ -11,22 +11,24 @@ import signal
 import socket
 import ssl
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 import trustme
 from edge import Edge
-from fault_table import KEY, PAGE, Fault, faults, made_page, proven
-from kernels import Kernel, kernel
-from replay import ReplayServer, completion
+from fault_table import GO_ON, KEY, PAGE, Fault, faults, made_page, proven
+from kernels import Kernel, Result, kernel
+from replay import ReplayServer, completion, error, silence, whole
 
 from nbstream import local
 from nbstream.chat import Chat
+from nbstream.events import Event
 from nbstream.messages import Message
-from nbstream.render.saved import bundle
 from nbstream.request import Deadlines, Options
 from nbstream.response import Response
 from nbstream.session import Session
@@ -238,3 +240,147 @@ def assert_next_works(session: Session, server: ReplayServer) -> None:
     sent = server.requests[-1].json["messages"]
     assert sent[-1] == {"role": "user", "content": "Next"}
     assert all(message["content"] for message in sent)
+
+
+# --- in a cell ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def nb(places) -> Iterator[Kernel]:
+    with kernel(OPENAI_API_KEY=KEY, OPENAI_BASE_URL=places.server.base_url) as running:
+        running.run(
+            "%config ChatMagics.model = 'replay-1'\n"
+            "%config ChatMagics.idle_timeout = 0.3\n"
+            "import nbstream.exchange\nnbstream.exchange._FINISH_GRACE = 0.2"
+        )
+        yield running
+
+
+@pytest.mark.parametrize("fault", [f for f in faults() if f.in_cell], ids=lambda fault: fault.name)
+def test_a_fault_in_a_cell(fault, places, nb):
+    address = places.address(fault)
+    server = places.serving(fault)
+    server._queues.clear()
+    server.reply(completion("Before."))
+    nb.run("%chat reset")
+    assert not nb.run("%%chat\nFirst").error
+    before = nb.run("%chat history").stdout
+    server.reply(*fault.replies, to=fault.to)
+    model = fault.options.get("model", "replay-1")
+    result = nb.run(f"%%chat -m {model} --base-url {address} --out mine\nHello?")
+
+    assert KEY not in json.dumps(result.messages, default=str)
+    assert nb.value("mine is _chat, mine.status, mine.text") == repr(
+        (True, fault.ends_as, fault.text)
+    )
+    if fault.error is None:
+        assert not result.error
+    else:
+        line = pattern(fault.sees, urlsplit(address).netloc)
+        assert re.fullmatch(rf"{fault.error.__name__}: {line}", result.error), result.error
+        assert len(result.traceback) == 1
+    assert_saved(result, fault)
+    history = nb.run("%chat history").stdout
+    assert history.startswith(before)
+    assert history.removeprefix(before) == (
+        f"[user]\nHello?\n\n[assistant]\n{fault.text}\n\n" if fault.text else ""
+    )
+    server.reply(completion("After."))
+    assert not nb.run("%%chat\nNext").error
+    assert nb.value("_chat.text") == "After."
+
+
+def assert_saved(result: Result, fault: Fault) -> None:
+    """What is left in the notebook: the part and how it ended, or the error alone."""
+    if not fault.text:
+        assert result.outputs == []
+        return
+    (saved,) = result.outputs
+    assert fault.text in saved["text/markdown"]
+    assert saved[RECORD]["rounds"][-1]["text"] == fault.text
+    assert saved[RECORD]["status"] == fault.ends_as
+    if fault.error is not None:
+        assert fault.ends_as in saved["text/plain"]
+
+
+# --- faults that are no row --------------------------------------------------------------
+
+
+def test_a_long_line_takes_no_memory_of_its_own(replay):
+    (fault,) = (f for f in faults() if "50 MB" in f.name)
+    replay.reply(*fault.replies)
+    asked = options(fault, replay.base_url)
+    tracemalloc.start()
+    response = Session("faults").ask("Hello?", asked, NullView()).wait()
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert response.text == "Hello"
+    assert most < 3 * 16 * 2**20  # a line as long as the bound, growing
+    assert replay.requests[0].aborted.wait(5)
+
+
+@pytest.mark.parametrize(
+    ("listing", "sees"),
+    [
+        (silence(), "did not list its models within 0.2 s · name one: -m NAME"),
+        (whole("<html></html>", kind="text/html"), "does not list its models · name one: -m NAME"),
+        (whole("{", kind="application/json"), "does not list its models · name one: -m NAME"),
+        (error(404), "has no such model or path (404): no · check the base URL {url}"),
+    ],
+    ids=["never", "a page", "half", "not there"],
+)
+def test_a_server_that_does_not_list_its_models(replay, monkeypatch, listing, sees):
+    monkeypatch.setattr("nbstream.client._LISTING_TIME", 0.2)
+    replay.reply(listing, to="/v1/models")
+    nameless = Options(base_url=replay.base_url)
+    response = Session("faults").ask("Hello?", nameless, NullView()).wait()
+    assert str(response.error) == f"{replay.host} {sees.format(url=replay.base_url)}"
+
+
+@pytest.mark.local
+def test_the_embedded_server_is_killed_in_the_middle_of_an_answer():
+    chat = Chat("local", view="none")
+    chat.send("Hi.")
+    server = local.ensure_server()
+
+    def kill(event: Event) -> None:
+        if event.kind == "text" and server.alive:
+            os.kill(server.pid, signal.SIGKILL)
+            psutil.wait_procs([psutil.Process(server.pid)], timeout=10)
+
+    run = chat.session.ask("Count to a thousand.", chat.options, NullView(), observe=kill)
+    response = run.wait()
+    assert response.status == "incomplete"
+    assert response.text
+    said = "the connection to the embedded model broke inside the answer (…) · " + GO_ON
+    assert re.fullmatch(pattern(said, ""), str(response.error))
+    assert chat.send("Hi.").status == "complete"
+    assert local.ensure_server().pid != server.pid
+
+
+# --- the table itself --------------------------------------------------------------------
+
+
+def test_what_other_files_prove_is_there():
+    rows = proven()
+    assert len(rows) >= 5
+    for row in rows:
+        for test in row.tests:
+            path, _, name = test.partition("::")
+            tree = ast.parse((TESTS / path).read_text(encoding="utf-8"))
+            assert name in {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}, test
+
+
+def test_every_line_says_what_to_do_in_one_line():
+    names = [fault.name for fault in faults()]
+    assert len(names) == len(set(names))
+    for fault in faults():
+        assert (fault.error is None) == (fault.sees == "")
+        assert fault.sees.count(" · ") <= 1, fault.sees
+    assert sum(f.in_cell for f in faults()) >= 8
+
+
+def test_the_page_is_what_the_table_says():
+    assert PAGE.read_text(encoding="utf-8") == made_page(), (
+        "docs/faults.md is old: python tests/fault_table.py"
+    )
