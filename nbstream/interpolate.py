@@ -10,7 +10,7 @@ from typing import Any
 from .attachments import content_part
 from .errors import UsageError
 from .messages import Content
-from .pictures import is_figure
+from .pictures import figure_of
 
 __all__ = ["interpolate", "is_table", "prompt_text"]
 
@@ -47,7 +47,9 @@ def _piece(expression: str, namespace: Mapping[str, Any]) -> str | Mapping[str, 
     try:
         # What the user typed in the user's own notebook, as if it stood in a cell.
         value = eval(expression, dict(namespace))  # noqa: S307
-        return content_part(value) if is_figure(value) or _is_image(value) else prompt_text(value)
+        if figure_of(value) is not None or _is_image(value):
+            return content_part(value)
+        return prompt_text(value)
     except NameError as error:
         name = error.name or expression
         raise UsageError(

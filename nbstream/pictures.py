@@ -6,24 +6,32 @@ import io
 import sys
 from typing import Any
 
-__all__ = ["is_figure", "picture"]
+__all__ = ["figure_of", "picture"]
 
 _METHODS = {"image/png": "_repr_png_", "image/jpeg": "_repr_jpeg_"}
 
 
-def is_figure(value: Any) -> bool:
-    """Whether `value` is a matplotlib figure."""
-    return type(value).__module__.startswith("matplotlib.") and hasattr(value, "savefig")
+def figure_of(value: Any) -> Any:
+    """The matplotlib figure that `value` is, or whose axes it is (`df.plot()` returns axes).
+
+    None for anything else.
+    """
+    # Without an import: who has such an object has imported what it is made of.
+    axes = getattr(sys.modules.get("matplotlib.axes"), "Axes", ())
+    value = value.figure if isinstance(value, axes) else value
+    is_figure = type(value).__module__.startswith("matplotlib.") and hasattr(value, "savefig")
+    return value if is_figure else None
 
 
 def picture(value: Any) -> tuple[str, bytes] | None:
     """The media type and the bytes of what shows itself as a picture; else None.
 
-    That is a matplotlib figure, a PIL image, or whatever has `_repr_png_` or
+    That is a matplotlib figure or its axes, a PIL image, or whatever has `_repr_png_` or
     `_repr_jpeg_`. What the object raises gets through.
     """
-    if is_figure(value):
-        return "image/png", _figure_png(value)
+    figure = figure_of(value)
+    if figure is not None:
+        return "image/png", _figure_png(figure)
     for kind, method in _METHODS.items():
         make = getattr(type(value), method, None)
         made = None if make is None else make(value)

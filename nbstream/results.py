@@ -10,7 +10,7 @@ from typing import Any
 
 from .interpolate import is_table, prompt_text
 from .messages import ToolResult
-from .pictures import is_figure, picture
+from .pictures import figure_of, picture
 
 __all__ = ["error_result", "tool_result"]
 
@@ -35,7 +35,7 @@ def tool_result(value: Any, seconds: float | None = None) -> ToolResult:
     """
     shown = _picture(value)
     if shown is not None:
-        kind = "a figure" if is_figure(value) else "an image"
+        kind = "an image" if figure_of(value) is None else "a figure"
         content = _cut(_about(value, kind))
         return ToolResult(content, seconds=seconds, summary=kind, display=shown, value=value)
     text = _text(value)
@@ -140,6 +140,7 @@ def _picture(value: Any) -> dict[str, str] | None:
 def _about(value: Any, kind: str) -> str:
     """What the model reads of a picture, and of the texts beside it."""
     texts = [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
-    titles = [axes.get_title() for axes in value.axes] if is_figure(value) else []
+    figure = figure_of(value)
+    titles = [] if figure is None else [axes.get_title() for axes in figure.axes]
     about = "; ".join(title for title in titles if title)
     return "\n".join([*texts, f"({kind}{f': {about}' if about else ''}; the user sees it)"])

@@ -119,6 +119,13 @@ def test_a_matplotlib_figure():
     assert Image.open(io.BytesIO(data)).width > 100
 
 
+def test_the_axes_that_pandas_draws_in_stand_for_their_figure():
+    axes = pd.DataFrame({"a": [1, 2]}).plot()
+    content = interpolate("See {{ axes }}", {"axes": axes})
+    assert [part["type"] for part in content] == ["text", "image_url"]
+    assert not plt.fignum_exists(axes.figure.number)
+
+
 def test_a_figure_of_pyplot_is_not_shown_once_more():
     figure = plt.figure()
     assert content_part(figure)

@@ -194,12 +194,14 @@ def test_a_frame_is_compact_text_a_table_and_itself(replay):
     assert result.summary == "2 rows"
 
 
-def test_a_figure_is_seen_by_the_user_and_described_to_the_model(replay):
+@pytest.mark.parametrize("as_axes", [False, True])
+def test_a_figure_is_seen_by_the_user_and_described_to_the_model(replay, as_axes):
     figures = pytest.importorskip("matplotlib.figure")
-    figure = figures.Figure()
-    figure.subplots().set_title("People by city")
+    axes = figures.Figure().subplots()
+    axes.set_title("People by city")
+    value = axes if as_axes else axes.figure  # what `df.plot()` returns
     replay.reply(calls(("it", {})), completion("Fine."))
-    _, response = ask(replay, nbstream.tool(name="it")(lambda: figure))
+    _, response = ask(replay, nbstream.tool(name="it")(lambda: value))
     assert results(replay) == {"call_0": "(a figure: People by city; the user sees it)"}
     assert response.tool_calls[0].result.display["image/png"].startswith("iVBOR")
 
