@@ -113,8 +113,9 @@ async def _run(runner: _Runner, on_end: Callable[[Response], None] | None) -> No
         status, error = "cancelled", Interrupted("stopped; what came is kept")
     except TimeoutError:
         status = runner.cut_short
-        text = f"the answer took longer than {total:g} s · raise --timeout, or: %chat continue"
-        error = APITimeoutError(f"{text} asks for the rest")
+        text = f"the answer took longer than {total:g} s · raise --timeout"
+        rest = ", or: %chat continue asks for the rest" if status == "incomplete" else ""
+        error = APITimeoutError(text + rest)
     except (IncompleteError, APITimeoutError) as failure:
         status, error = runner.cut_short, failure
     except NbstreamError as failure:

@@ -37,8 +37,6 @@ __all__ = ["Exchange"]
 
 _FINISH_GRACE = 5.0  # seconds for the usage after `finish_reason`; the answer is whole by then
 _LONGEST_RETRY_AFTER = 60.0  # seconds; a server that asks for more is not waited for
-_GO_ON = "%chat continue asks for the rest"
-_AGAIN = "run the cell again"
 _TRICKLE = 0.001  # seconds; who waited longer for a piece lets more of them gather
 _LOOKUP_TIME = 3.0  # seconds to find the names of models for an error message
 
@@ -115,6 +113,12 @@ class Exchange:
     def _has_output(self) -> bool:
         return self._answer is not None and not self._answer.is_empty
 
+    @property
+    def _hint(self) -> str:
+        """What to do about an answer that was cut: reasoning and half a call cannot go on."""
+        has_text = any(len(turn.text) or len(turn.refusal) for turn in self._response.rounds)
+        return "%chat continue asks for the rest" if has_text else "run the cell again"
+
     async def _send(self) -> Round:
         turn = Round(model=self._request.model)
         if self._first is None:
@@ -132,12 +136,11 @@ class Exchange:
             if turn.is_empty:
                 text = f"no answer from {host} within {deadlines.first_token:g} s · try again"
             else:
-                text = f"nothing more from {host} for {deadlines.idle:g} s · {_GO_ON}"
+                text = f"nothing more from {host} for {deadlines.idle:g} s · {self._hint}"
             raise APITimeoutError(text) from error
         except IncompleteError as error:
             if not turn.ended:
-                hint = _AGAIN if turn.is_empty else _GO_ON
-                raise IncompleteError(f"{error} · {hint}") from None
+                raise IncompleteError(f"{error} · {self._hint}") from None
         return turn
 
     def _begin(self, turn: Round) -> None:
@@ -220,8 +223,8 @@ class Exchange:
                 failure = failure or event
         self._pacer.notify()
         if failure is not None:
-            hint = _GO_ON if self._has_output else _AGAIN
-            raise response_error(failure, self._client.endpoint, self._request, hint=hint)
+            endpoint = self._client.endpoint
+            raise response_error(failure, endpoint, self._request, hint=self._hint)
 
     def _without_key(self, event: Event) -> Event:
         """`event`; a server's error may echo the key."""

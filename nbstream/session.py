@@ -96,8 +96,8 @@ class Session:
             self.system = None
 
     def _record(self, key: str | None, response: Response) -> None:
-        # What came to nothing leaves the history as it was.
-        if not response.text and not response.refusal and not response.tool_calls:
+        # What came to nothing that can be sent again leaves the history as it was.
+        if all(message.role != "assistant" for message in _valid(response)):
             return
         with self._lock:
             self._entries[self._position(key) :] = [_Entry(key, response)]

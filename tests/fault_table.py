@@ -578,6 +578,14 @@ SLOW = (
         note="only where `--timeout` or `ChatMagics.timeout` is set",
     ),
     Fault(
+        "No answer within the time for all of it",
+        replies=(silence(),),
+        sees="the answer took longer than 0.3 s · raise --timeout",
+        error=errors.APITimeoutError,
+        deadlines={"total": 0.3},
+        note="only where `--timeout` or `ChatMagics.timeout` is set",
+    ),
+    Fault(
         "The answer ends, the connection does not",
         replies=(stream(END, Hang()),),
         text="Hello",
@@ -622,11 +630,18 @@ CUTS = (
     Fault(
         "Cut in a tool call",
         replies=(cut(CALL, 900),),
-        sees=f"{BROKE} · {GO_ON}",
+        sees=f"{BROKE} · run the cell again",
         error=errors.IncompleteError,
         status="incomplete",
         tool=True,
         note="half a call is never run",
+    ),
+    Fault(
+        "Cut in the reasoning",
+        replies=(cut(completion("Hello", reasoning="Let me think."), 600),),
+        sees=f"{BROKE} · run the cell again",
+        error=errors.IncompleteError,
+        status="incomplete",
     ),
     Fault(
         "The stream ends as if all was well, but too early",

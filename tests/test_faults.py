@@ -205,8 +205,7 @@ def test_a_fault_is_one_line_and_loses_nothing(fault, places, patience, monkeypa
     assert KEY not in json.dumps(response.to_dict())
     assert not any(server._queues.values()), "a reply was not asked for"
     kept = [] if response.text == "" else [HELLO, Message("assistant", fault.text)]
-    if fault.tool:
-        kept = [HELLO]
+    assert not LOOKED_UP
     assert session.messages == [*before, *kept]
     assert_next_works(session, server)
 
