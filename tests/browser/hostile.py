@@ -132,12 +132,16 @@ def _everywhere(payload: Payload, cut: Cut) -> Iterator[answers.Step]:
     yield "notice", text
     for field in ("reasoning", "text", "refusal"):
         yield from ((field, piece) for piece in cut(text))
-    for arguments in (text, json.dumps({text: text})):
+    for arguments in (text, json.dumps({text: text}), "{}"):
         yield "call", text
         yield from (("arguments", piece) for piece in cut(arguments))
     yield "finish", text
+    for number in range(3):
+        yield "asks", number
+        yield "runs", number
     yield "result", ToolResult(text)
     yield "result", ToolResult(text, is_error=True)
+    yield "result", ToolResult(text, summary=text, display={"text/markdown": text})
 
 
 # -- in a kernel ---------------------------------------------------------------------
@@ -150,6 +154,7 @@ def show(attacks: list[Payload], gate: Path, places: int, steps: int) -> None:
     after so many `steps`.
     """
     views = [_grown(group, places, steps) for group in groups(attacks)]
+    views.append(_grown(attacks[:AT_ONCE], places, steps, is_json=True))
     while not gate.exists():
         time.sleep(0.05)
     for (view, response), attack in zip(views, attacks, strict=False):
@@ -157,8 +162,10 @@ def show(attacks: list[Payload], gate: Path, places: int, steps: int) -> None:
         view.close(response)
 
 
-def _grown(attacks: Sequence[Payload], places: int, steps: int) -> tuple[View, Response]:
-    response, view = Response(), WidgetView(owns_cell=False)
+def _grown(
+    attacks: Sequence[Payload], places: int, steps: int, *, is_json: bool = False
+) -> tuple[View, Response]:
+    response, view = Response(is_json=is_json), WidgetView(owns_cell=False)
     view.open(response)
     cut = cutter(random.Random(1), everywhere=False)
     for i, _ in enumerate(answers.grow(response, script(attacks, cut, places))):

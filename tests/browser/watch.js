@@ -14,7 +14,7 @@
   const TYPESET = "mjx-container, mjx-test, mjx-measure-text";
   const TAGS = new Set(
     `a blockquote br button code del details div em h1 h2 h3 h4 h5 h6 hr input li ol p pre s
-    section span strong sub summary sup table tbody td th thead tr ul`.split(/\s+/),
+    section span strong sub summary sup table tbody td textarea th thead tr ul`.split(/\s+/),
   );
   const LIVE_CLASS = /^(nbs-[a-z-]+|language-[\w+#.-]+|highlight|task-list-item(-checkbox)?|[a-z][a-z0-9]{0,2})$/;
   const ANY = /^/;
@@ -32,8 +32,17 @@
     ["checked", "input", ANY],
     ["disabled", "input", ANY],
     ["open", "details", /^$/],
-    ["dir", "*", /^auto$/],
+    ["dir", "*", /^(auto|rtl)$/],
     ["aria-label", "button", /^Copy the code$/],
+    ["aria-disabled", ".nbs-stop", /^(true|false)$/],
+    ["data-lm-suppress-shortcuts", ".nbs-stop", /^true$/], // JupyterLab's: its keys are not pressed
+    ["role", "p.nbs-failed", /^alert$/],
+    ["role", "sup", /^link$/],
+    ["tabindex", "sup", /^0$/],
+    ["rows", ".nbs-approval textarea", /^\d+$/],
+    ["spellcheck", ".nbs-approval textarea", /^false$/],
+    ["aria-label", ".nbs-approval textarea", /^Arguments, as JSON$/],
+    ["hidden", ".nbs-approval textarea, .nbs-approval button", /^$/],
     ["aria-hidden", "span", /^true$/],
     // Written by the front ends themselves, into markdown of whatever origin.
     ["data-jupyter-id", "h1, h2, h3, h4, h5, h6", ANY],
