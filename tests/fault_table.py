@@ -460,6 +460,7 @@ BUSY = (
         "run the cell again",
         (
             "test_driver.py::test_cancel_at_any_stage_is_quick_and_the_server_sees_it",
+            "test_stop.py::test_an_interrupt_stops_the_answer",
             "test_driver.py::test_retries_are_visible_and_bounded",
             "browser/test_live.py::test_a_retry_counts_down",
         ),
@@ -787,8 +788,8 @@ HERE = (
     ),
     Proven(
         "The disk is full while the model is fetched",
-        "`LocalModelError` with the folder and what is missing",
-        "make room, run the cell again",
+        "`LocalModelError: cannot write to …`",
+        "make room there, and run the cell again",
         ("test_download.py::test_a_full_disk",),
     ),
     Proven(
@@ -807,10 +808,16 @@ HERE = (
         ("browser/test_live.py::test_a_reload_in_the_middle_loses_nothing",),
     ),
     Proven(
-        "Two views of one answer",
-        "both show all of it",
-        "",
-        ("browser/test_live_page.py::test_two_views_of_one_answer_show_the_same",),
+        "The page is closed in the middle",
+        "the answer goes on, and is in the variable and the history",
+        "`%chat last` shows it",
+        ("browser/test_pages.py::test_an_answer_goes_on_without_its_page",),
+    ),
+    Proven(
+        "Two tabs show one notebook",
+        "the answer streams in the tab that asked, and is in the variable and the history",
+        "`%chat last` shows it in the other",
+        ("browser/test_pages.py::test_an_answer_is_in_every_tab",),
     ),
 )
 
