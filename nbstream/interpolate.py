@@ -139,5 +139,7 @@ def _table(frame: Any) -> str:
 
 
 def _cell(value: Any) -> str:
+    if isinstance(value, float):  # 1353.6 and not 1353.6000000000001, which no digit of it means
+        value = float(f"{value:.15g}")
     text = " ".join(str(value).split()).replace("|", "\\|")
     return text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…"

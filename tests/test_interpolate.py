@@ -92,6 +92,13 @@ def test_series_and_multi_index():
     assert text.startswith("DataFrame, 2 rows × 1 columns")
 
 
+def test_numbers_are_as_short_as_they_are_meant():
+    numbers = [422 * 3.2 + 3.2, 0.1 + 0.2, 3.0, 1e300, -0.0, 123456789.123456, np.inf]
+    text = prompt_text(pd.DataFrame({"x": numbers}))
+    shown = [line.split(" | ")[1].strip(" |") for line in text.splitlines()[4:]]
+    assert shown == ["1353.6", "0.3", "3.0", "1e+300", "-0.0", "123456789.123456", "inf"]
+
+
 def test_other_objects_are_their_text():
     assert prompt_text([1, "a"]) == "[1, 'a']"
     assert prompt_text("plain") == "plain"
