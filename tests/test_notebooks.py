@@ -81,7 +81,7 @@ def check_tools(notebook: nbformat.NotebookNode) -> None:
     described, plotted, why, _, added, _ = map(calls_of, records(notebook))
     ((name, arguments, result),) = described
     assert (name, arguments) == ("describe_column", {"column": "revenue"})
-    assert "| revenue | 1165 | 947 | 1414 |" in result["display"]["text/markdown"]
+    assert "| 1 | 1283 | 1190 | 976 |" in result["display"]["text/markdown"]
     ((name, arguments, result),) = plotted
     assert (name, arguments) == ("plot_by", {"value": "revenue", "by": "city"})
     assert result["display"]["image/png"]
@@ -96,15 +96,15 @@ def calls(*pairs: tuple[str, dict[str, str]]) -> Reply:
 
 EXPLANATION = (
     "From week 6 on, Hamburg sold about a third fewer cups a week. In the same week its price "
-    "went up from 3.20 to 3.90, and in the other cities neither changed."
+    "went up from 3.20 to 3.90, and in the other cities neither changed much."
 )
 CONVERSATION = [
     calls(("describe_column", {"column": "revenue"})),
-    completion("A café takes in **1,165** a week on average, from 947 to 1,414."),
+    completion("Berlin took in between **1,283** and **1,414** a week, more than the others."),
     calls(("plot_by", {"value": "revenue", "by": "city"})),
     completion("Berlin is ahead, then come Hamburg and Munich."),
     calls(("plot_by", {"value": "cups", "by": "week"})),
-    calls(("describe_column", {"column": "price"}), ("plot_by", {"value": "price", "by": "week"})),
+    calls(("describe_column", {"column": "cups"}), ("describe_column", {"column": "price"})),
     completion(EXPLANATION),
     completion('{"city": "Hamburg", "stars": 2, "complaint": "price"}'),
 ]
@@ -126,7 +126,7 @@ def test_the_tools_with_a_large_model(replay, monkeypatch):
     found = records(notebook)
     assert all(record["status"] == "complete" for record in found)
     steps = calls_of(found[2])
-    assert [name for name, _, _ in steps] == ["plot_by", "describe_column", "plot_by"]
+    assert [name for name, _, _ in steps] == ["plot_by", "describe_column", "describe_column"]
     assert not any(result["is_error"] for _, _, result in steps)
     assert found[2]["rounds"][-1]["text"] == EXPLANATION
     expected = "Feedback(city='Hamburg', stars=2, complaint='price')"
