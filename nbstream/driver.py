@@ -159,7 +159,7 @@ class _Runner:
         options = self.turn.options
         # Before anything is shown; on a thread, because a keyring may have to be unlocked.
         target = await asyncio.to_thread(resolve, options)
-        self.pacer.open()
+        await self.pacer.open()
         toolbox = await Toolbox.opened(
             options.tools,
             approve_all=options.approve,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from typing import ClassVar
 
 from .response import Response
 from .views.protocol import NullView, View
@@ -13,7 +14,8 @@ __all__ = ["Pacer"]
 
 _SHORTEST = 1 / 20  # seconds between frames: smooth to the eye, and light for the page
 _LONGEST = 2.0
-_SHARE = 10  # a frame may take a tenth of the time
+_LONGEST_REST = 0.25  # seconds in which nothing is read
+_SHARE = 10  # the frames of all views may take a tenth of the time
 
 log = logging.getLogger("nbstream")
 
@@ -21,52 +23,65 @@ log = logging.getLogger("nbstream")
 class Pacer:
     """Coalesces what comes into frames, and keeps a failing view from failing the answer.
 
-    The interval between frames is ten times the last frame's cost, at least 1/20 s (or
-    what the view wants) and at most 2 s. Frames are never queued: one shows all that came
-    since the one before.
+    The interval between frames is ten times the last frame's cost, and that of the other
+    views that are open, at least 1/20 s (or what the view wants) and at most 2 s. Frames
+    are never queued: one shows all that came since the one before. Between the frames of
+    two views there is as long a pause as the first one took, in which other threads run.
     """
+
+    _open: ClassVar[set[Pacer]] = set()
+    _free_at: ClassVar[float] = 0.0  # when the next view may have its turn
 
     def __init__(self, view: View, response: Response) -> None:
         self._view = view
         self._response = response
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
+        self._cost = 0.0  # seconds, of the last frame
         self._is_open = False
 
-    def open(self) -> None:
+    async def open(self) -> None:
+        """Open the view, when it is its turn."""
+        while (wait := Pacer._free_at - _now()) > 0:  # noqa: ASYNC110  # a time, no event
+            await asyncio.sleep(wait)
         self._is_open = True
-        self._guarded("open")
+        self._open.add(self)
+        self._turn("open")
 
     def notify(self) -> None:
         """Something came; a frame follows now, or when it is due."""
-        if self._timer is not None:
-            return
-        loop = asyncio.get_running_loop()
-        wait = self._due - loop.time()
-        if wait <= 0:
+        if self._timer is None:
             self._frame()
-        else:
-            self._timer = loop.call_later(wait, self._frame)
+
+    def _frame(self) -> None:
+        """Show a frame now, or come back when it is due."""
+        wait = max(self._due, Pacer._free_at) - _now()
+        if wait > 0:
+            self._timer = asyncio.get_running_loop().call_later(wait, self._frame)
+            return
+        self._timer = None
+        self._turn("update")
+        wanted = getattr(self._view, "interval", 0.0)
+        all_costs = sum(pacer._cost for pacer in self._open)  # noqa: SLF001  # of this class
+        self._due = _now() + min(_LONGEST, max(_SHORTEST, wanted, _SHARE * all_costs))
+
+    def _turn(self, method: str) -> None:
+        started = time.perf_counter()
+        self._guarded(method)
+        self._cost = time.perf_counter() - started
+        Pacer._free_at = _now() + self._cost
 
     async def rest(self) -> None:
         """Wait until a frame is due again: what comes meanwhile can be read at once."""
-        wait = self._due - asyncio.get_running_loop().time()
+        wait = self._due - _now()
         if wait > 0:
-            await asyncio.sleep(min(wait, _SHORTEST))
-
-    def _frame(self) -> None:
-        self._timer = None
-        started = time.perf_counter()
-        self._guarded("update")
-        cost = time.perf_counter() - started
-        wanted = getattr(self._view, "interval", 0.0)
-        interval = min(_LONGEST, max(_SHORTEST, wanted, _SHARE * cost))
-        self._due = asyncio.get_running_loop().time() + interval
+            await asyncio.sleep(min(wait, _LONGEST_REST))
 
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._open.discard(self)
         if self._is_open:
             self._guarded("close")
 
@@ -76,3 +91,7 @@ class Pacer:
         except Exception:
             log.exception("the view failed in %s; the answer goes on without it", method)
             self._view = NullView()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

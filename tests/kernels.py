@@ -108,15 +108,17 @@ class Kernel:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the cell did not end within {timeout} s")
             with contextlib.suppress(queue.Empty):
-                message = self.client.get_iopub_msg(timeout=0.05)
-                if message["parent_header"].get("msg_id") == msg_id:
-                    result.messages.append(message)
-                    if message["msg_type"] == "status":
-                        idle = message["content"]["execution_state"] == "idle"
-            with contextlib.suppress(queue.Empty):
-                reply = self.client.get_shell_msg(timeout=0.01)
-                if reply["parent_header"].get("msg_id") == msg_id:
-                    result.reply = reply
+                # The reply comes just before the kernel is idle; until then it is not looked for.
+                get = self.client.get_shell_msg if idle else self.client.get_iopub_msg
+                message = get(timeout=0.05)
+                if message["parent_header"].get("msg_id") != msg_id:
+                    continue
+                if idle:
+                    result.reply = message
+                    continue
+                result.messages.append(message)
+                if message["msg_type"] == "status":
+                    idle = message["content"]["execution_state"] == "idle"
         return result
 
     def answer(self, text: str, timeout: float = 20) -> str:
