@@ -37,7 +37,9 @@ __all__ = ["Exchange"]
 
 _FINISH_GRACE = 5.0  # seconds for the usage after `finish_reason`; the answer is whole by then
 _LONGEST_RETRY_AFTER = 60.0  # seconds; a server that asks for more is not waited for
-_TRICKLE = 0.001  # seconds; who waited longer for a piece lets more of them gather
+# Who waited so long, in seconds, for so few bytes lets more of them gather.
+_TRICKLE_WAIT = 0.001
+_TRICKLE_SIZE = 8192
 _LOOKUP_TIME = 3.0  # seconds to find the names of models for an error message
 
 
@@ -181,7 +183,7 @@ class Exchange:
         deadline: asyncio.Timeout,
     ) -> None:
         loop = asyncio.get_running_loop()
-        asked = loop.time()
+        asked, gathered = loop.time(), 0
         async for data in body:
             events = reader.feed(data)
             if not events:
@@ -192,9 +194,12 @@ class Exchange:
                 break
             if not was_over:
                 self._extend(deadline, turn)
-            is_trickle = loop.time() - asked > _TRICKLE
-            if is_trickle and self._observe is None and not turn.ended:
-                await self._pacer.rest()
+            gathered += len(data)
+            if loop.time() - asked > _TRICKLE_WAIT:
+                is_trickle = gathered < _TRICKLE_SIZE
+                if is_trickle and self._observe is None and not turn.ended:
+                    await self._pacer.rest()
+                gathered = 0
             asked = loop.time()
 
     def _extend(self, deadline: asyncio.Timeout, turn: Round) -> None:
