@@ -146,6 +146,12 @@ def failing(status: int, message: str) -> tuple[Script, ...]:
     return (error(status, message, **AGAIN),) * 3
 
 
+def talk(count: int) -> list[Any]:
+    """Usage, again and again, and never the same."""
+    usages = [chunk(None, usage={"total_tokens": number}) for number in range(1, count)]
+    return [step for usage in usages for step in (Wait(0.02), usage)]
+
+
 CALL = completion(tool_calls=[{"name": "lookup", "arguments": {"city": "Berlin"}}], piece=3)
 WHOLE = {
     "object": "chat.completion",
@@ -593,8 +599,9 @@ SLOW = (
     ),
     Fault(
         "The answer ends, and the server goes on talking",
-        replies=(stream(END, *[Wait(0.02), chunk(None, usage={"total_tokens": 1})] * 500),),
+        replies=(stream(END, *talk(500)),),
         text="Hello",
+        deadlines={"total": 5},
     ),
 )
 

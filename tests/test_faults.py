@@ -318,6 +318,15 @@ def test_a_long_line_takes_no_memory_of_its_own(replay):
     assert replay.requests[0].aborted.wait(5)
 
 
+def test_an_error_page_without_an_end_is_left_at_its_beginning(replay):
+    (fault,) = (f for f in faults() if f.name == "An error page without an end")
+    replay.reply(*fault.replies)
+    response = Session("faults").ask("Hello?", options(fault, replay.base_url), NullView()).wait()
+    assert response.error.status_code == 403
+    assert replay.requests[0].aborted.wait(5)
+    assert replay.requests[0].sent < 2**24  # what the sockets hold
+
+
 @pytest.mark.parametrize(
     ("listing", "sees"),
     [
