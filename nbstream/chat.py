@@ -52,6 +52,8 @@ class Chat:
         temperature, max_tokens: as the API has them.
         params: further parameters of the API, by name.
         timeout: seconds for a whole answer; None is no bound.
+        first_token_timeout, idle_timeout: seconds until an answer begins, and between two
+            pieces of it; None is no bound.
         tools: functions that the model may call, `Tool`s, or servers of them (`nbstream.mcp`).
         approve: whether the user is asked before every call.
         max_rounds: how many requests a turn may take, where the model calls tools.
@@ -77,6 +79,8 @@ class Chat:
         max_tokens: int | None = None,
         params: Mapping[str, Any] | None = None,
         timeout: float | None = None,
+        first_token_timeout: float | None = 600.0,
+        idle_timeout: float | None = 120.0,
         tools: Iterable[Any] = (),
         approve: bool = False,
         max_rounds: int = 8,
@@ -93,7 +97,7 @@ class Chat:
             temperature=temperature,
             max_tokens=max_tokens,
             params=dict(params or {}),
-            deadlines=Deadlines(total=timeout),
+            deadlines=Deadlines(first_token=first_token_timeout, idle=idle_timeout, total=timeout),
             tools=tools_of(tools),
             approve=approve,
             max_rounds=max_rounds,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import nullcontext, suppress
@@ -24,19 +23,19 @@ from .errors import (
     NbstreamError,
 )
 from .events import ErrorEvent, Event, ReasoningEvent, RetryEvent, TextEvent, ToolCallEvent
-from .faults import is_quota_spent, names_unknown_model, response_error, unknown_model
+from .faults import names_unknown_model, response_error, unknown_model
 from .messages import Message
 from .pacer import Pacer
 from .reducer import Reducer
 from .request import Options, Request
 from .response import Response, Round, Timing
+from .retries import retry_delay
 from .sse import Decoder
 from .tools import Tool
 
 __all__ = ["Exchange"]
 
 _FINISH_GRACE = 5.0  # seconds for the usage after `finish_reason`; the answer is whole by then
-_LONGEST_RETRY_AFTER = 60.0  # seconds; a server that asks for more is not waited for
 # Who waited so long, in seconds, for so few bytes lets more of them gather.
 _TRICKLE_WAIT = 0.001
 _TRICKLE_SIZE = 8192
@@ -98,7 +97,7 @@ class Exchange:
                     continue
                 if isinstance(error, APIStatusError) and names_unknown_model(error):
                     raise await _with_nearest(error, self._client, self._request.model) from error
-                delay = _retry_delay(error, retries)
+                delay = retry_delay(error, retries)
                 if self._has_output or retries >= self._options.max_retries or delay is None:
                     raise
                 retries += 1
@@ -288,21 +287,3 @@ async def _with_nearest(error: APIStatusError, client: Client, model: str) -> AP
             return unknown_model(error, model, await client.models())
     except (NbstreamError, TimeoutError):
         return error
-
-
-def _retry_delay(error: APIConnectionError | APIStatusError, retries: int) -> float | None:
-    """Seconds until the next try, or None where another try cannot help.
-
-    The rules are the SDK's: connection errors, 408, 409, 429 and 5xx, at exponential
-    delays from 0.5 to 8 s, or when the server says.
-    """
-    backoff = min(8.0, 0.5 * 2.0**retries) * (1 - 0.25 * random.random())  # noqa: S311
-    if isinstance(error, APIConnectionError):
-        return None if error.permanent else backoff
-    if is_quota_spent(error):
-        return None
-    if error.status_code not in (408, 409, 429) and error.status_code < 500:
-        return None
-    if error.retry_after is None:
-        return backoff
-    return error.retry_after if error.retry_after <= _LONGEST_RETRY_AFTER else None

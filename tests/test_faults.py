@@ -21,12 +21,13 @@ import psutil
 import pytest
 import trustme
 from edge import Edge
-from fault_table import GO_ON, KEY, PAGE, Fault, faults, made_page, proven
+from fault_table import GO_ON, KEY, PAGE, Fault, faults, made_page, proven, stream
 from kernels import Kernel, Result, kernel
-from replay import ReplayServer, completion, error, silence, whole
+from replay import Hang, ReplayServer, completion, error, silence, whole
 
 from nbstream import local
 from nbstream.chat import Chat
+from nbstream.errors import APITimeoutError
 from nbstream.events import Event
 from nbstream.messages import Message
 from nbstream.request import Deadlines, Options
@@ -303,6 +304,21 @@ def assert_saved(result: Result, fault: Fault) -> None:
 
 
 # --- faults that are no row --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("deadline", "reply", "sees"),
+    [
+        ("first_token_timeout", silence(), "no answer from HOST within 0.2 s · try again"),
+        ("idle_timeout", stream(Hang()), f"nothing more from HOST for 0.2 s · {GO_ON}"),
+        ("timeout", silence(), "the answer took longer than 0.2 s · raise --timeout"),
+    ],
+)
+def test_the_deadlines_are_settable_from_python(replay, deadline, reply, sees):
+    replay.reply(reply)
+    chat = Chat("replay-1", base_url=replay.base_url, view="none", **{deadline: 0.2})
+    with pytest.raises(APITimeoutError, match=pattern(sees, replay.host)):
+        chat.send("Hello?")
 
 
 def test_a_long_line_takes_no_memory_of_its_own(replay):
