@@ -80,20 +80,22 @@ def is_at_gate(server, _nb):
 
 
 def is_shown(server, nb):
-    """The page has the text, in a frame or in a snapshot."""
+    """The page has the text."""
+    return any(HALF in frame for frame in frames(nb)) and server.wait_reached("here")
+
+
+def is_long(_server, nb):
+    """The page has been sent much, and more is coming in."""
+    return any(len(frame) > 20_000 for frame in frames(nb))
+
+
+def frames(nb):
+    """What the page is sent, as text: messages, and snapshots of all that it shows."""
     while True:
         message = nb.client.get_iopub_msg(timeout=10)
-        texts = [str(message["content"]), *map(unpacked, message["buffers"])]
-        if any(HALF in text for text in texts):
-            return server.wait_reached("here")
-
-
-def unpacked(buffer):
-    return zlib.decompress(buffer).decode()
-
-
-def streams(server, _nb):
-    return server.wait_until(lambda: bool(server.requests) and server.requests[-1].sent > 2_000_000)
+        if message["msg_type"] == "comm_msg":
+            yield str(message["content"])
+            yield from (zlib.decompress(buffer).decode() for buffer in message["buffers"])
 
 
 def tool_runs(_server, nb):
@@ -127,7 +129,7 @@ STAGES = {
         is_shown,
         text=HALF,
     ),
-    "rendering": Stage(endless, streams, text=None),
+    "rendering": Stage(endless, is_long, text=None),
     "plain tool": Stage(lambda: calls("plain"), tool_runs, "--tool plain"),
     "async tool": Stage(lambda: calls("asynchronous"), tool_runs, "--tool asynchronous"),
     "backoff": Stage(lambda: error(503, "busy", retry_after="50"), was_refused),

@@ -92,7 +92,8 @@ class WidgetView:
             log.exception("the live view failed; the answer is shown when it has ended")
 
     def close(self, response: Response) -> None:
-        self.update(response)
+        if response.status != "cancelled":  # who stops it waits; the static output has the rest
+            self.update(response)
         try:
             self._channel.end(response)
             if leaves_nothing(response, owns_cell=self._owns_cell):
