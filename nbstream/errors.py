@@ -99,9 +99,11 @@ class APIStatusError(NbstreamError):
         status_code: the HTTP status.
         code: the `error.code` or `error.type` of the body, or None.
         retry_after: seconds that the server asks to wait, or None.
+        should_retry: whether the server itself says that another try may help, or None.
     """
 
     retry_after: float | None = None
+    should_retry: bool | None = None
 
     def __init__(self, message: str, *, status_code: int = 0, code: str | None = None) -> None:
         super().__init__(message)

@@ -121,6 +121,7 @@ def status_error(
     cls = _CLASSES.get(status, ServerError if status >= 500 else APIStatusError)
     error = cls(endpoint.redact(text), status_code=status, code=code)
     error.retry_after = wait
+    error.should_retry = {"true": True, "false": False}.get(headers.get("x-should-retry", ""))
     return error
 
 

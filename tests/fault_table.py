@@ -396,6 +396,18 @@ BUSY = (
         )
     ),
     Fault(
+        "The server fails, and says not to come again",
+        replies=(error(500, "broken", x_should_retry="false"),),
+        sees="HOST failed (500): broken · try again",
+        error=errors.ServerError,
+        note="not asked again",
+    ),
+    Fault(
+        "The server refuses, and says to come again",
+        replies=(error(400, "moved", x_should_retry="true", **AGAIN), completion("Hello")),
+        text="Hello",
+    ),
+    Fault(
         "A gateway's page",
         replies=(page("502 Bad Gateway", 502),),
         sees="HOST failed (502): 502 Bad Gateway · try again",
