@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
 from .direction import mark_direction
 from .eye import completed, header_as_table
-from .html import parser
+from .html import parse_inside, parser
 from .references import References
 from .structure import Parsed, is_blank, spans
 
 __all__ = ["Engine"]
 
-_UP_TO_BLOCKS = ("normalize", "block", "direction")
 _LEFT_BY_A_PARSE = ("open_formula", "last_formula", "duplicate_refs")
 _WITH_TEXT = ("inline", "fence", "code_block", "math_block", "hr")
 
@@ -37,12 +35,6 @@ class Engine:
         self.parsed = 0
         self._md = parser()
         self._env: dict[str, Any] = {"references": self.references, "image_hosts": image_hosts}
-        rules = self._md.core.ruler.get_active_rules()
-        self._inner_rules = [
-            rule
-            for name, rule in zip(rules, self._md.core.ruler.getRules(""), strict=True)
-            if name not in _UP_TO_BLOCKS
-        ]
 
     def parse(self, text: str, *, final: bool) -> Parsed:
         """Find the blocks of the text that is open; its definitions are provisional."""
@@ -86,10 +78,7 @@ class Engine:
         """Parse what is inside these blocks, and render them."""
         inlines = [token for token in tokens if token.type == "inline"]
         self.parsed += sum(len(token.content) for token in inlines)
-        state = StateCore("", self._md, self._env, tokens)
-        for rule in self._inner_rules:
-            rule(state)
-        return self.shell(state.tokens)
+        return self.shell(parse_inside(tokens, self._env))
 
     def open_html(self, tokens: list[Token]) -> str:
         """`html` of blocks at the end of a text that goes on."""

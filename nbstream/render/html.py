@@ -8,7 +8,7 @@ top-level block is exactly one element.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -16,6 +16,7 @@ import nh3
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml, unescapeAll
 from markdown_it.renderer import RendererHTML
+from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
@@ -28,10 +29,19 @@ from .math import math_plugin
 from .safe_text import clean
 from .tex import portable
 
-__all__ = ["code_language", "make_parser", "parser", "render", "sanitize"]
+__all__ = [
+    "code_language",
+    "make_parser",
+    "parse_blocks",
+    "parse_inside",
+    "parser",
+    "render",
+    "sanitize",
+]
 
 _NOT_A_CLASS = re.compile(r"[^\w+#.-]")
 _ALIGNMENT = {"text-align:left": "nbs-l", "text-align:center": "nbs-c", "text-align:right": "nbs-r"}
+_UP_TO_BLOCKS = ("normalize", "block", "direction")  # rules that look at more than one block
 _OF_A_LIST = frozenset({"dir", "start"})
 _WITH_DIRECTION = "blockquote h1 h2 h3 h4 h5 h6 ol p ul"
 _MATH_CLOSING = {"$": "$", "$$": "$$", "\\(": "\\)", "\\[": "\\]"}
@@ -59,6 +69,29 @@ def make_parser() -> MarkdownIt:
 def parser() -> MarkdownIt:
     """The one parser that everything shares; it keeps no state between parses."""
     return make_parser()
+
+
+def parse_blocks(text: str, env: dict[str, Any]) -> list[Token]:
+    """The block tokens of `text`; what is inside them is still to be parsed."""
+    return _run(_rules(inside=False), StateCore(text, parser(), env))
+
+
+def parse_inside(tokens: list[Token], env: dict[str, Any]) -> list[Token]:
+    """`tokens` with what is inside those that are blocks' texts."""
+    return _run(_rules(inside=True), StateCore("", parser(), env, tokens))
+
+
+def _run(rules: Iterable[Callable[[StateCore], None]], state: StateCore) -> list[Token]:
+    for rule in rules:
+        rule(state)
+    return state.tokens
+
+
+@cache
+def _rules(*, inside: bool) -> list[Callable[[StateCore], None]]:
+    ruler = parser().core.ruler
+    named = zip(ruler.get_active_rules(), ruler.getRules(""), strict=True)
+    return [rule for name, rule in named if (name not in _UP_TO_BLOCKS) is inside]
 
 
 def render(markdown: str, *, image_hosts: frozenset[str] = frozenset()) -> str:

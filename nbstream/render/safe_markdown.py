@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
+from typing import Any
 
 from markdown_it.token import Token
 
-from .html import parser
+from .html import parse_blocks, parse_inside
 from .safe_inline import inline_cell, inline_line, inline_lines
 from .safe_text import clean, code_block, escape_line, escape_text
 from .tex import portable
@@ -43,8 +45,10 @@ def safe_markdown(markdown: str, *, image_hosts: frozenset[str] = frozenset()) -
         markdown: the text, from whatever source.
         image_hosts: hosts (lower case) whose images are kept; others become links.
     """
-    tokens = parser().parse(clean(markdown), {"image_hosts": image_hosts})
-    return _BlockWriter(tokens).write()
+    env: dict[str, Any] = {"image_hosts": image_hosts}
+    # What is inside a block is parsed when the block is written: all at once it would take
+    # a hundred times the memory of a long text.
+    return _BlockWriter(parse_blocks(clean(markdown), env), env).write()
 
 
 @dataclass(slots=True)
@@ -71,8 +75,9 @@ class _Container:
 class _BlockWriter:
     """Writes a document line by line; each line is written once, with its whole prefix."""
 
-    def __init__(self, tokens: Sequence[Token]) -> None:
+    def __init__(self, tokens: Sequence[Token], env: dict[str, Any]) -> None:
         self._tokens = tokens
+        self._env = env
         self._tight = _tight_lists(tokens)
         self._position = 0
         self._lines: list[str] = []
@@ -141,12 +146,14 @@ class _BlockWriter:
     @property
     def _is_text_next(self) -> bool:
         following = self._tokens[self._position + 1 : self._position + 3]
-        return following[0].type == "paragraph_open" and bool(following[1].children)
+        return following[0].type == "paragraph_open" and bool(following[1].content)
 
     def _inline(self) -> Sequence[Token]:
         """The inline tokens of the block that opens here; go on to its closing token."""
         self._position += 2
-        return self._tokens[self._position - 1].children or []
+        token = copy(self._tokens[self._position - 1])
+        parse_inside([token], self._env)
+        return token.children or []
 
     # -- containers --------------------------------------------------------------
 
