@@ -91,7 +91,7 @@ def start(
         blocking: whether the caller is about to `wait`: plain tools then run on its
             thread, and there the user is asked about calls.
         observe: called with every event, on the I/O thread.
-        on_end: called once when the record is closed, before the view closes.
+        on_end: called once when nothing comes any more, before the record and the view close.
     """
     foreground = Foreground() if blocking else None
     runner = _Runner(turn, response, Pacer(view, response), foreground, observe)
@@ -125,9 +125,9 @@ async def _run(runner: _Runner, on_end: Callable[[Response], None] | None) -> No
         error.__cause__ = failure
     finally:
         runner.answer_open_calls()
-        response.finish(status, error, runner.exchange.timing())
         if on_end is not None:
-            on_end(response)
+            on_end(response)  # first: who waits for the answer then finds it in the history
+        response.finish(status, error, runner.exchange.timing())
         runner.pacer.close()
 
 

@@ -8,9 +8,11 @@ and views read it; afterwards nothing changes it any more.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import json
-import threading
+import time
 from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,6 +29,7 @@ __all__ = ["CallDraft", "Response", "Round", "Status", "Timing"]
 Status = Literal["running", "complete", "cancelled", "incomplete", "error"]
 
 RECORD_VERSION = 1
+_POLL = 0.2  # seconds; a wait with a timeout can be interrupted on Windows too
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +228,8 @@ class Response:
         self.error: BaseException | None = None
         self.timing = Timing()
         self.notice = ""
-        self._finished = threading.Event()
+        self._finished: Future[None] = Future()
+        self._finished.set_running_or_notify_cancel()  # who stops waiting does not cancel it
         self._cancel: Callable[[], None] | None = None
 
     # -- what came ---------------------------------------------------------------
@@ -323,13 +327,23 @@ class Response:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the answer has ended, at most `timeout` seconds; return `done`."""
-        if not self.done:
-            self._finished.wait(timeout)
+        due = None if timeout is None else time.monotonic() + timeout
+        while not self._finished.done():
+            left = _POLL if due is None else min(_POLL, due - time.monotonic())
+            if left <= 0:
+                break
+            concurrent.futures.wait((self._finished,), left)
         return self.done
 
     def __await__(self) -> Generator[Any, None, Response]:
-        yield from asyncio.to_thread(self.wait).__await__()
+        yield from self._ended().__await__()
         return self
+
+    async def _ended(self) -> None:
+        # On no thread: Python would wait for it when the kernel shuts down.
+        future = asyncio.wrap_future(self._finished)
+        while not future.done():  # a kernel notices an interrupt when its loop turns
+            await asyncio.wait((future,), timeout=_POLL)
 
     def on_cancel(self, cancel: Callable[[], None]) -> None:
         """Say what stops the answer. For the driver."""
@@ -346,7 +360,7 @@ class Response:
         self.status, self.error, self.timing = status, error, timing
         self.notice = ""
         self._cancel = None
-        self._finished.set()
+        self._finished.set_result(None)
 
     # -- the record --------------------------------------------------------------
 
