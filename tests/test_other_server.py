@@ -286,7 +286,7 @@ def test_a_provider_that_is_busy_is_asked_again(chat, upstream):
 
 
 def test_a_model_that_it_does_not_have(chat):
-    with pytest.raises(errors.BadRequestError, match="Invalid model name"):
+    with pytest.raises(errors.BadRequestError, match="no model .nope. here; the nearest"):
         chat("nope").send("Hi")
 
 
