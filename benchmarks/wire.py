@@ -18,10 +18,10 @@ import openai
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk
 
-from nbstream.dialects import Dialect
-from nbstream.reducer import Reducer
 from nbstream.response import Round
-from nbstream.sse import Decoder
+from nbstream.wire.dialects import Dialect
+from nbstream.wire.reducer import Reducer
+from nbstream.wire.sse import Decoder
 
 __all__ = ["Figures", "measure"]
 

@@ -19,8 +19,8 @@ from .response import Response
 
 if TYPE_CHECKING:
     from .chat import Chat
-    from .mcp_servers import mcp
-    from .tools import Tool, tool
+    from .tools.mcp_servers import mcp
+    from .tools.tool import Tool, tool
 
 __version__ = "0.1.0"
 
@@ -41,7 +41,12 @@ __all__ = [
 
 
 # Loaded at the first use, so that `import nbstream` stays cheap.
-_HOMES = {"Chat": "chat", "Tool": "tools", "mcp": "mcp_servers", "tool": "tools"}
+_HOMES = {
+    "Chat": "chat",
+    "Tool": "tools.tool",
+    "mcp": "tools.mcp_servers",
+    "tool": "tools.tool",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -56,13 +61,13 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: Any) -> None:
     """`%load_ext nbstream`: the magics `%%chat`, `%chat` and `%%nbchat`."""
-    from .extension import load
+    from .magics.extension import load
 
     load(shell)
 
 
 def unload_ipython_extension(shell: Any) -> None:
     """`%unload_ext nbstream`: as if it had never been loaded."""
-    from .extension import unload
+    from .magics.extension import unload
 
     unload(shell)

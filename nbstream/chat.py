@@ -18,7 +18,7 @@ from .response import Response
 from .schema import as_schema
 from .secret import secret_headers
 from .session import Session
-from .tools import tools_of
+from .tools.tool import tools_of
 from .views.choose import choose_view
 from .views.protocol import NullView, View
 

@@ -14,22 +14,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .approval import Approval
-from .connections import close_all
 from .endpoints import resolve
 from .errors import APITimeoutError, IncompleteError, Interrupted, NbstreamError
 from .events import Event, ToolResultEvent
-from .exchange import Exchange
-from .foreground import Foreground
 from .io_thread import Job, io_thread
 from .messages import Message
 from .pacer import Pacer
-from .reducer import Reducer
 from .request import Options
 from .response import CallDraft, Response, Round, Status
-from .results import error_result
-from .toolbox import Toolbox
+from .tools.foreground import Foreground
+from .tools.results import error_result
+from .tools.toolbox import Toolbox
+from .transport.connections import close_all
+from .transport.exchange import Exchange
 from .turn import Ask, tool_loop
 from .views.protocol import View
+from .wire.reducer import Reducer
 
 __all__ = ["Run", "Turn", "shut_down", "start"]
 
@@ -226,8 +226,8 @@ class _Runner:
 def shut_down() -> None:
     """Stop what runs, close all connections and servers of tools, end the I/O thread."""
     io_thread.submit(close_all()).wait()
-    if "nbstream.mcp_servers" in sys.modules:
-        from . import mcp_servers
+    if "nbstream.tools.mcp_servers" in sys.modules:
+        from .tools import mcp_servers
 
         io_thread.submit(mcp_servers.close_all()).wait()
     io_thread.stop()

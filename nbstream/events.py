@@ -1,6 +1,6 @@
 """What a stream says, one frozen class an event.
 
-`dialects.py` makes events of a provider's chunks; `reducer.py` folds them into a
+`wire/dialects.py` makes events of a provider's chunks; `wire/reducer.py` folds them into a
 `Response`; `Chat.stream()` hands them to the user. `kind` tells them apart, and
 `Event` is the closed union: `match event:` with `assert_never` checks that all are
 handled.

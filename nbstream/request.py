@@ -9,7 +9,7 @@ from typing import Any
 from .messages import Message
 from .schema import Schema
 from .secret import Headers, Secret, check_variable_name, split_login
-from .tools import Tool, ToolSource
+from .tools.tool import Tool, ToolSource
 
 __all__ = ["Deadlines", "Options", "Request"]
 

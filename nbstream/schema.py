@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ._typed_dicts import known_to_pydantic
 from .errors import SchemaError, UsageError
-from .json_schema import without_refs
-from .signatures import readable
+from .tools.json_schema import without_refs
+from .tools.signatures import readable
+from .tools.typed_dicts import known_to_pydantic
 
 __all__ = ["Schema", "as_schema"]
 

@@ -19,9 +19,9 @@ from replay import completion
 from nbstream import Response
 from nbstream.attachments import attach, attachment, content_part
 from nbstream.chat import Chat
-from nbstream.commands import Commands
 from nbstream.errors import UsageError
 from nbstream.interpolate import interpolate
+from nbstream.magics.commands import Commands
 from nbstream.session import Sessions
 
 

@@ -24,7 +24,7 @@ from nbstream.messages import Message
 from nbstream.render.saved import bundle
 from nbstream.request import Options
 from nbstream.response import Response
-from nbstream.tools import Tool
+from nbstream.tools.tool import Tool
 from nbstream.views.protocol import NullView
 
 LONG = os.environ.get("NBSTREAM_LONG") == "1"

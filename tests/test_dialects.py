@@ -11,8 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wire_cases import WireCase, decode, errors, read, wire_cases
 
-from nbstream.calls import CallSlots, random_id
-from nbstream.dialects import Dialect, parse_usage
 from nbstream.events import (
     DoneEvent,
     ErrorEvent,
@@ -25,8 +23,10 @@ from nbstream.events import (
 )
 from nbstream.messages import Usage
 from nbstream.response import Response, Round
-from nbstream.sse import DONE, Chunk
-from nbstream.think import ThinkSplitter
+from nbstream.wire.calls import CallSlots, random_id
+from nbstream.wire.dialects import Dialect, parse_usage
+from nbstream.wire.sse import DONE, Chunk
+from nbstream.wire.think import ThinkSplitter
 
 LONG = os.environ.get("NBSTREAM_LONG") == "1"
 seeded = settings(derandomize=True, deadline=None, max_examples=5_000 if LONG else 400)

@@ -209,7 +209,7 @@ def test_deadlines(replay, reply, deadlines, status, says):
 
 
 def test_a_server_that_stalls_after_the_finish_reason_has_answered(replay, monkeypatch):
-    monkeypatch.setattr("nbstream.exchange._FINISH_GRACE", 0.2)
+    monkeypatch.setattr("nbstream.transport.exchange._FINISH_GRACE", 0.2)
     replay.reply(Reply([chunk({"content": "all"}), chunk({}, finish="stop"), Hang()]))
     response = begin(replay.base_url).wait()
     assert (response.status, response.text) == ("complete", "all")

@@ -33,7 +33,7 @@ from nbstream.messages import Message
 from nbstream.request import Deadlines, Options
 from nbstream.response import Response
 from nbstream.session import Session
-from nbstream.tools import tools_of
+from nbstream.tools.tool import tools_of
 from nbstream.views.protocol import NullView
 
 TESTS = Path(__file__).parent
@@ -150,8 +150,8 @@ def places(tmp_path_factory) -> Iterator[Places]:
 @pytest.fixture
 def patience(monkeypatch) -> None:
     """What is fixed in seconds, in tenths of seconds."""
-    monkeypatch.setattr("nbstream.exchange._FINISH_GRACE", 0.2)
-    monkeypatch.setattr("nbstream.client._REFUSAL_TIME", 0.2)
+    monkeypatch.setattr("nbstream.transport.exchange._FINISH_GRACE", 0.2)
+    monkeypatch.setattr("nbstream.transport.client._REFUSAL_TIME", 0.2)
 
 
 # --- the table ---------------------------------------------------------------------------
@@ -251,7 +251,7 @@ def nb(places) -> Iterator[Kernel]:
         running.run(
             "%config ChatMagics.model = 'replay-1'\n"
             "%config ChatMagics.idle_timeout = 0.3\n"
-            "import nbstream.exchange\nnbstream.exchange._FINISH_GRACE = 0.2"
+            "import nbstream.transport.exchange\nnbstream.exchange._FINISH_GRACE = 0.2"
         )
         yield running
 
@@ -354,7 +354,7 @@ def test_an_error_page_without_an_end_is_left_at_its_beginning(replay):
     ids=["never", "a page", "half", "not there"],
 )
 def test_a_server_that_does_not_list_its_models(replay, monkeypatch, listing, sees):
-    monkeypatch.setattr("nbstream.client._LISTING_TIME", 0.2)
+    monkeypatch.setattr("nbstream.transport.client._LISTING_TIME", 0.2)
     replay.reply(listing, to="/v1/models")
     nameless = Options(base_url=replay.base_url)
     response = Session("faults").ask("Hello?", nameless, NullView()).wait()

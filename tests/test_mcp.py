@@ -18,11 +18,11 @@ import psutil
 import pytest
 
 import nbstream
-from nbstream import mcp_process, mcp_servers
 from nbstream.errors import ConfigurationError, UsageError
 from nbstream.io_thread import io_thread
-from nbstream.mcp_servers import MCPImage, MCPServer, MCPToolError, close_all, mcp
-from nbstream.tools import Tool, ToolSource
+from nbstream.tools import mcp_process, mcp_servers
+from nbstream.tools.mcp_servers import MCPImage, MCPServer, MCPToolError, close_all, mcp
+from nbstream.tools.tool import Tool, ToolSource
 
 SERVER = [sys.executable, str(Path(__file__).with_name("mcp_server.py"))]
 SILENT = [sys.executable, "-c", "import sys; sys.stdin.read()"]  # never answers

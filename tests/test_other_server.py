@@ -24,8 +24,8 @@ from replay import ReplayServer, Reply, chunk, completion, error
 
 import nbstream
 from nbstream import errors
-from nbstream.catalog import Catalog
 from nbstream.events import TextEvent
+from nbstream.magics.catalog import Catalog
 from nbstream.request import Options
 
 ROOT = Path(__file__).parents[1]
@@ -286,7 +286,7 @@ def test_a_provider_that_is_busy_is_asked_again(chat, upstream):
 
 
 def test_a_model_that_it_does_not_have(chat):
-    with pytest.raises(errors.BadRequestError, match="no model .nope. here; the nearest"):
+    with pytest.raises(errors.BadRequestError, match=r"no model .nope. here; the nearest"):
         chat("nope").send("Hi")
 
 

@@ -13,7 +13,7 @@ from edge import Edge
 from replay import ReplayServer, completion
 
 from nbstream import Chat, errors
-from nbstream.proxies import proxy_of
+from nbstream.transport.proxies import proxy_of
 
 HOST = "model.test"  # a name that no DNS knows: the proxy does
 

@@ -23,8 +23,8 @@ from nbstream.events import (
     UsageEvent,
 )
 from nbstream.messages import ToolCall, ToolResult, Usage
-from nbstream.reducer import Reducer
 from nbstream.response import Round
+from nbstream.wire.reducer import Reducer
 
 
 def fold(*events: Event | tuple[float, Event]) -> Round:

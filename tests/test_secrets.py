@@ -314,7 +314,7 @@ def test_a_saved_key_is_found_by_later_kernels(nb, server, hidden_keyring):
 FAILURES = {
     # A bug at each place where a key passes.
     "in the magic": "with breaks('nbstream.session', 'start'): chat_magic('')",
-    "in the client": "with breaks('nbstream.client', '_plain'): chat_magic('')",
+    "in the client": "with breaks('nbstream.transport.client', '_plain'): chat_magic('')",
     "in the address": "with breaks('nbstream.endpoints', '_checked_url'): status()",
     "in the environment": "with breaks('nbstream.keys', 'variable'): status()",
     "in the endpoint": "with breaks('nbstream.endpoints', 'Endpoint'): status()",
@@ -343,7 +343,7 @@ def impatient():
 
 @contextlib.contextmanager
 def breaks(module, name):
-    nbstream.connections._clients.clear()
+    nbstream.transport.connections._clients.clear()
     module = importlib.import_module(module)
     whole = getattr(module, name)
     def broken(*args, **kwargs):
@@ -392,7 +392,9 @@ def test_a_redirect_is_not_followed(nb, server, path):
 
 _WALK = """
 import copy
-from nbstream import chat, connections, endpoints, keys, magics, request, secret
+from nbstream.transport import connections
+from nbstream.magics import magics
+from nbstream import chat, endpoints, keys, request, secret
 
 def walk(value, path, seen):
     \"\"\"Show every value of nbstream that can be reached, but for what a Secret hides.\"\"\"

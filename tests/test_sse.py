@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wire_cases import decode
 
-from nbstream.sse import DONE, Body, Decoder, ErrorFrame, Foreign, Malformed
+from nbstream.wire.sse import DONE, Body, Decoder, ErrorFrame, Foreign, Malformed
 
 LONG = os.environ.get("NBSTREAM_LONG") == "1"
 seeded = settings(derandomize=True, deadline=None, max_examples=5_000 if LONG else 400)

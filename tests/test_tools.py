@@ -24,8 +24,16 @@ from hypothesis import strategies as st
 
 import nbstream
 from nbstream.errors import UsageError
-from nbstream.json_schema import without_refs
-from nbstream.tools import ArgumentsError, Tool, as_tool, parse_arguments, tool, tools_of, unique
+from nbstream.tools.json_schema import without_refs
+from nbstream.tools.tool import (
+    ArgumentsError,
+    Tool,
+    as_tool,
+    parse_arguments,
+    tool,
+    tools_of,
+    unique,
+)
 
 
 class Colour(enum.Enum):

@@ -19,11 +19,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from nbstream.dialects import Dialect
 from nbstream.events import ErrorEvent, Event
-from nbstream.reducer import Reducer
 from nbstream.response import Round
-from nbstream.sse import Chunk, Decoder
+from nbstream.wire.dialects import Dialect
+from nbstream.wire.reducer import Reducer
+from nbstream.wire.sse import Chunk, Decoder
 
 FOLDER = Path(__file__).parent / "wire"
 

@@ -14,11 +14,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from .approval import Approval, ask
+from ..approval import Approval, ask
+from ..messages import ToolCall, ToolResult
 from .foreground import Foreground, TimeLimit, limited
-from .messages import ToolCall, ToolResult
 from .results import error_result, tool_result
-from .tools import ArgumentsError, Tool, ToolSource, parse_arguments, unique
+from .tool import ArgumentsError, Tool, ToolSource, parse_arguments, unique
 
 __all__ = ["Toolbox"]
 

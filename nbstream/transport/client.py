@@ -13,17 +13,17 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from .endpoints import Endpoint
-from .errors import (
+from ..endpoints import Endpoint
+from ..errors import (
     APIResponseError,
     APITimeoutError,
     ConfigurationError,
     IncompleteError,
     NbstreamError,
 )
+from ..request import Deadlines, Request
+from ..secret import Headers
 from .faults import status_error
-from .request import Deadlines, Request
-from .secret import Headers
 from .unreachable import cause_of, connection_error
 
 __all__ = ["Client", "preload"]

@@ -6,8 +6,8 @@ import sys
 import threading
 from typing import Any
 
-from .client import preload
-from .driver import shut_down
+from ..driver import shut_down
+from ..transport.client import preload
 from .magics import LAST, ChatMagics
 
 __all__ = ["load", "unload"]
@@ -77,7 +77,7 @@ def load(shell: Any) -> None:
 def _warm_up() -> None:
     """Do what the first answer would otherwise wait for: the SDK's import, the renderer's."""
     preload()
-    from .render.patches import warm_up
+    from ..render.patches import warm_up
 
     warm_up()
 

@@ -6,8 +6,8 @@ import socket
 import ssl
 from urllib.parse import urlsplit
 
-from .endpoints import Endpoint
-from .errors import APIConnectionError
+from ..endpoints import Endpoint
+from ..errors import APIConnectionError
 from .proxies import proxy_of
 
 __all__ = ["cause_of", "connection_error", "proxy_wants_login"]

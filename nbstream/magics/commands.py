@@ -7,17 +7,17 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from ..endpoints import Endpoint, LocalEndpoint, resolve
+from ..errors import NbstreamError, UsageError
+from ..key_prompt import run_key_command
+from ..messages import Message
+from ..request import Options
+from ..response import Response
+from ..session import Session, Sessions
+from ..tools.tool import tools_of
+from ..views.choose import choose_view, has_rich_output
 from .catalog import Catalog
-from .endpoints import Endpoint, LocalEndpoint, resolve
-from .errors import NbstreamError, UsageError
 from .flags import words as split
-from .key_prompt import run_key_command
-from .messages import Message
-from .request import Options
-from .response import Response
-from .session import Session, Sessions
-from .tools import tools_of
-from .views.choose import choose_view, has_rich_output
 
 __all__ = ["Commands", "Host"]
 
@@ -166,7 +166,7 @@ class Commands:
     def _tool(self, name: str) -> Any:
         scheme, _, command = name.partition(":")
         if scheme == "mcp":
-            from .mcp_servers import mcp
+            from ..tools.mcp_servers import mcp
 
             return mcp(command)
         return self._host.value(name)

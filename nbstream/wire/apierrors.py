@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .events import ErrorEvent
+from ..events import ErrorEvent
 
 __all__ = ["CHECK_BASE_URL", "foreign_body", "plain_words", "read_error", "reported_error"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from .errors import APIConnectionError, APIStatusError
+from ..errors import APIConnectionError, APIStatusError
 from .faults import is_quota_spent
 
 __all__ = ["retry_delay"]

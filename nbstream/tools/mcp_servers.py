@@ -15,10 +15,10 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from .errors import ConfigurationError, UsageError
+from ..errors import ConfigurationError, UsageError
 from .json_schema import without_refs
 from .mcp_process import Connection, MCPToolError, close_all
-from .tools import Tool
+from .tool import Tool
 
 __all__ = ["MCPImage", "MCPServer", "MCPToolError", "close_all", "mcp"]
 

@@ -13,23 +13,23 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 from traitlets import Bool, Dict, Float, Integer, List, Unicode
 
-from .attachments import attach, attachment
+from ..attachments import attach, attachment
+from ..chat import raise_for_status
+from ..errors import UsageError
+from ..interpolate import interpolate
+from ..messages import Content
+from ..request import Deadlines, Options
+from ..response import Response
+from ..schema import as_schema
+from ..secret import Headers, check_variable_name, secret_headers
+from ..session import Session, Sessions
+from ..tools.tool import Tool, ToolSource, tools_of
+from ..views.choose import choose_view
+from ..views.protocol import View
 from .catalog import Catalog
-from .chat import raise_for_status
 from .commands import Commands
 from .completion import Completer
-from .errors import UsageError
 from .flags import json_or_text, with_flags, words
-from .interpolate import interpolate
-from .messages import Content
-from .request import Deadlines, Options
-from .response import Response
-from .schema import as_schema
-from .secret import Headers, check_variable_name, secret_headers
-from .session import Session, Sessions
-from .tools import Tool, ToolSource, tools_of
-from .views.choose import choose_view
-from .views.protocol import View
 
 __all__ = ["ChatMagics"]
 

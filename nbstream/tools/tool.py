@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, overload, runtime_checkable
 
-from .errors import UsageError
+from ..errors import UsageError
 from .signatures import ArgumentsError, Signature, routine
 
 __all__ = [

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 
+from ..endpoints import Endpoint, LocalEndpoint
+from ..io_thread import io_thread
+from ..request import Options
+from ..secret import Secret, secret_headers
 from .client import Client, preload
-from .endpoints import Endpoint, LocalEndpoint
 from .faults import no_model
-from .io_thread import io_thread
-from .request import Options
-from .secret import Secret, secret_headers
 
 __all__ = ["close_all", "connect", "list_models"]
 
@@ -21,7 +21,7 @@ async def connect(options: Options, target: Endpoint | LocalEndpoint) -> tuple[C
     """The client, and the name by which its endpoint knows the model."""
     await asyncio.to_thread(preload)
     if isinstance(target, LocalEndpoint):
-        from . import local
+        from .. import local
 
         server = await asyncio.to_thread(local.ensure_server, target.path)
         endpoint = Endpoint(

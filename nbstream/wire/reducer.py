@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar, assert_never
 
-from .events import (
+from ..events import (
     DoneEvent,
     ErrorEvent,
     Event,
@@ -19,7 +19,7 @@ from .events import (
     ToolResultEvent,
     UsageEvent,
 )
-from .response import CallDraft, Round
+from ..response import CallDraft, Round
 
 __all__ = ["Reducer"]
 

@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+from ..errors import NbstreamError
+from ..session import Sessions
+from ..views.choose import VIEWS
 from .catalog import Catalog
-from .errors import NbstreamError
-from .session import Sessions
-from .views.choose import VIEWS
 
 __all__ = ["Completer"]
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from typing import Any
 
-from .io_thread import Job
+from ..io_thread import Job
 
 __all__ = ["Foreground", "TimeLimit", "limited"]
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
-from .apierrors import CHECK_BASE_URL, foreign_body, read_error, reported_error
-from .calls import CallSlots, random_id
-from .events import (
+from ..events import (
     DoneEvent,
     ErrorEvent,
     Event,
@@ -22,7 +20,9 @@ from .events import (
     TextEvent,
     UsageEvent,
 )
-from .messages import Usage
+from ..messages import Usage
+from .apierrors import CHECK_BASE_URL, foreign_body, read_error, reported_error
+from .calls import CallSlots, random_id
 from .sse import Body, Chunk, Done, ErrorFrame, Foreign, Malformed
 from .think import ThinkSplitter
 

@@ -15,9 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from .apierrors import CHECK_BASE_URL, plain_words, reported_error
-from .endpoints import NO_KEY, Endpoint
-from .errors import (
+from ..endpoints import NO_KEY, Endpoint
+from ..errors import (
     APIResponseError,
     APIStatusError,
     AuthenticationError,
@@ -27,8 +26,9 @@ from .errors import (
     RateLimitError,
     ServerError,
 )
-from .events import ErrorEvent
-from .request import Request
+from ..events import ErrorEvent
+from ..request import Request
+from ..wire.apierrors import CHECK_BASE_URL, plain_words, reported_error
 from .unreachable import proxy_wants_login
 
 __all__ = [

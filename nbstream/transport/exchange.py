@@ -9,11 +9,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 
-from .client import Client
-from .connections import connect
-from .dialects import Dialect
-from .endpoints import Endpoint, LocalEndpoint
-from .errors import (
+from ..endpoints import Endpoint, LocalEndpoint
+from ..errors import (
     APIConnectionError,
     APIResponseError,
     APIStatusError,
@@ -22,16 +19,19 @@ from .errors import (
     IncompleteError,
     NbstreamError,
 )
-from .events import ErrorEvent, Event, ReasoningEvent, RetryEvent, TextEvent, ToolCallEvent
+from ..events import ErrorEvent, Event, ReasoningEvent, RetryEvent, TextEvent, ToolCallEvent
+from ..messages import Message
+from ..pacer import Pacer
+from ..request import Options, Request
+from ..response import Response, Round, Timing
+from ..tools.tool import Tool
+from ..wire.dialects import Dialect
+from ..wire.reducer import Reducer
+from ..wire.sse import Decoder
+from .client import Client
+from .connections import connect
 from .faults import names_unknown_model, response_error, unknown_model
-from .messages import Message
-from .pacer import Pacer
-from .reducer import Reducer
-from .request import Options, Request
-from .response import Response, Round, Timing
 from .retries import retry_delay
-from .sse import Decoder
-from .tools import Tool
 
 __all__ = ["Exchange"]
 

@@ -20,8 +20,8 @@ from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any, TextIO, TypeVar
 
-from .errors import ConfigurationError
-from .io_thread import io_thread
+from ..errors import ConfigurationError
+from ..io_thread import io_thread
 
 __all__ = ["Connection", "MCPToolError", "close_all"]
 

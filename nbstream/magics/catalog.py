@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from .connections import list_models
-from .endpoints import Endpoint, resolve
-from .request import Options
+from ..endpoints import Endpoint, resolve
+from ..request import Options
+from ..transport.connections import list_models
 
 __all__ = ["Catalog"]
 

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ._typed_dicts import known_to_pydantic
-from .errors import UsageError
+from ..errors import UsageError
 from .json_schema import without_refs
+from .typed_dicts import known_to_pydantic
 
 __all__ = ["ArgumentsError", "Signature", "readable", "routine"]
 

@@ -13,8 +13,8 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .buffers import TextBuffer
-from .events import ToolCallEvent
+from ..buffers import TextBuffer
+from ..events import ToolCallEvent
 
 __all__ = ["CallSlots", "random_id"]
 

@@ -8,9 +8,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from .interpolate import is_table, prompt_text
-from .messages import ToolResult
-from .pictures import figure_of, picture
+from ..interpolate import is_table, prompt_text
+from ..messages import ToolResult
+from ..pictures import figure_of, picture
 
 __all__ = ["error_result", "tool_result"]
 

@@ -1,0 +1,1 @@
+"""`%%chat` and `%chat`, and how IPython loads them."""

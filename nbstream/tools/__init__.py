@@ -1,0 +1,1 @@
+"""Functions as the model's tools: schemas, calls, results, servers of tools."""

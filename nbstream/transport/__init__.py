@@ -1,0 +1,1 @@
+"""Requests and their answers over HTTP: clients, retries, what went wrong."""
