@@ -9,7 +9,8 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.11 python3.12 python3.13,$(she
 
 VENV := .venv
 PY := $(VENV)/bin/python
-PYTEST := $(PY) -m pytest
+# A file of tests after the other on each core: many of them wait for a kernel or a page.
+PYTEST := $(PY) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 LITELLM := .build/litellm
 ARGS ?=
 
