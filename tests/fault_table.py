@@ -478,7 +478,7 @@ BUSY = (
         "run the cell again",
         (
             "test_driver.py::test_cancel_at_any_stage_is_quick_and_the_server_sees_it",
-            "test_stop.py::test_an_interrupt_stops_the_answer",
+            "test_interrupt.py::test_an_interrupt_stops_the_answer",
             "test_driver.py::test_retries_are_visible_and_bounded",
             "browser/test_live.py::test_a_retry_counts_down",
         ),

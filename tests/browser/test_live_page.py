@@ -132,12 +132,13 @@ def test_the_sections_come_in_order(page, messages, whole):
     kinds = page.evaluate(
         "[...document.querySelector('.nbs-answer').children].map(e => e.className)"
     )
-    assert kinds == ["nbs-fold"] * 4 + ["nbs-text", "nbs-status"]
+    calls = ["nbs-call"] * 2
+    assert kinds == ["nbs-fold", *calls, "nbs-fold", "nbs-text", "nbs-status"]
     assert page.locator("summary").all_inner_texts() == [
         "Reasoning",
         'lookup_city(city="Berlin", units="metric") → {"rain": 570} · 0.2 s',
         'lookup_city("Munich") → failed: no such city <b>Munich</b> · 0.1 s',
-        "Reasoning",
+        "Reasoning · 30 tokens",
     ]
     assert page.locator("details[open]").count() == 0
     assert page.get_by_role("status").inner_text() == "The answer is being written."
