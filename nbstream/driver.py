@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .approval import Approval
@@ -31,14 +31,14 @@ from .turn import Ask, tool_loop
 from .views.protocol import View
 from .wire.reducer import Reducer
 
-__all__ = ["Run", "Turn", "shut_down", "start"]
+__all__ = ["Question", "Run", "shut_down", "start"]
 
 _STOPPED = "cancelled: the user stopped the answer"
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """What is to be run.
+class Question:
+    """What is to be asked.
 
     Attributes:
         messages: the conversation to send, system message first.
@@ -74,27 +74,27 @@ class Run:
 
 
 def start(
-    turn: Turn,
+    question: Question,
     response: Response,
-    view: View,
+    views: Sequence[View],
     *,
     blocking: bool = False,
     observe: Callable[[Event], None] | None = None,
     on_end: Callable[[Response], None] | None = None,
 ) -> Run:
-    """Run `turn` on the I/O thread, filling `response`.
+    """Run a turn on the I/O thread, filling `response`.
 
     Args:
-        turn: what to run.
+        question: what to ask.
         response: a fresh response; it is `running` until the turn has ended.
-        view: shows it; called on the I/O thread, in the caller's context.
+        views: show it; called on the I/O thread, in the caller's context.
         blocking: whether the caller is about to `wait`: plain tools then run on its
             thread, and there the user is asked about calls.
         observe: called with every event, on the I/O thread.
         on_end: called once when nothing comes any more, before the record and the view close.
     """
     foreground = Foreground() if blocking else None
-    runner = _Runner(turn, response, Pacer(view, response), foreground, observe)
+    runner = _Runner(question, response, Pacer(views, response), foreground, observe)
     job = io_thread.submit(_run(runner, on_end))
     response.on_cancel(job.cancel)
     return Run(response, job, foreground)
@@ -105,7 +105,7 @@ async def _run(runner: _Runner, on_end: Callable[[Response], None] | None) -> No
     response = runner.response
     status: Status = "complete"
     error: BaseException | None = None
-    total = runner.turn.options.deadlines.total
+    total = runner.question.options.deadlines.total
     try:
         async with asyncio.timeout(total):
             await runner.run()
@@ -136,16 +136,16 @@ class _Runner:
 
     def __init__(
         self,
-        turn: Turn,
+        question: Question,
         response: Response,
         pacer: Pacer,
         foreground: Foreground | None,
         observe: Callable[[Event], None] | None,
     ) -> None:
-        self.turn = turn
+        self.question = question
         self.response = response
         self.pacer = pacer
-        self.exchange = Exchange(turn.options, response, pacer, observe)
+        self.exchange = Exchange(question.options, response, pacer, observe)
         self._foreground = foreground
         self._observe = observe
 
@@ -156,7 +156,7 @@ class _Runner:
         return "incomplete" if has_output else "error"
 
     async def run(self) -> None:
-        options = self.turn.options
+        options = self.question.options
         # Before anything is shown; on a thread, because a keyring may have to be unlocked.
         target = await asyncio.to_thread(resolve, options)
         await self.pacer.open()
@@ -168,7 +168,7 @@ class _Runner:
         )
         await self.exchange.open(target, toolbox.tools)
         loop = tool_loop(
-            self.turn.messages, has_tools=bool(toolbox.tools), max_rounds=options.max_rounds
+            self.question.messages, has_tools=bool(toolbox.tools), max_rounds=options.max_rounds
         )
         effect = next(loop)
         while True:

@@ -1,14 +1,15 @@
-"""When a view is updated: at once at first, then as often as its cost allows."""
+"""When views are updated: at once at first, then as often as their cost allows."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from typing import ClassVar
 
 from .response import Response
-from .views.protocol import NullView, View
+from .views.protocol import View
 
 __all__ = ["Pacer"]
 
@@ -21,19 +22,19 @@ log = logging.getLogger("nbstream")
 
 
 class Pacer:
-    """Coalesces what comes into frames, and keeps a failing view from failing the answer.
+    """Coalesces what comes into frames, and keeps a failing view from failing anything else.
 
     The interval between frames is ten times the last frame's cost, and that of the other
-    views that are open, at least 1/20 s (or what the view wants) and at most 2 s. Frames
+    answers that are shown, at least 1/20 s (or what a view wants) and at most 2 s. Frames
     are never queued: one shows all that came since the one before. Between the frames of
-    two views there is as long a pause as the first one took, in which other threads run.
+    two answers there is as long a pause as the first one took, in which other threads run.
     """
 
     _open: ClassVar[set[Pacer]] = set()
-    _free_at: ClassVar[float] = 0.0  # when the next view may have its turn
+    _free_at: ClassVar[float] = 0.0  # when the next answer may have its turn
 
-    def __init__(self, view: View, response: Response) -> None:
-        self._view = view
+    def __init__(self, views: Sequence[View], response: Response) -> None:
+        self._views = list(views)
         self._response = response
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
@@ -41,7 +42,7 @@ class Pacer:
         self._is_open = False
 
     async def open(self) -> None:
-        """Open the view, when it is its turn."""
+        """Open the views, when it is their turn."""
         while (wait := Pacer._free_at - _now()) > 0:  # noqa: ASYNC110  # a time, no event
             await asyncio.sleep(wait)
         self._is_open = True
@@ -61,7 +62,7 @@ class Pacer:
             return
         self._timer = None
         self._turn("update")
-        wanted = getattr(self._view, "interval", 0.0)
+        wanted = max((getattr(view, "interval", 0.0) for view in self._views), default=0.0)
         all_costs = sum(pacer._cost for pacer in self._open)  # noqa: SLF001  # of this class
         self._due = _now() + min(_LONGEST, max(_SHORTEST, wanted, _SHARE * all_costs))
 
@@ -86,11 +87,12 @@ class Pacer:
             self._guarded("close")
 
     def _guarded(self, method: str) -> None:
-        try:
-            getattr(self._view, method)(self._response)
-        except Exception:
-            log.exception("the view failed in %s; the answer goes on without it", method)
-            self._view = NullView()
+        for view in list(self._views):
+            try:
+                getattr(view, method)(self._response)
+            except Exception:
+                log.exception("a view failed in %s; the answer goes on without it", method)
+                self._views.remove(view)
 
 
 def _now() -> float:

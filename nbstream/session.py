@@ -4,24 +4,49 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Final, Protocol
 
-from .driver import Run, Turn, start
+from .conversation import Conversation, Turn, came_to_nothing, history
+from .driver import Question, Run, start
 from .events import Event
 from .messages import Content, Message
 from .request import Options
 from .response import Response
 from .views.protocol import View
 
-__all__ = ["Session", "Sessions"]
+__all__ = ["LAST", "Place", "Session", "Sessions", "Watcher"]
 
-_NOT_RUN = "(not run: the answer was stopped)"
+#: Stands for the last turn of the branch, whichever that is.
+LAST: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    key: str | None
-    response: Response
+class Place:
+    """Where a turn stands in its conversation.
+
+    Attributes:
+        key: who asks, such as a cell's id. A turn with the key of an earlier one sees only
+            what came before that one, and takes its place.
+        after: the turn that it follows; None is the beginning.
+        typed: the question as it was typed.
+        keep: whether the turn stays where nothing came of it. It is never sent again then.
+    """
+
+    key: str | None = None
+    after: Turn | object | None = LAST
+    typed: str = ""
+    keep: bool = False
+
+
+class Watcher(Protocol):
+    """Shows a session. Both methods can be called from any thread."""
+
+    def changed(self) -> None:
+        """Turns have begun or ended, came or went, or another branch is chosen."""
+
+    def view(self, turn: Turn) -> View:
+        """What shows a turn that is about to begin."""
 
 
 class Session:
@@ -31,24 +56,38 @@ class Session:
         name: what `--session` calls it.
         system: the system message of every request, or None.
         options: how the last turn was asked, or None.
+        conversation: all turns of all branches.
     """
 
     def __init__(self, name: str = "default", system: str | None = None) -> None:
         self.name = name
         self.system = system
         self.options: Options | None = None
-        self._entries: list[_Entry] = []
-        self._lock = threading.Lock()
+        self.conversation = Conversation()
+        self._before: Conversation | None = None  # what `undo` goes back to
+        self._watchers: list[Watcher] = []
+        self._lock = threading.RLock()
+
+    @property
+    def turns(self) -> list[Turn]:
+        """The turns of the current branch, those that run or failed among them."""
+        with self._lock:
+            return self.conversation.branch
 
     @property
     def responses(self) -> list[Response]:
         """The remembered answers, in order."""
-        return [entry.response for entry in self._entries]
+        return [turn.response for turn in self.turns if history([turn])]
 
     @property
     def messages(self) -> list[Message]:
         """The conversation as the next request would carry it."""
-        return [*self._system(), *self._before(len(self._entries))]
+        return [*self._system(), *history(self.turns)]
+
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Tell `watcher` what happens, until the function returned is called."""
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher)
 
     def ask(
         self,
@@ -56,8 +95,7 @@ class Session:
         options: Options,
         view: View,
         *,
-        key: str | None = None,
-        remember: bool = True,
+        place: Place | None = Place(),  # frozen
         blocking: bool = False,
         observe: Callable[[Event], None] | None = None,
     ) -> Run:
@@ -66,70 +104,108 @@ class Session:
         Args:
             prompt: the user's message.
             options: how to ask, and whom.
-            view: where the answer shows.
-            key: who asks, such as a cell's id. A turn with the key of an earlier one
-                sees only what came before that one, and takes its place.
-            remember: False sends the prompt alone, and keeps nothing.
+            view: where the answer shows, beside those who watch the session.
+            place: where the turn stands; None sends the prompt alone, and keeps nothing.
             blocking: whether the caller waits for the answer (see `driver.start`).
             observe: called with every event, on the I/O thread.
         """
-        history = self._before(self._position(key)) if remember else []
         message = Message("user", prompt)
         response = Response([message], model=options.model, is_json=options.schema is not None)
         self.options = options
-        turn = Turn((*self._system(), *history, message), options)
+        if place is None:
+            question = Question((*self._system(), message), options)
+            return start(question, response, [view], blocking=blocking, observe=observe)
+        turn, replaced, before = self._begin(response, place)
+        question = Question((*self._system(), *history(before), message), options)
+        views = [view, *(watcher.view(turn) for watcher in self._watchers)]
+        self._tell()
 
-        def record(ended: Response) -> None:
-            if remember:
-                self._record(key, ended)
+        def end(_response: Response) -> None:
+            self._end(turn, replaced, keep=place.keep)
 
-        return start(turn, response, view, blocking=blocking, observe=observe, on_end=record)
+        return start(question, response, views, blocking=blocking, observe=observe, on_end=end)
 
     def later_than(self, key: str | None) -> int:
         """How many turns came after the one with this key."""
-        return max(0, len(self._entries) - self._position(key) - 1)
+        turn = self._with_key(key)
+        return 0 if turn is None else len(self.turns) - self.turns.index(turn) - 1
+
+    def choose(self, turn: Turn) -> None:
+        """Go over to the branch that a turn is in."""
+        with self._lock:
+            self.conversation.choose(turn)
+        self._tell()
+
+    def remove(self, turn: Turn) -> None:
+        """Take a turn out; what followed it follows what came before. `undo` brings it back."""
+        with self._lock:
+            self._before = self.conversation.copy()
+            self.conversation.remove(turn)
+        turn.response.cancel()
+        self._tell()
+
+    def clear(self) -> None:
+        """Take all turns out; `undo` brings them back."""
+        with self._lock:
+            self._before, self.conversation = self.conversation, Conversation()
+        for turn in self._before:
+            turn.response.cancel()
+        self._tell()
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether turns were taken out, and nothing was asked since."""
+        return self._before is not None
+
+    def undo(self) -> None:
+        """Bring back what was taken out last."""
+        with self._lock:
+            if self._before is not None:
+                self.conversation, self._before = self._before, None
+        self._tell()
 
     def reset(self) -> None:
         """Forget the turns and the system message."""
-        with self._lock:
-            self._entries.clear()
-            self.system = None
+        self.clear()
+        self._before = self.system = None
 
-    def _record(self, key: str | None, response: Response) -> None:
-        # What came to nothing that can be sent again leaves the history as it was.
-        if all(message.role != "assistant" for message in _valid(response)):
-            return
+    def _begin(self, response: Response, place: Place) -> tuple[Turn, Turn | None, list[Turn]]:
+        """The new turn, the one whose place it takes, and the turns before it."""
         with self._lock:
-            self._entries[self._position(key) :] = [_Entry(key, response)]
+            replaced = self._with_key(place.key)
+            branch = self.conversation.branch
+            after = place.after
+            if replaced is not None:
+                after = self.conversation.before(replaced)
+            elif after is LAST:
+                after = branch[-1] if branch else None
+            assert after is None or isinstance(after, Turn)
+            self._before = None
+            turn = self.conversation.add(response, after, typed=place.typed, key=place.key)
+            return turn, replaced, self.conversation.branch[:-1]
 
-    def _position(self, key: str | None) -> int:
-        """Where the turn with this key stands, else the end."""
-        if key is not None:
-            for position, entry in enumerate(self._entries):
-                if entry.key == key:
-                    return position
-        return len(self._entries)
+    def _end(self, turn: Turn, replaced: Turn | None, *, keep: bool) -> None:
+        """What came to nothing leaves the history as it was; else it takes its place."""
+        with self._lock:
+            dropped = replaced
+            if came_to_nothing(turn.response) and not keep:
+                dropped = turn
+                if replaced is not None and replaced in self.conversation:
+                    self.conversation.choose(replaced)
+            if dropped is not None and dropped in self.conversation:
+                self.conversation.cut(dropped)
+        self._tell()
+
+    def _with_key(self, key: str | None) -> Turn | None:
+        found = (turn for turn in self.turns if key is not None and turn.key == key)
+        return next(found, None)
 
     def _system(self) -> list[Message]:
         return [Message("system", self.system)] if self.system else []
 
-    def _before(self, position: int) -> list[Message]:
-        return [m for entry in self._entries[:position] for m in _valid(entry.response)]
-
-
-def _valid(response: Response) -> Iterator[Message]:
-    """The messages of a turn as an API takes them: no half calls, and every call answered."""
-    yield from response.prompt
-    for turn in response.rounds:
-        message = turn.message(with_calls=bool(response.tool_calls))
-        if not turn.ended:
-            message = replace(message, tool_calls=())
-        if not (message.content or message.tool_calls):
-            continue
-        yield message
-        for call in message.tool_calls:
-            content = _NOT_RUN if call.result is None else call.result.content
-            yield Message("tool", content, tool_call_id=call.id)
+    def _tell(self) -> None:
+        for watcher in list(self._watchers):
+            watcher.changed()
 
 
 class Sessions:

@@ -19,7 +19,7 @@ from recordings import calls_of, reasoning_of, text_of
 from replay import ReplayServer, Reply, Request, completion, cut
 
 from nbstream import errors
-from nbstream.driver import Run, Turn, start
+from nbstream.driver import Question, Run, start
 from nbstream.messages import Message
 from nbstream.render.saved import bundle
 from nbstream.request import Options
@@ -109,7 +109,7 @@ def begin(server: ReplayServer, cutter: Cutter, at: int) -> Run:
         tools=cutter.tools(),
         max_retries=0,  # one that is sent again would count as two
     )
-    return start(Turn((prompt,), options), Response([prompt], model="m"), NullView())
+    return start(Question((prompt,), options), Response([prompt], model="m"), [NullView()])
 
 
 def answers(

@@ -6,7 +6,7 @@ import pytest
 from replay import completion, cut, error
 
 from nbstream.request import Options
-from nbstream.session import Session
+from nbstream.session import Place, Session
 from nbstream.views.protocol import NullView
 
 
@@ -18,7 +18,7 @@ def ask(replay):
         if answer is not None:
             replay.reply(completion(answer) if isinstance(answer, str) else answer)
         options = Options(model="replay-1", base_url=replay.base_url, max_retries=0)
-        return session.ask(prompt, options, NullView(), key=key).wait()
+        return session.ask(prompt, options, NullView(), place=Place(key)).wait()
 
     return ask
 

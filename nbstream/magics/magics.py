@@ -22,7 +22,7 @@ from ..request import Deadlines, Options
 from ..response import Response
 from ..schema import as_schema
 from ..secret import Headers, check_variable_name, secret_headers
-from ..session import Session, Sessions
+from ..session import Place, Session, Sessions
 from ..tools.tool import Tool, ToolSource, tools_of
 from ..views.choose import choose_view
 from ..views.protocol import View
@@ -162,8 +162,7 @@ class ChatMagics(Magics):
             prompt,
             options,
             self._view(view, blocking=not background),
-            key=key,
-            remember=remember,
+            place=Place(key) if remember else None,
             blocking=not background,
         )
         self._store(run.response, out)

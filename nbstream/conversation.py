@@ -1,0 +1,161 @@
+"""A conversation as data: a tree of turns, of which one branch is the current one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from .messages import Message
+from .response import Response
+
+__all__ = ["Conversation", "Turn", "came_to_nothing", "history"]
+
+_NOT_RUN = "(not run: the answer was stopped)"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Turn:
+    """A question and its answer.
+
+    Attributes:
+        id: a number that no other turn of the conversation ever has.
+        response: the question as it was sent, and the answer.
+        typed: the question as it was typed, before values took the place of `{{names}}`.
+        key: who asked, such as a cell's id, or None.
+    """
+
+    id: int
+    response: Response
+    typed: str = ""
+    key: str | None = None
+
+
+class Conversation:
+    """Turns, each after another one or first.
+
+    Where several turns come after the same one, the conversation branches there, and one
+    of them is chosen. The `branch` leads along the chosen ones, from the first to the last.
+    """
+
+    def __init__(self) -> None:
+        self._turns: dict[int, Turn] = {}
+        self._before: dict[int, int | None] = {}
+        self._after: dict[int | None, list[int]] = {}  # in the order of asking
+        self._chosen: dict[int | None, int] = {}
+        self._last_id = 0
+
+    @property
+    def branch(self) -> list[Turn]:
+        turns: list[Turn] = []
+        at: int | None = None
+        while (at := self._chosen.get(at)) is not None:
+            turns.append(self._turns[at])
+        return turns
+
+    def __getitem__(self, turn_id: int) -> Turn:
+        return self._turns[turn_id]
+
+    def __contains__(self, turn: Turn) -> bool:
+        return turn.id in self._turns
+
+    def __iter__(self) -> Iterator[Turn]:
+        """All turns of all branches, each after the one that it follows."""
+        waiting = list(reversed(self._after.get(None, [])))
+        while waiting:
+            at = waiting.pop()
+            yield self._turns[at]
+            waiting += reversed(self._after.get(at, []))
+
+    def before(self, turn: Turn) -> Turn | None:
+        """The turn that this one follows."""
+        at = self._before[turn.id]
+        return None if at is None else self._turns[at]
+
+    def alternatives(self, turn: Turn) -> list[Turn]:
+        """The turns at this one's place, itself among them, in the order of asking."""
+        return [self._turns[at] for at in self._after[self._before[turn.id]]]
+
+    def add(
+        self, response: Response, after: Turn | None, *, typed: str = "", key: str | None = None
+    ) -> Turn:
+        """Put a new turn after another one (None: at the beginning), and choose it."""
+        self._last_id += 1
+        turn = Turn(self._last_id, response, typed, key)
+        at = None if after is None else after.id
+        self._turns[turn.id] = turn
+        self._before[turn.id] = at
+        self._after.setdefault(at, []).append(turn.id)
+        self.choose(turn)
+        return turn
+
+    def choose(self, turn: Turn) -> None:
+        """Make the branch lead through a turn."""
+        at: int | None = turn.id
+        while at is not None:
+            before = self._before[at]
+            self._chosen[before] = at
+            at = before
+
+    def cut(self, turn: Turn) -> None:
+        """Remove a turn and all that follow it; the one asked before it is chosen."""
+        waiting = [turn]
+        for each in waiting:  # grows meanwhile
+            waiting += [self._turns[at] for at in self._after.get(each.id, ())]
+        for each in reversed(waiting):
+            self.remove(each)
+
+    def remove(self, turn: Turn) -> None:
+        """Remove a turn; those that followed it take its place."""
+        before = self._before.pop(turn.id)
+        followers = self._after.pop(turn.id, [])
+        place = self._after[before]
+        at = place.index(turn.id)
+        place[at : at + 1] = followers
+        for follower in followers:
+            self._before[follower] = before
+        del self._turns[turn.id]
+        chosen = self._chosen.pop(turn.id, None)
+        if self._chosen.get(before) != turn.id:
+            return
+        if chosen is None and place:
+            chosen = place[max(0, at - 1)]
+        if chosen is None:
+            del self._chosen[before]
+        else:
+            self._chosen[before] = chosen
+
+    def copy(self) -> Conversation:
+        """The same turns in a tree of its own."""
+        copy = Conversation()
+        copy._turns = dict(self._turns)
+        copy._before = dict(self._before)
+        copy._after = {at: list(after) for at, after in self._after.items()}
+        copy._chosen = dict(self._chosen)
+        copy._last_id = self._last_id
+        return copy
+
+
+def came_to_nothing(response: Response) -> bool:
+    """Whether nothing came that a later request can carry."""
+    return all(message.role != "assistant" for message in _messages(response))
+
+
+def history(turns: Iterable[Turn]) -> list[Message]:
+    """Turns as later requests carry them; those that still run or came to nothing are left out."""
+    ended = [turn.response for turn in turns if turn.response.done]
+    return [m for response in ended if not came_to_nothing(response) for m in _messages(response)]
+
+
+def _messages(response: Response) -> Iterator[Message]:
+    """The messages of a turn as an API takes them: no half calls, and every call answered."""
+    yield from response.prompt
+    for turn in response.rounds:
+        message = turn.message(with_calls=bool(response.tool_calls))
+        if not turn.ended:
+            message = replace(message, tool_calls=())
+        if not (message.content or message.tool_calls):
+            continue
+        yield message
+        for call in message.tool_calls:
+            content = _NOT_RUN if call.result is None else call.result.content
+            yield Message("tool", content, tool_call_id=call.id)
