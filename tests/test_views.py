@@ -224,7 +224,7 @@ def test_snapshots_grow_by_half(nb):
     nb.run(f"text = {text!r}")
     result = nb.run(
         "from unittest import mock\n"
-        "with mock.patch('nbstream.views.widget._LOADING', 0):\n"
+        "with mock.patch('nbstream.views.channel._LOADING', 0):\n"
         "    show('widget', [('round', 'm'), *answers.pieces('text', text, 100)])"
     )
     sizes = [len(json.dumps(found["state"])) for found in snapshots(of_widget(result))]

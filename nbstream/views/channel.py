@@ -1,0 +1,146 @@
+"""Numbered frames to the page, some of them as snapshots of the whole.
+
+Each frame goes to the page as one message: a custom message with the operations that
+change the page, or now and then the `snapshot` trait, which holds the whole state as well.
+Messages can be lost, and a page comes late; the next snapshot brings any page up to date
+(`static/store.js`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+import zlib
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import anywidget
+import traitlets
+
+from .outline import Operation
+
+__all__ = ["Channel", "FrameWidget", "Source"]
+
+_GROWTH = 1.5  # a snapshot each time: all snapshots together are at most three of the last
+_FIRST = 200  # characters
+# While the page loads the widget's code it hears the trait and no message. So it is never
+# far behind at first, and not either when the answer stalls after a few words.
+_LOADING = 3.0  # seconds in which snapshots come at least every ...
+_REFRESH = 0.4  # ... seconds
+_STALLING = 30.0  # seconds in which a frame that none follows is followed by a snapshot
+_LEVEL = 6  # of zlib
+
+
+class FrameWidget(anywidget.AnyWidget):
+    """What a channel sends through.
+
+    `snapshot` is `{seq, state, ops}` as deflated JSON. Deflated, all snapshots of an
+    answer are together about as long as the answer.
+    """
+
+    snapshot = traitlets.Bytes().tag(sync=True)
+
+
+class Source(Protocol):
+    """What a channel shows.
+
+    Attributes:
+        size: characters shown so far.
+    """
+
+    @property
+    def size(self) -> int: ...
+
+    def state(self) -> dict[str, Any]:
+        """All of it as it stands, as JSON data."""
+
+
+class Channel:
+    """Sends what changes in `source` to the page. Used on one thread, but for what it hears.
+
+    Args:
+        make: makes the widget, with its first snapshot.
+        source: what is shown.
+        hear: is told what the page says, with its buffers, on the kernel's thread.
+    """
+
+    def __init__(
+        self,
+        make: Callable[..., FrameWidget],
+        source: Source,
+        hear: Callable[[Any, list[Any]], None],
+    ) -> None:
+        self._source = source
+        self._hear = hear
+        self._opened = self._snapshot_time = time.monotonic()
+        self._snapshot_at = _FIRST  # characters
+        self._is_wanted = False
+        self._seq = 0
+        self._silence: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        with contextlib.suppress(RuntimeError):  # no loop: nobody could call back
+            self._loop = asyncio.get_running_loop()
+        self.widget = make(snapshot=self._packed(None))
+        self.widget.on_msg(self._on_message)
+
+    def send(self, operations: list[Operation], **more: Any) -> None:
+        """Send a frame, if there is anything to send.
+
+        Args:
+            operations: what changes.
+            more: what goes along with them, and is in no snapshot.
+        """
+        if not (operations or self._is_wanted):
+            return
+        self._seq += 1
+        if self._is_snapshot_due() and not more:
+            self._send_snapshot(operations)
+        else:
+            self.widget.send({"seq": self._seq, "ops": operations, **more})
+            self._await_silence()
+
+    def close(self) -> None:
+        """Remove the widget: a model that is left open would be saved with the notebook."""
+        if self._silence:
+            self._silence.cancel()
+        self._loop = None
+        self.widget.layout.close()
+        self.widget.close()
+
+    def _is_snapshot_due(self) -> bool:
+        now = time.monotonic()
+        is_loading = now - self._opened < _LOADING
+        is_behind = is_loading and now - self._snapshot_time >= _REFRESH
+        return is_behind or self._is_wanted or self._source.size >= self._snapshot_at
+
+    def _send_snapshot(self, operations: list[Operation] | None) -> None:
+        self._is_wanted = False
+        self._snapshot_time = time.monotonic()
+        self._snapshot_at = int(self._source.size * _GROWTH) + 1
+        self.widget.snapshot = self._packed(operations)
+
+    def _packed(self, operations: list[Operation] | None) -> bytes:
+        """The state, and of a new frame the operations, for a page that missed nothing."""
+        data = {"seq": self._seq, "state": self._source.state(), "ops": operations}
+        text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+        return zlib.compress(text, _LEVEL)
+
+    def _await_silence(self) -> None:
+        if self._silence:
+            self._silence.cancel()
+        if self._loop is not None and time.monotonic() - self._opened < _STALLING:
+            self._silence = self._loop.call_later(_REFRESH, self._send_snapshot, None)
+
+    def _on_message(self, _widget: Any, content: Any, buffers: list[Any]) -> None:
+        if content == {"want": "snapshot"}:
+            self._is_wanted = True  # several pages may ask at once
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._refresh)
+        else:
+            self._hear(content, buffers)
+
+    def _refresh(self) -> None:
+        if self._is_wanted and self._loop is not None:
+            self._send_snapshot(None)
