@@ -19,6 +19,7 @@ from .response import Response
 
 if TYPE_CHECKING:
     from .chat import Chat
+    from .panel.panel import ChatPanel
     from .tools.mcp_servers import mcp
     from .tools.tool import Tool, tool
 
@@ -26,6 +27,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Chat",
+    "ChatPanel",
     "Message",
     "Response",
     "Tool",
@@ -43,6 +45,7 @@ __all__ = [
 # Loaded at the first use, so that `import nbstream` stays cheap.
 _HOMES = {
     "Chat": "chat",
+    "ChatPanel": "panel.panel",
     "Tool": "tools.tool",
     "mcp": "tools.mcp_servers",
     "tool": "tools.tool",

@@ -16,7 +16,7 @@ from .errors import UsageError
 from .messages import Content
 from .pictures import picture
 
-__all__ = ["attach", "attachment", "content_part"]
+__all__ = ["attach", "attachment", "content_part", "file_part"]
 
 _LARGEST = 20_000_000  # bytes; what providers take is around that
 _ADDRESSES = ("https://", "http://", "data:image/")
@@ -74,9 +74,9 @@ def content_part(value: Any) -> Mapping[str, Any]:
         return _image(value)
     if isinstance(value, (str, os.PathLike)):
         path = Path(value).expanduser()
-        return _part(_read(path), path.name)
+        return file_part(_read(path), path.name)
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return _part(bytes(value), "attachment")
+        return file_part(bytes(value), "attachment")
     try:
         found = picture(value)
     except Exception as error:
@@ -86,7 +86,24 @@ def content_part(value: Any) -> Mapping[str, Any]:
             f"a {type(value).__name__} cannot be attached; give a path, bytes, a figure "
             "or an image (a DataFrame goes into the prompt as {{df}})"
         )
-    return _part(found[1], "figure")
+    return file_part(found[1], "figure")
+
+
+def file_part(data: bytes, name: str) -> Mapping[str, Any]:
+    """The content of a file as a content part: an image, a PDF, or UTF-8 text.
+
+    Raises:
+        UsageError: it is none of these, or too large.
+    """
+    if len(data) > _LARGEST:
+        raise _too_large(name)
+    kind = _kind(data)
+    if kind is None:
+        return {"type": "text", "text": f"{name}:\n\n{_text(data, name)}"}
+    url = f"data:{kind};base64,{base64.b64encode(data).decode()}"
+    if kind == "application/pdf":
+        return {"type": "file", "file": {"filename": name, "file_data": url}}
+    return _image(url)
 
 
 def _read(path: Path) -> bytes:
@@ -101,18 +118,6 @@ def _read(path: Path) -> bytes:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:  # a path with a zero byte
         raise UsageError(f"{str(path)!r} cannot be read: {error}") from error
-
-
-def _part(data: bytes, name: str) -> Mapping[str, Any]:
-    if len(data) > _LARGEST:
-        raise _too_large(name)
-    kind = _kind(data)
-    if kind is None:
-        return {"type": "text", "text": f"{name}:\n\n{_text(data, name)}"}
-    url = f"data:{kind};base64,{base64.b64encode(data).decode()}"
-    if kind == "application/pdf":
-        return {"type": "file", "file": {"filename": name, "file_data": url}}
-    return _image(url)
 
 
 def _image(url: str) -> Mapping[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from .messages import Message
 from .response import Response
@@ -13,20 +15,25 @@ __all__ = ["Conversation", "Turn", "came_to_nothing", "history"]
 _NOT_RUN = "(not run: the answer was stopped)"
 
 
+_ids = itertools.count(1)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Turn:
     """A question and its answer.
 
     Attributes:
-        id: a number that no other turn of the conversation ever has.
+        id: a number that no other turn of any conversation has.
         response: the question as it was sent, and the answer.
         typed: the question as it was typed, before values took the place of `{{names}}`.
+        attached: the content parts that were attached to it.
         key: who asked, such as a cell's id, or None.
     """
 
     id: int
     response: Response
     typed: str = ""
+    attached: tuple[Mapping[str, Any], ...] = ()
     key: str | None = None
 
 
@@ -42,7 +49,6 @@ class Conversation:
         self._before: dict[int, int | None] = {}
         self._after: dict[int | None, list[int]] = {}  # in the order of asking
         self._chosen: dict[int | None, int] = {}
-        self._last_id = 0
 
     @property
     def branch(self) -> list[Turn]:
@@ -66,6 +72,10 @@ class Conversation:
             yield self._turns[at]
             waiting += reversed(self._after.get(at, []))
 
+    def after(self, turn: Turn) -> list[Turn]:
+        """The turns that follow this one, each on a branch of its own."""
+        return [self._turns[at] for at in self._after.get(turn.id, ())]
+
     def before(self, turn: Turn) -> Turn | None:
         """The turn that this one follows."""
         at = self._before[turn.id]
@@ -75,12 +85,15 @@ class Conversation:
         """The turns at this one's place, itself among them, in the order of asking."""
         return [self._turns[at] for at in self._after[self._before[turn.id]]]
 
-    def add(
-        self, response: Response, after: Turn | None, *, typed: str = "", key: str | None = None
-    ) -> Turn:
-        """Put a new turn after another one (None: at the beginning), and choose it."""
-        self._last_id += 1
-        turn = Turn(self._last_id, response, typed, key)
+    def add(self, response: Response, after: Turn | None, **about: Any) -> Turn:
+        """Put a new turn after another one (None: at the beginning), and choose it.
+
+        Args:
+            response: the turn's.
+            after: the turn that it follows.
+            about: further attributes of the `Turn`.
+        """
+        turn = Turn(next(_ids), response, **about)
         at = None if after is None else after.id
         self._turns[turn.id] = turn
         self._before[turn.id] = at
@@ -131,7 +144,6 @@ class Conversation:
         copy._before = dict(self._before)
         copy._after = {at: list(after) for at, after in self._after.items()}
         copy._chosen = dict(self._chosen)
-        copy._last_id = self._last_id
         return copy
 
 

@@ -52,10 +52,20 @@ class Question:
 class Run:
     """A turn that runs, for those who wait for it."""
 
-    def __init__(self, response: Response, job: Job, foreground: Foreground | None) -> None:
-        self.response = response
+    def __init__(self, runner: _Runner, job: Job, foreground: Foreground | None) -> None:
+        self.response = runner.response
         self.job = job
+        self._pacer = runner.pacer
         self._foreground = foreground
+
+    @property
+    def is_blocking(self) -> bool:
+        """Whether somebody waits for it, who alone can be interrupted."""
+        return self._foreground is not None
+
+    def show(self, view: View) -> None:
+        """Show the rest in one view more; on the I/O thread, before the end."""
+        self._pacer.add(view)
 
     def wait(self) -> Response:
         """Wait until the answer has ended and the view has closed.
@@ -97,7 +107,7 @@ def start(
     runner = _Runner(question, response, Pacer(views, response), foreground, observe)
     job = io_thread.submit(_run(runner, on_end))
     response.on_cancel(job.cancel)
-    return Run(response, job, foreground)
+    return Run(runner, job, foreground)
 
 
 async def _run(runner: _Runner, on_end: Callable[[Response], None] | None) -> None:

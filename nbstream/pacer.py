@@ -49,6 +49,12 @@ class Pacer:
         self._open.add(self)
         self._turn("open")
 
+    def add(self, view: View) -> None:
+        """Show what runs in one view more."""
+        self._views.append(view)
+        if self._is_open:
+            self._guarded("open", [view])
+
     def notify(self) -> None:
         """Something came; a frame follows now, or when it is due."""
         if self._timer is None:
@@ -86,8 +92,8 @@ class Pacer:
         if self._is_open:
             self._guarded("close")
 
-    def _guarded(self, method: str) -> None:
-        for view in list(self._views):
+    def _guarded(self, method: str, views: Sequence[View] | None = None) -> None:
+        for view in list(self._views if views is None else views):
             try:
                 getattr(view, method)(self._response)
             except Exception:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from .conversation import Conversation, Turn, came_to_nothing, history
 from .driver import Question, Run, start
@@ -15,10 +15,10 @@ from .request import Options
 from .response import Response
 from .views.protocol import View
 
-__all__ = ["LAST", "Place", "Session", "Sessions", "Watcher"]
+__all__ = ["END", "Place", "Session", "Sessions", "Watcher"]
 
 #: Stands for the last turn of the branch, whichever that is.
-LAST: Final = object()
+END: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,14 @@ class Place:
         key: who asks, such as a cell's id. A turn with the key of an earlier one sees only
             what came before that one, and takes its place.
         after: the turn that it follows; None is the beginning.
-        typed: the question as it was typed.
+        typed, attached: the question as it was typed, and the content parts with it.
         keep: whether the turn stays where nothing came of it. It is never sent again then.
     """
 
     key: str | None = None
-    after: Turn | object | None = LAST
+    after: Turn | object | None = END
     typed: str = ""
+    attached: tuple[Mapping[str, Any], ...] = ()
     keep: bool = False
 
 
@@ -66,6 +67,7 @@ class Session:
         self.conversation = Conversation()
         self._before: Conversation | None = None  # what `undo` goes back to
         self._watchers: list[Watcher] = []
+        self._runs: dict[int, Run] = {}  # of the turns that run, by their ids
         self._lock = threading.RLock()
 
     @property
@@ -118,12 +120,20 @@ class Session:
         turn, replaced, before = self._begin(response, place)
         question = Question((*self._system(), *history(before), message), options)
         views = [view, *(watcher.view(turn) for watcher in self._watchers)]
-        self._tell()
 
         def end(_response: Response) -> None:
             self._end(turn, replaced, keep=place.keep)
 
-        return start(question, response, views, blocking=blocking, observe=observe, on_end=end)
+        run = start(question, response, views, blocking=blocking, observe=observe, on_end=end)
+        self._runs[turn.id] = run
+        self._tell()
+        run.job.future.add_done_callback(lambda _: self._ended(turn))
+        return run
+
+    def running(self, turn: Turn) -> Run | None:
+        """The run of a turn that has not ended."""
+        run = self._runs.get(turn.id)
+        return None if run is None or turn.response.done else run
 
     def later_than(self, key: str | None) -> int:
         """How many turns came after the one with this key."""
@@ -144,12 +154,22 @@ class Session:
         turn.response.cancel()
         self._tell()
 
+    def drop(self, turn: Turn) -> None:
+        """Forget a turn that nothing came of."""
+        with self._lock:
+            self.conversation.remove(turn)
+        self._tell()
+
     def clear(self) -> None:
         """Take all turns out; `undo` brings them back."""
-        with self._lock:
-            self._before, self.conversation = self.conversation, Conversation()
-        for turn in self._before:
+        for turn in self.turns:
             turn.response.cancel()
+        self.restore(Conversation())
+
+    def restore(self, conversation: Conversation) -> None:
+        """Go on with another conversation; `undo` brings back this one."""
+        with self._lock:
+            self._before, self.conversation = self.conversation, conversation
         self._tell()
 
     @property
@@ -177,11 +197,13 @@ class Session:
             after = place.after
             if replaced is not None:
                 after = self.conversation.before(replaced)
-            elif after is LAST:
+            elif after is END:
                 after = branch[-1] if branch else None
             assert after is None or isinstance(after, Turn)
             self._before = None
-            turn = self.conversation.add(response, after, typed=place.typed, key=place.key)
+            turn = self.conversation.add(
+                response, after, typed=place.typed, attached=place.attached, key=place.key
+            )
             return turn, replaced, self.conversation.branch[:-1]
 
     def _end(self, turn: Turn, replaced: Turn | None, *, keep: bool) -> None:
@@ -194,6 +216,9 @@ class Session:
                     self.conversation.choose(replaced)
             if dropped is not None and dropped in self.conversation:
                 self.conversation.cut(dropped)
+
+    def _ended(self, turn: Turn) -> None:
+        self._runs.pop(turn.id, None)
         self._tell()
 
     def _with_key(self, key: str | None) -> Turn | None:

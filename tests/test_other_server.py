@@ -25,7 +25,7 @@ from replay import ReplayServer, Reply, chunk, completion, error
 import nbstream
 from nbstream import errors
 from nbstream.events import TextEvent
-from nbstream.magics.catalog import Catalog
+from nbstream.catalog import Catalog
 from nbstream.request import Options
 
 ROOT = Path(__file__).parents[1]

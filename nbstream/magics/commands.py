@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from ..catalog import Catalog
 from ..endpoints import Endpoint, LocalEndpoint, resolve
 from ..errors import NbstreamError, UsageError
 from ..key_prompt import run_key_command
@@ -16,7 +17,6 @@ from ..response import Response
 from ..session import Session, Sessions
 from ..tools.tool import tools_of
 from ..views.choose import choose_view, has_rich_output
-from .catalog import Catalog
 from .flags import words as split
 
 __all__ = ["Commands", "Host"]

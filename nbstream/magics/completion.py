@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+from ..catalog import Catalog
 from ..errors import NbstreamError
 from ..session import Sessions
 from ..views.choose import VIEWS
-from .catalog import Catalog
 
 __all__ = ["Completer"]
 

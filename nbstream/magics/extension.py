@@ -7,8 +7,9 @@ import threading
 from typing import Any
 
 from ..driver import shut_down
+from ..namespace import LAST
 from ..transport.client import preload
-from .magics import LAST, ChatMagics
+from .magics import ChatMagics
 
 __all__ = ["load", "unload"]
 

@@ -14,10 +14,12 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_
 from traitlets import Bool, Dict, Float, Integer, List, Unicode
 
 from ..attachments import attach, attachment
+from ..catalog import Catalog
 from ..chat import raise_for_status
 from ..errors import UsageError
 from ..interpolate import interpolate
 from ..messages import Content
+from ..namespace import LAST
 from ..request import Deadlines, Options
 from ..response import Response
 from ..schema import as_schema
@@ -26,14 +28,11 @@ from ..session import Place, Session, Sessions
 from ..tools.tool import Tool, ToolSource, tools_of
 from ..views.choose import choose_view
 from ..views.protocol import View
-from .catalog import Catalog
 from .commands import Commands
 from .completion import Completer
 from .flags import json_or_text, with_flags, words
 
 __all__ = ["ChatMagics"]
-
-LAST = "_chat"  # the variable that is always the last response
 
 _CONTINUE = (
     "Continue exactly where your last answer stopped. Do not repeat anything, "

@@ -24,6 +24,7 @@ from ..errors import (
 from ..request import Deadlines, Request
 from ..secret import Headers
 from .faults import status_error
+from .listing import Model, models_in
 from .unreachable import cause_of, connection_error
 
 __all__ = ["Client", "preload"]
@@ -90,8 +91,8 @@ class Client:
             f"the connection to {self.endpoint.host} broke inside the answer ({cause})"
         )
 
-    async def models(self) -> list[str]:
-        """The names of the models that the endpoint lists.
+    async def models(self) -> list[Model]:
+        """The models that the endpoint lists.
 
         Raises:
             APIConnectionError, APIStatusError: as for `stream`.
@@ -108,10 +109,10 @@ class Client:
             raise APITimeoutError(f"{text} · name one: -m NAME") from None
         except ValueError:
             pass  # no JSON
-        names = _names(listing)
-        if names is None:
+        models = models_in(listing)
+        if models is None:
             raise APIResponseError(f"{host} does not list its models · name one: -m NAME")
-        return sorted(names)
+        return sorted(models, key=lambda model: model.name)
 
     async def _mapped(self, answer: Awaitable[_T], request: Request | None) -> _T:
         """What the SDK answers, its exceptions turned into nbstream's.
@@ -187,16 +188,6 @@ async def _refuse_errors(response: Any) -> None:
                     break
     text = body[:_REFUSAL_SIZE].decode("utf-8", "replace")
     raise _Refusal(response.status_code, response.headers, text)
-
-
-def _names(listing: Any) -> list[str] | None:
-    """The models in `{"data": [{"id": …}]}`, or in the bare list that Together sends."""
-    if isinstance(listing, Mapping) and "data" in listing:
-        listing = listing["data"] or []  # Ollama without models sends null
-    if not isinstance(listing, list):
-        return None
-    ids = [entry.get("id") for entry in listing if isinstance(entry, Mapping)]
-    return [name for name in ids if isinstance(name, str)]
 
 
 def _plain(headers: Headers) -> dict[str, str]:

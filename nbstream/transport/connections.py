@@ -6,11 +6,11 @@ import asyncio
 import os
 
 from ..endpoints import Endpoint, LocalEndpoint
-from ..io_thread import io_thread
 from ..request import Options
 from ..secret import Secret, secret_headers
 from .client import Client, preload
 from .faults import no_model
+from .listing import Model
 
 __all__ = ["close_all", "connect", "list_models"]
 
@@ -35,7 +35,7 @@ async def connect(options: Options, target: Endpoint | LocalEndpoint) -> tuple[C
     client = _client(target, options)
     if options.model:
         return client, options.model
-    offered = await client.models()
+    offered = [model.name for model in await client.models()]
     if len(offered) != 1:
         raise no_model(offered, target)
     return client, offered[0]
@@ -61,17 +61,17 @@ def _surroundings() -> int:
     return hash(tuple((name, os.environ[name]) for name in names))
 
 
-def list_models(options: Options, target: Endpoint) -> list[str]:
-    """The names of the models that an endpoint offers.
+async def list_models(options: Options, target: Endpoint | LocalEndpoint) -> list[Model]:
+    """The models that an endpoint offers; the embedded one is started if need be.
 
     Raises:
-        APIConnectionError, APIStatusError: it could not be asked.
+        APIConnectionError, APIStatusError, LocalModelError: it could not be asked.
     """
-
-    async def ask() -> list[str]:
-        return await _client(target, options).models()
-
-    return list(io_thread.submit(ask()).wait())
+    if isinstance(target, LocalEndpoint):
+        client, _ = await connect(options, target)
+    else:
+        client = _client(target, options)
+    return await client.models()
 
 
 async def close_all() -> None:

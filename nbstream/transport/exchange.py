@@ -284,6 +284,7 @@ def _is_over(turn: Round) -> bool:
 async def _with_nearest(error: APIStatusError, client: Client, model: str) -> APIStatusError:
     try:
         async with asyncio.timeout(_LOOKUP_TIME):
-            return unknown_model(error, model, await client.models())
+            offered = [each.name for each in await client.models()]
+            return unknown_model(error, model, offered)
     except (NbstreamError, TimeoutError):
         return error

@@ -11,7 +11,7 @@ from ..response import Response
 from .protocol import View
 from .terminal import TerminalView
 
-__all__ = ["VIEWS", "choose_view", "has_rich_output"]
+__all__ = ["VIEWS", "choose_view", "has_rich_output", "has_widgets"]
 
 VIEWS = ("auto", "widget", "display", "text")
 
@@ -65,19 +65,24 @@ def has_rich_output() -> bool:
     return getattr(get_ipython(), "kernel", None) is not None
 
 
+def has_widgets() -> bool:
+    """Whether the front end is known to show widgets."""
+    return _automatic() == "widget"
+
+
 def _automatic() -> str:
     """A kernel cannot see its front end; it can see who started it."""
     if not has_rich_output():
         return "text"
     # Jupyter Server names a session; VS Code's kernels inherit its variables, the shells
     # in its terminal do not; Colab has its package.
-    has_widgets = (
+    shows_widgets = (
         "JPY_SESSION_NAME" in os.environ
         or "VSCODE_PID" in os.environ
         or "VSCODE_CWD" in os.environ
         or "google.colab" in sys.modules
     )
-    return "widget" if has_widgets else "display"
+    return "widget" if shows_widgets else "display"
 
 
 class _FirstThatOpens:

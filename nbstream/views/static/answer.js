@@ -13,8 +13,9 @@ import { addNoteLinks, followNotes } from "./notes.js";
  * @param {(block: Element) => void} typeset sets the formulas in a block
  * @param {(answer: object) => void} send takes what the reader decides to the kernel
  * @param {import("./stop.js").Stop} stop
+ * @param {(root: HTMLElement) => () => void} [follow] keeps the end in sight, until it is called
  */
-export function createAnswer(host, typeset, send, stop) {
+export function createAnswer(host, typeset, send, stop, follow = followEnd) {
   host.classList.add("nbs-host");
   const root = document.createElement("div");
   // The classes of Jupyter's own rendered markdown: what is shown live looks as it will stay.
@@ -30,7 +31,7 @@ export function createAnswer(host, typeset, send, stop) {
   }
   const sections = createSections(root, onSealed, send);
   followNotes(root);
-  const stopFollowing = followEnd(root);
+  const stopFollowing = follow(root);
   /** @type {ReturnType<typeof createStatus> | null} */
   let status = null;
 

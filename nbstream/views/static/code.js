@@ -2,6 +2,7 @@
 // What stands beside a code block in the live view: its language, and a button to copy it.
 
 import { announce } from "./announce.js";
+import { copy } from "./clipboard.js";
 
 /** @param {Element} block a sealed block, which may be or hold code blocks */
 export function addCodeTools(block) {
@@ -34,26 +35,4 @@ function copyButton(code) {
     }, 2000);
   });
   return button;
-}
-
-/** @param {string} text */
-async function copy(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    return copyBySelection(text); // pages that are not served over HTTPS have no clipboard
-  }
-}
-
-/** @param {string} text */
-function copyBySelection(text) {
-  const area = document.createElement("textarea");
-  area.value = text;
-  area.className = "nbs-announcer";
-  document.body.append(area);
-  area.select();
-  const copied = document.execCommand("copy");
-  area.remove();
-  return copied;
 }

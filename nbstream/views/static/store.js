@@ -1,11 +1,11 @@
 // @ts-check
-// Keeps the frames of one answer in order, whatever is lost, late or out of turn.
+// Keeps the frames of a channel in order, whatever is lost, late or out of turn.
 
 /** @typedef {[string, ...any[]]} Operation */
 /** @typedef {{sections: any[], status: [string, string], seconds: number,
- *   blocking: boolean, end: any}} State */
-/** @typedef {{seq: number, state: State, ops: Operation[] | null}} Snapshot */
-/** @typedef {{load: (state: State) => void, apply: (ops: Operation[]) => void}} Watcher */
+ *   blocking: boolean, end: any}} State the state of one answer */
+/** @typedef {{seq: number, state: any, ops: Operation[] | null}} Snapshot */
+/** @typedef {{load: (state: any) => void, apply: (ops: Operation[]) => void}} Watcher */
 
 /**
  * The state is a snapshot and the frames since: what a view that attaches late replays.
@@ -15,7 +15,7 @@
  */
 export function createStore(onGap) {
   const GAP_MS = 300;
-  /** @type {State | null} */
+  /** @type {any} */
   let base = null;
   /** @type {{seq: number, ops: Operation[]}[]} */
   let log = [];

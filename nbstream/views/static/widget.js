@@ -14,7 +14,7 @@ import { keepPlace } from "./swap.js";
  * @property {(name: string) => any} get
  * @property {(name: string, callback: (...args: any[]) => void) => void} on
  * @property {(name: string, callback: (...args: any[]) => void) => void} off
- * @property {(message: any) => void} send
+ * @property {(message: any, callbacks?: any, buffers?: ArrayBuffer[]) => void} send
  * @property {any} [widget_manager]
  */
 

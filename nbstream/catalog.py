@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from ..endpoints import Endpoint, resolve
-from ..request import Options
-from ..transport.connections import list_models
+from .endpoints import Endpoint, resolve
+from .io_thread import io_thread
+from .request import Options
+from .transport.connections import list_models
 
 __all__ = ["Catalog"]
 
@@ -35,7 +36,10 @@ class Catalog:
         if fresh or time.monotonic() - self._listed > _FRESH:
             options = self._options()
             target = resolve(options)
-            remote = list_models(options, target) if isinstance(target, Endpoint) else []
-            self._names = [*remote, "local"]
+            names: list[str] = []
+            if isinstance(target, Endpoint):  # the embedded model need not be started for its name
+                models = io_thread.submit(list_models(options, target)).wait()
+                names = [model.name for model in models]
+            self._names = [*names, "local"]
             self._listed = time.monotonic()
         return self._names

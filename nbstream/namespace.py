@@ -1,0 +1,54 @@
+"""The variables of the user's notebook."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+__all__ = ["LAST", "namespace", "variables"]
+
+LAST = "_chat"  # the variable that is always the last response
+
+
+def namespace() -> dict[str, Any]:
+    """The notebook's variables by name; outside of IPython, those of the main module."""
+    shell = _shell()
+    found: dict[str, Any] = vars(sys.modules["__main__"]) if shell is None else shell.user_ns
+    return found
+
+
+def variables() -> list[tuple[str, str]]:
+    """What the user has defined, in the order of the names: each with its type in a word."""
+    shell = _shell()
+    own = set() if shell is None else set(shell.user_ns_hidden)
+    return [
+        (name, _kind(value))
+        for name, value in sorted(namespace().items())
+        if not name.startswith("_") and name not in own and not _is_module(value)
+    ]
+
+
+def _shell() -> Any:
+    if "IPython" not in sys.modules:
+        return None
+    from IPython.core.getipython import get_ipython
+
+    return get_ipython()
+
+
+def _is_module(value: Any) -> bool:
+    return isinstance(value, type(sys))
+
+
+def _kind(value: Any) -> str:
+    """`DataFrame 150 × 5`, `list of 3`, or the type's name."""
+    name = type(value).__name__
+    try:
+        shape = getattr(value, "shape", None)
+        if isinstance(shape, tuple) and shape:
+            return f"{name} {' × '.join(str(each) for each in shape)}"
+        if isinstance(value, (list, tuple, dict, set)):
+            return f"{name} of {len(value)}"
+    except Exception:  # noqa: BLE001  # a value of the user's may raise whatever it likes
+        return name
+    return name

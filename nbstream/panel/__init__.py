@@ -1,0 +1,1 @@
+"""The chat panel: a conversation as a widget."""

@@ -1,0 +1,168 @@
+"""What the reader of a panel asks for, done on the kernel's thread.
+
+Each message of the page has `do`, the name of an action, what the action takes, and `n`,
+by which the page knows the reply: `{"re": n}` with what was asked for, or with an `error`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..attachments import attach, file_part
+from ..conversation import Turn, came_to_nothing
+from ..errors import NbstreamError, UsageError
+from ..interpolate import interpolate
+from ..messages import Content
+from ..namespace import namespace, variables
+from ..session import END, Place
+from ..views.widget import decide
+from .questions import parts_of, text_of
+
+if TYPE_CHECKING:
+    from .panel import ChatPanel
+
+__all__ = ["Desk"]
+
+_MOST_NAMES = 500
+
+log = logging.getLogger("nbstream")
+
+Reply = dict[str, Any]
+
+
+class Desk:
+    """Carries out what the pages of `panel` say."""
+
+    def __init__(self, panel: ChatPanel) -> None:
+        self._panel = panel
+        self._actions: dict[str, Callable[[dict[str, Any], list[Any]], Reply | None]] = {
+            "send": self._send,
+            "edit": self._edit,
+            "again": self._again,
+            "branch": self._branch,
+            "remove": self._remove,
+            "clear": self._clear,
+            "undo": self._undo,
+            "preview": self._preview,
+            "names": self._names,
+            "models": self._models,
+            "set": self._set,
+            "text": self._text,
+            "decide": self._decide,
+        }
+
+    def hear(self, said: Any, buffers: list[Any]) -> None:
+        """Do what a page said, and reply."""
+        if not isinstance(said, dict) or said.get("do") not in self._actions:
+            return
+        try:
+            reply = self._actions[said["do"]](said, buffers) or {}
+        except NbstreamError as error:
+            reply = {"error": str(error)}
+        except Exception as error:
+            log.exception("the panel could not do %s", said["do"])
+            reply = {"error": f"{type(error).__name__}: {error}"}
+        self._panel.screen.reply({"re": said.get("n"), **reply})
+
+    # -- turns -----------------------------------------------------------------------
+
+    def _send(self, said: dict[str, Any], buffers: list[Any]) -> None:
+        attached = _attached(said, buffers)
+        self._panel.ask(self._content(said, attached), _place(said, attached, END))
+
+    def _edit(self, said: dict[str, Any], buffers: list[Any]) -> None:
+        turn = self._turn(said)
+        attached = (*turn.attached, *_attached(said, buffers))
+        content = self._content(said, attached)
+        self._stop_all()
+        before = self._panel.session.conversation.before(turn)
+        self._panel.ask(content, _place(said, attached, before))
+
+    def _again(self, said: dict[str, Any], _buffers: list[Any]) -> None:
+        turn = self._turn(said)
+        self._stop_all()
+        session = self._panel.session
+        before = session.conversation.before(turn)
+        is_nothing = turn.response.done and came_to_nothing(turn.response)
+        if is_nothing and not session.conversation.after(turn):
+            session.drop(turn)  # nothing to come back to
+        content = turn.response.prompt[-1].content
+        place = Place(after=before, typed=turn.typed, attached=turn.attached, keep=True)
+        self._panel.ask(content, place)
+
+    def _branch(self, said: dict[str, Any], _buffers: list[Any]) -> None:
+        session = self._panel.session
+        turn = self._turn(said)
+        alternatives = session.conversation.alternatives(turn)
+        at = alternatives.index(turn) + (1 if said["by"] > 0 else -1)
+        if 0 <= at < len(alternatives):
+            session.choose(alternatives[at])
+
+    def _remove(self, said: dict[str, Any], _buffers: list[Any]) -> None:
+        self._panel.session.remove(self._turn(said))
+
+    def _clear(self, _said: dict[str, Any], _buffers: list[Any]) -> None:
+        self._panel.session.clear()
+
+    def _undo(self, _said: dict[str, Any], _buffers: list[Any]) -> None:
+        self._panel.session.undo()
+
+    def _decide(self, said: dict[str, Any], _buffers: list[Any]) -> None:
+        decide(self._turn(said).response, said["what"])
+
+    def _text(self, said: dict[str, Any], _buffers: list[Any]) -> Reply:
+        return {"text": self._turn(said).response.text}
+
+    # -- questions -------------------------------------------------------------------
+
+    def _preview(self, said: dict[str, Any], _buffers: list[Any]) -> Reply:
+        content = self._content(said, ())
+        return {"text": text_of(content), **parts_of(content)}
+
+    def _names(self, said: dict[str, Any], _buffers: list[Any]) -> Reply:
+        prefix = str(said.get("prefix", ""))
+        found = [[name, kind] for name, kind in variables() if name.startswith(prefix)]
+        return {"names": found[:_MOST_NAMES]}
+
+    # -- settings --------------------------------------------------------------------
+
+    def _models(self, _said: dict[str, Any], _buffers: list[Any]) -> None:
+        self._panel.screen.list_models()
+
+    def _set(self, said: dict[str, Any], _buffers: list[Any]) -> None:
+        self._panel.settings.set(said)
+        self._panel.screen.refresh()
+
+    # -- parts -----------------------------------------------------------------------
+
+    def _turn(self, said: dict[str, Any]) -> Turn:
+        try:
+            return self._panel.session.conversation[said["turn"]]
+        except KeyError:
+            raise UsageError("this turn is not there any more") from None
+
+    def _content(self, said: dict[str, Any], attached: tuple[Mapping[str, Any], ...]) -> Content:
+        text = str(said.get("text", "")).strip("\n")
+        if not text.strip() and not attached:
+            raise UsageError("nothing to send: type a question")
+        return attach(interpolate(text, namespace()), attached)
+
+    def _stop_all(self) -> None:
+        for turn in self._panel.session.turns:
+            turn.response.cancel()
+
+
+def _place(
+    said: dict[str, Any], attached: tuple[Mapping[str, Any], ...], after: Turn | object | None
+) -> Place:
+    return Place(after=after, typed=str(said.get("text", "")), attached=attached, keep=True)
+
+
+def _attached(said: dict[str, Any], buffers: list[Any]) -> tuple[Mapping[str, Any], ...]:
+    """The files that came along, as content parts."""
+    names = [str(name) for name in said.get("files", ())]
+    if len(names) != len(buffers):
+        raise UsageError("the attached files did not arrive: attach them again")
+    return tuple(file_part(bytes(data), name) for name, data in zip(names, buffers, strict=True))

@@ -1,0 +1,161 @@
+"""`ChatPanel`: a conversation as a chat window in the notebook."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Self
+
+from traitlets import Bool, HasTraits, Instance, List
+
+from ..chat import Chat
+from ..conversation import Turn
+from ..messages import Content
+from ..namespace import LAST, namespace
+from ..response import Response
+from ..session import Place, Session
+from ..views.protocol import NullView, View
+from .desk import Desk
+from .record import read_record, write_record
+from .screen import Screen
+from .settings import Settings
+from .transcript import turn_markdown
+
+__all__ = ["ChatPanel"]
+
+
+class ChatPanel(HasTraits):
+    """A conversation as a chat window; show it as the last line of a cell.
+
+    What is typed there is sent with `{{ expression }}` replaced by its value, as in a
+    `%%chat` cell. The conversation is also kept as static markdown below the panel.
+
+    Args:
+        chat: the conversation to show; by default a new one, made with `options`.
+        image_hosts: the hosts whose images may be shown as images; others become links.
+        options: what `Chat` takes.
+
+    Attributes:
+        chat: the `Chat` behind the panel.
+        response: the last answer, which fills while it streams; None at first.
+        responses: the answers of the branch that is shown, in order.
+        busy: whether an answer is being written.
+
+    Example:
+        >>> panel = ChatPanel(model="local")  # doctest: +SKIP
+        >>> panel  # doctest: +SKIP
+    """
+
+    response = Instance(Response, allow_none=True, read_only=True)
+    responses = List(Instance(Response), read_only=True)
+    busy = Bool(read_only=True)
+
+    def __init__(
+        self, chat: Chat | None = None, *, image_hosts: Iterable[str] = (), **options: Any
+    ) -> None:
+        super().__init__()
+        self.chat = Chat(**options) if chat is None else chat
+        self.settings = Settings(self.chat)
+        self._image_hosts = frozenset(image_hosts)
+        self._main = _running_loop()
+        self.screen = Screen(self.session, self.settings, Desk(self).hear, self._image_hosts)
+        self.session.watch(_Watcher(self))
+        self.update()
+
+    @property
+    def session(self) -> Session:
+        """The turns of all branches."""
+        return self.chat.session
+
+    def send(self, prompt: Content) -> Response:
+        """Ask, and return the answer at once; it fills while it streams (`.wait()` waits)."""
+        return self.ask(prompt, Place(keep=True))
+
+    def ask(self, prompt: Content, place: Place) -> Response:
+        """As `send`, at some place in the conversation."""
+        run = self.session.ask(prompt, self.settings.options, NullView(), place=place)
+        self.chat.last = namespace()[LAST] = run.response
+        return run.response
+
+    def open(self) -> None:
+        """Show the panel in the cell that runs, and the static conversation below it."""
+        self.screen.open()
+
+    def _ipython_display_(self) -> None:
+        self.open()
+
+    def close(self) -> None:
+        """Take the panel away; the static conversation stays. `open` shows it again."""
+        self.screen.close()
+
+    def save(self, path: str | Path) -> None:
+        """Write the conversation with all its branches as JSON. Addresses and keys are not in it.
+
+        Raises:
+            UsageError: the file cannot be written.
+        """
+        write_record(Path(path), self.chat)
+
+    @classmethod
+    def load(cls, path: str | Path, **options: Any) -> Self:
+        """The panel of a conversation that `save` wrote.
+
+        Args:
+            path: the file.
+            options: what `ChatPanel` takes; they go before what was saved.
+
+        Raises:
+            UsageError: the file cannot be read, or is no conversation.
+        """
+        record = read_record(Path(path))
+        panel = cls(**{**record.options, **options})
+        panel.session.restore(record.conversation)
+        return panel
+
+    def to_markdown(self) -> str:
+        """The branch that is shown, as markdown that is safe to show anywhere."""
+        turns = [turn_markdown(t, image_hosts=self._image_hosts) for t in self.session.turns]
+        return "\n\n---\n\n".join(turns)
+
+    def update(self) -> None:
+        """Bring the traits up to date."""
+        responses = [turn.response for turn in self.session.turns]
+        self.set_trait("responses", responses)
+        self.set_trait("response", responses[-1] if responses else None)
+        self.set_trait("busy", any(not response.done for response in responses))
+
+    def update_soon(self) -> None:
+        """Bring the traits up to date on the kernel's thread, where observers belong."""
+        if self._main is None or threading.current_thread() is threading.main_thread():
+            self.update()
+        else:
+            self._main.call_soon_threadsafe(self.update)
+
+    def __repr__(self) -> str:
+        turns = len(self.session.turns)
+        model = self.chat.options.model or "the default model"
+        return f"<ChatPanel with {model}: {turns} turns>"
+
+
+class _Watcher:
+    """Tells a panel what happens in its session."""
+
+    def __init__(self, panel: ChatPanel) -> None:
+        self._panel = panel
+
+    def changed(self) -> None:
+        self._panel.screen.refresh()
+        self._panel.update_soon()
+
+    def view(self, turn: Turn) -> View:
+        return self._panel.screen.view(turn)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    """The loop of a kernel, where there is one."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -1,0 +1,161 @@
+"""Where a panel stands in the notebook: the window, and the static conversation below it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from IPython.display import display
+
+from ..conversation import Turn
+from ..io_thread import io_thread
+from ..messages import Usage
+from ..response import Response
+from ..session import Session
+from ..views.choose import has_widgets
+from ..views.protocol import View
+from ..views.widget import view_of
+from .settings import Settings
+from .transcript import Transcript
+from .window import Window
+
+__all__ = ["Screen"]
+
+# Marks the output of a panel, which the page leaves out of the file (static/unsaved.js).
+_PANEL_TYPE = "application/vnd.nbstream.panel+json"
+
+
+class Screen:
+    """Shows a session while it is open. What shows happens on the I/O thread, in order.
+
+    Args:
+        session: what is shown.
+        settings: how the next question is asked.
+        hear: is told what the reader does, on the kernel's thread.
+        image_hosts: the hosts whose images may be shown as images.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        settings: Settings,
+        hear: Callable[[Any, list[Any]], None],
+        image_hosts: frozenset[str],
+    ) -> None:
+        self._session = session
+        self._settings = settings
+        self._hear = hear
+        self._image_hosts = image_hosts
+        self._name = uuid.uuid4().hex
+        self._window: Window | None = None
+        self._transcript: Transcript | None = None
+
+    def open(self) -> None:
+        """Show both in the cell that runs."""
+        io_thread.submit(self._open()).wait()
+
+    async def _open(self) -> None:
+        if has_widgets():
+            if self._window is None:
+                self._window = Window(
+                    self._session, self._about, self._hear, self._image_hosts, self._name
+                )
+                for turn in self._session.turns:
+                    if run := self._session.running(turn):
+                        run.show(self.view(turn))
+            display({**view_of(self._window.widget), _PANEL_TYPE: {}}, raw=True)
+        if self._transcript is None:
+            self._transcript = Transcript(self._image_hosts)
+        self._transcript.update(self._session.turns, folded=self._window is not None)
+        self._transcript.show()
+
+    def close(self) -> None:
+        """Take the window away; the conversation stays, unfolded."""
+        io_thread.submit(self._close()).wait()
+
+    async def _close(self) -> None:
+        if self._window is not None:
+            self._window.close()
+            self._window = None
+        if self._transcript is not None:
+            self._transcript.update(self._session.turns, folded=False)
+            self._transcript = None
+
+    def view(self, turn: Turn) -> View:
+        """What shows a turn that runs."""
+        return _TurnView(self, turn)
+
+    def refresh(self) -> None:
+        """Show what changed; from any thread."""
+        io_thread.loop.call_soon_threadsafe(self._sync)
+
+    def reply(self, message: dict[str, Any]) -> None:
+        """Answer a page, after what was shown so far; from any thread."""
+        io_thread.loop.call_soon_threadsafe(self._reply, message)
+
+    def list_models(self) -> None:
+        """Ask the endpoint for its models, and show them when they come."""
+        io_thread.submit(self._list_models())
+
+    async def _list_models(self) -> None:
+        await self._settings.list_models()
+        self._sync()
+
+    def _reply(self, message: dict[str, Any]) -> None:
+        if self._window is not None:
+            self._window.widget.send(message)
+
+    def _sync(self) -> None:
+        if self._window is not None:
+            self._window.sync()
+        if self._transcript is not None:
+            self._transcript.update(self._session.turns, folded=self._window is not None)
+
+    def _advance(self, turn: Turn, response: Response) -> None:
+        if self._window is not None:
+            self._window.advance(turn, response)
+            if response.status == "complete" and not self._settings.has_models:
+                self.list_models()  # how much of the model's context is used
+
+    def _about(self) -> dict[str, Any]:
+        """What stands beside the turns, as JSON data."""
+        turns = self._session.turns
+        running = [turn.id for turn in turns if not turn.response.done]
+        return {
+            **self._settings.state(),
+            "running": running[-1] if running else None,
+            "undo": self._session.can_undo,
+            **_totals([turn.response for turn in turns], self._settings),
+        }
+
+
+class _TurnView:
+    """One running turn, for those who show it."""
+
+    def __init__(self, screen: Screen, turn: Turn) -> None:
+        self._screen = screen
+        self._turn = turn
+
+    def open(self, _response: Response) -> None:
+        self._screen._sync()  # noqa: SLF001  # of this module
+
+    def update(self, response: Response) -> None:
+        self._screen._advance(self._turn, response)  # noqa: SLF001
+
+    close = update
+
+
+def _totals(responses: list[Response], settings: Settings) -> dict[str, Any]:
+    """`usage`: tokens asked and answered in all; `context`: those of the last turn, and the most."""
+    usage = sum((response.usage for response in responses), Usage())
+    used = size = None
+    for response in reversed(responses):
+        counts = response.rounds[-1].usage if response.rounds else None
+        if counts is not None:
+            used, size = counts.total_tokens, settings.context_of(response)
+            break
+    return {
+        "usage": [usage.prompt_tokens, usage.completion_tokens],
+        "context": [used, size],
+    }

@@ -1,0 +1,127 @@
+"""The conversation as the notebook keeps it: safe markdown, which no kernel and no widget needs.
+
+It stands in outputs of its own below the panel, folded while the panel is there. Turns that
+are over stay in outputs that are not sent again, so that a long conversation costs a front
+end no more with each turn.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+from IPython.display import DisplayHandle, display
+
+from ..conversation import Turn
+from ..messages import Content
+from ..render.safe_text import clean, html_text
+from ..render.saved import bundle
+from .questions import parts_of, text_of
+
+__all__ = ["Transcript", "turn_markdown"]
+
+_GROUP = 20_000  # characters in an output, roughly
+
+
+def turn_markdown(turn: Turn, *, image_hosts: Collection[str] = ()) -> str:
+    """A question and its answer as safe markdown."""
+    content = turn.response.prompt[-1].content if turn.response.prompt else ""
+    question = turn.typed or text_of(content)
+    parts = ["<strong>You</strong>", _quoted(question), *_attached(content)]
+    answer = bundle(turn.response, image_hosts=image_hosts)["text/markdown"]
+    model = turn.response.model or "The model"
+    return "\n\n".join([*parts, f"<strong>{html_text(clean(model))}</strong>", answer])
+
+
+def _quoted(text: str) -> str:
+    """What a person typed, to the letter; on one line, where no markdown is read in it."""
+    lines = clean(text).expandtabs(4).split("\n")
+    return f"<blockquote>{'<br>'.join(map(_line, lines))}</blockquote>"
+
+
+def _line(text: str) -> str:
+    indent = len(text) - len(text.lstrip(" "))
+    return "&nbsp;" * indent + html_text(text)
+
+
+def _attached(content: Content) -> Iterator[str]:
+    parts = parts_of(content)
+    for picture in parts["pictures"]:
+        yield f"![attached]({picture})"
+    for name in parts["files"]:
+        yield f"Attached: {html_text(clean(name))}"
+
+
+class Transcript:
+    """Outputs that hold a conversation. Everything here happens on the I/O thread.
+
+    Args:
+        image_hosts: the hosts whose images are kept.
+    """
+
+    def __init__(self, image_hosts: frozenset[str]) -> None:
+        self._image_hosts = image_hosts
+        self._context = contextvars.copy_context()
+        self._handles: list[DisplayHandle] = []
+        self._shown: list[str] = []
+        self._texts: dict[int, str] = {}
+
+    def show(self) -> None:
+        """Have the outputs in the cell that runs now, and nowhere else."""
+        shown, self._shown = self._shown, []
+        for handle in self._handles:
+            handle.update(_data(""), raw=True)
+        self._handles = []
+        self._context = contextvars.copy_context()
+        self._put(shown)
+
+    def update(self, turns: Iterable[Turn], *, folded: bool) -> None:
+        """Bring the outputs up to date."""
+        ended = [turn for turn in turns if turn.response.done]
+        self._texts = {turn.id: self._text(turn) for turn in ended}
+        self._put(list(_groups(list(self._texts.values()), folded=folded)))
+
+    def _text(self, turn: Turn) -> str:
+        known = self._texts.get(turn.id)
+        return turn_markdown(turn, image_hosts=self._image_hosts) if known is None else known
+
+    def _put(self, groups: list[str]) -> None:
+        groups += [""] * (len(self._handles) - len(groups))
+        for number, text in enumerate(groups):
+            if number == len(self._handles):
+                self._handles.append(self._context.run(_displayed, text))
+            elif text != self._shown[number]:
+                self._handles[number].update(_data(text), raw=True)
+        self._shown = groups
+
+
+def _displayed(text: str) -> DisplayHandle:
+    handle: DisplayHandle = display(_data(text), raw=True, display_id=True)
+    return handle
+
+
+def _data(text: str) -> dict[str, Any]:
+    return {"text/markdown": text, "text/plain": "a conversation"}
+
+
+def _groups(texts: list[str], *, folded: bool) -> Iterator[str]:
+    """The outputs' texts; the same turns at the beginning give the same ones."""
+    first = 0
+    size = 0
+    for number, text in enumerate(texts):
+        size += len(text)
+        if size >= _GROUP or number + 1 == len(texts):
+            yield _group(texts[first : number + 1], first, folded=folded)
+            first, size = number + 1, 0
+    if not texts and folded:
+        yield _group([], 0, folded=folded)
+
+
+def _group(texts: list[str], first: int, *, folded: bool) -> str:
+    body = "\n\n---\n\n".join(texts)
+    if not folded:
+        return f"---\n\n{body}" if first else body
+    numbers = f"{first + 1}–{first + len(texts)}" if len(texts) > 1 else f"{first + 1}"
+    what = f"turns {numbers}" if texts else "no turns yet"
+    return f"<details><summary>As the notebook keeps it: {what}</summary>\n\n{body}\n\n</details>"

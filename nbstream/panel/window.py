@@ -1,0 +1,176 @@
+"""The conversation as a page shows it, and what changed since the last frame.
+
+The turns of the current branch stand below each other, each with a question and an answer.
+An answer is an `Outline`, and changes by its operations. The operations here:
+
+==========================  ==========================================================
+`["new", turn]`             a turn that the page does not have yet; its place follows
+`["turns", ids, places]`    the turns that there are, in order; the others go. `places`:
+                            `[number, count]` of those that have alternatives, by id
+`["in", id, operations]`    the answer of a turn changed
+`["about", about]`          what stands beside the conversation: see `About`
+==========================  ==========================================================
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import traitlets
+
+from ..conversation import Turn
+from ..response import Response
+from ..session import Session
+from ..views.channel import Channel, FrameWidget
+from ..views.outline import Operation, Outline
+from ..views.static import module, stylesheet
+from ..views.widget import ending
+from .questions import question_of
+
+__all__ = ["PanelWidget", "Window"]
+
+
+class PanelWidget(FrameWidget):
+    """A panel in the page.
+
+    `name` is the panel's, under which a tab remembers what was typed and not sent.
+    """
+
+    name = traitlets.Unicode().tag(sync=True)
+    _esm = module("panel")
+    _css = stylesheet("answer", "code", "panel")
+
+
+class Window:
+    """Shows a session in pages. Everything here happens on the I/O thread.
+
+    Args:
+        session: whose turns are shown.
+        about: gives what stands beside the conversation, as JSON data.
+        hear: is told what the reader does, with its buffers, on the kernel's thread.
+        image_hosts: the hosts whose images may be shown as images.
+        name: under which a tab remembers what was typed.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        about: Callable[[], dict[str, Any]],
+        hear: Callable[[Any, list[Any]], None],
+        image_hosts: frozenset[str],
+        name: str,
+    ) -> None:
+        self._session = session
+        self._about = about
+        self._image_hosts = image_hosts
+        self._cards: dict[int, Card] = {}
+        self._layout: list[Any] = []
+        self._sync()
+        self._channel = Channel(partial(PanelWidget, name=name), self, hear)
+
+    @property
+    def widget(self) -> FrameWidget:
+        return self._channel.widget
+
+    @property
+    def size(self) -> int:
+        return sum(card.size for card in self._cards.values())
+
+    def state(self) -> dict[str, Any]:
+        ids, places = self._layout
+        cards = [self._cards[turn_id].state() for turn_id in ids]
+        return {"turns": cards, "places": places, "about": self._about()}
+
+    def sync(self) -> None:
+        """Turns came or went, or something beside them changed."""
+        self._channel.send([*self._sync(), ["about", self._about()]])
+
+    def advance(self, turn: Turn, response: Response) -> None:
+        """An answer has grown, or ended."""
+        card = self._cards.get(turn.id)
+        if card is None:
+            return
+        operations = card.advance(response)
+        if not response.done:
+            self._channel.send([["in", turn.id, operations]] if operations else [])
+            return
+        mark = ending(response)["mark"]
+        say = {"say": mark or "The answer is complete."}
+        self._channel.send([["in", turn.id, operations], ["about", self._about()]], **say)
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def _sync(self) -> list[Operation]:
+        """The operations by which the page gets the turns that there are."""
+        turns = self._session.turns
+        operations: list[Operation] = []
+        cards = {}
+        for turn in turns:
+            card = self._cards.get(turn.id)
+            if card is None:
+                run = self._session.running(turn)
+                outline = Outline(self._image_hosts)
+                card = Card(turn, outline, blocking=run is not None and run.is_blocking)
+                operations.append(["new", card.state()])
+            cards[turn.id] = card
+        self._cards = cards
+        layout = [list(cards), self._places(turns)]
+        if layout != self._layout:
+            self._layout = layout
+            operations.append(["turns", *layout])
+        return operations
+
+    def _places(self, turns: list[Turn]) -> dict[str, list[int]]:
+        places = {}
+        for turn in turns:
+            alternatives = self._session.conversation.alternatives(turn)
+            if len(alternatives) > 1:
+                places[str(turn.id)] = [alternatives.index(turn) + 1, len(alternatives)]
+        return places
+
+
+class Card:
+    """A turn as it is shown."""
+
+    def __init__(self, turn: Turn, outline: Outline, *, blocking: bool) -> None:
+        self._id = turn.id
+        self._question = question_of(turn)
+        self._blocking = blocking
+        self._opened = time.monotonic()
+        self._outline = outline
+        self._ended: dict[str, Any] | None = None  # the answer, which changes no more
+        self._size = len(self._question["typed"]) + len(self._question["sent"])
+        self.advance(turn.response)
+
+    @property
+    def size(self) -> int:
+        return self._size + self._outline.size
+
+    def advance(self, response: Response) -> list[Operation]:
+        """What changed since the last time."""
+        if self._ended is not None:
+            return []
+        is_done = response.done  # first: what comes in between is then in the last state
+        operations = self._outline.advance(response)
+        if is_done:
+            end = ending(response)
+            self._ended = {**self._answer(), "end": end}
+            operations.append(["end", end])
+        return operations
+
+    def state(self) -> dict[str, Any]:
+        answer = self._ended if self._ended is not None else self._answer()
+        return {"id": self._id, "question": self._question, "answer": answer}
+
+    def _answer(self) -> dict[str, Any]:
+        seconds = round(time.monotonic() - self._opened, 1)
+        return {
+            **self._outline.state(),
+            "seconds": seconds,
+            "blocking": self._blocking,
+            "end": None,
+        }

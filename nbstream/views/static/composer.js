@@ -1,0 +1,143 @@
+// @ts-check
+// Where a question is written: text, attachments, what will be sent, Send and Stop.
+
+import { createAttachments, createTool, make } from "./elements.js";
+import { createNames } from "./names.js";
+
+/**
+ * @param {import("./desk.js").Desk} desk
+ * @param {import("./draft.js").Draft} draft
+ * @param {import("./outbox.js").Outbox} outbox
+ * @param {() => void} onSend is told that a question was sent
+ */
+export function createComposer(desk, draft, outbox, onSend) {
+  /** @type {number | null} */
+  let running = null;
+  const field = make("textarea", "input");
+  field.rows = 1;
+  field.dir = "auto";
+  field.placeholder = "Ask something";
+  field.setAttribute("aria-label", "Your question");
+  const names = createNames(field, desk);
+  const chips = make("div", "chips");
+  const problem = make("div", "problem");
+  problem.setAttribute("role", "alert");
+  const preview = make("div", "preview");
+  preview.hidden = true;
+
+  const picker = make("input", "");
+  picker.type = "file";
+  picker.multiple = true;
+  picker.hidden = true;
+  picker.setAttribute("aria-label", "Files to attach");
+  picker.addEventListener("change", () => {
+    void draft.attach([...(picker.files ?? [])]);
+    picker.value = "";
+  });
+  const attach = createTool("attach", "Attach a picture or a file", () => picker.click());
+  const look = createTool("preview", "Show what will be sent", () => void showPreview());
+  look.setAttribute("aria-expanded", "false");
+  const send = createTool("send", "Send", submit);
+  send.classList.add("nbs-send");
+  const stop = make("button", "stop-all", make("span", "square"));
+  stop.type = "button";
+  stop.title = "Stop";
+  stop.setAttribute("aria-label", "Stop the answer");
+  stop.addEventListener("click", () => {
+    void desk.ask({ do: "decide", turn: running, what: { stop: true } });
+  });
+  const hint = make("span", "hint", "Enter sends · Shift+Enter breaks the line · {{name}} inserts a variable");
+  const bar = make("div", "bar", attach, look, hint, send, stop);
+  const box = make("div", "box", chips, field, bar);
+  const element = make("div", "composer", problem, preview, names.list, box, picker);
+
+  function submit() {
+    if (running !== null) return;
+    closePreview();
+    void outbox.send();
+    onSend();
+    field.focus();
+  }
+
+  async function showPreview() {
+    if (!preview.hidden) {
+      closePreview();
+      return;
+    }
+    const files = draft.files.filter((file) => !file.url).map((file) => file.name);
+    const pictures = draft.files.filter((file) => file.url).map((file) => file.url);
+    const reply = await desk.ask({ do: "preview", text: draft.text });
+    const text = reply.error ?? reply.text;
+    const body = make("pre", reply.error ? "failed" : "", text);
+    body.dir = "auto";
+    body.tabIndex = 0;
+    const all = [...pictures, ...(reply.pictures ?? [])];
+    const title = make("div", "preview-title", "What will be sent");
+    preview.replaceChildren(title, body, createAttachments(all, [...files, ...(reply.files ?? [])]));
+    preview.hidden = false;
+    look.setAttribute("aria-expanded", "true");
+  }
+  function closePreview() {
+    preview.hidden = true;
+    look.setAttribute("aria-expanded", "false");
+  }
+
+  function show() {
+    if (field.value !== draft.text) field.value = draft.text;
+    problem.textContent = draft.problem;
+    chips.replaceChildren(...draft.files.map((file) => createChip(file, () => draft.detach(file))));
+    const isEmpty = draft.text.trim() === "" && draft.files.length === 0;
+    send.setAttribute("aria-disabled", String(isEmpty));
+    send.hidden = running !== null;
+    stop.hidden = running === null;
+    fit();
+  }
+
+  /** As high as its text, up to what the style sheet allows. */
+  function fit() {
+    field.style.height = "auto";
+    if (field.scrollHeight > 0) field.style.height = `${field.scrollHeight}px`;
+  }
+
+  field.addEventListener("input", () => draft.write(field.value));
+  field.addEventListener("keydown", (event) => {
+    if (names.onKey(event)) return;
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    submit();
+  });
+  field.addEventListener("paste", (event) => {
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (files.length === 0) return;
+    event.preventDefault();
+    void draft.attach(files);
+  });
+  const unwatch = draft.watch(show);
+  show();
+
+  return {
+    element,
+    field,
+    fit,
+    /** @param {number | null} turn the one that runs */
+    run(turn) {
+      running = turn;
+      show();
+    },
+    remove() {
+      unwatch();
+    },
+  };
+}
+
+/**
+ * @param {import("./draft.js").Attachment} file
+ * @param {() => void} onRemove
+ */
+function createChip(file, onRemove) {
+  const chip = make("span", "chip");
+  if (file.url) chip.append(...createAttachments([file.url], []).childNodes);
+  const remove = createTool("clear", `Remove ${file.name}`, onRemove);
+  chip.append(make("span", "chip-name", file.name), remove);
+  return chip;
+}

@@ -1,0 +1,60 @@
+// @ts-check
+// What a page asks the kernel for, and the replies.
+//
+// A kernel that runs a cell hears nothing until the cell has ended; what was said waits there.
+
+/** @typedef {{error?: string, [name: string]: any}} Reply */
+/**
+ * @typedef {object} Desk
+ * @property {(what: {do: string, [name: string]: any}, buffers?: ArrayBuffer[]) =>
+ *   Promise<Reply>} ask never fails: what went wrong is the reply's `error`
+ * @property {(message: any) => boolean} hear takes a message that is a reply
+ * @property {() => boolean} isBusy whether the kernel is known to run a cell
+ * @property {() => void} close
+ */
+
+const GONE = "the kernel has restarted: run the cell of the panel again";
+
+/**
+ * @param {import("./widget.js").Model} model
+ * @returns {Desk}
+ */
+export function createDesk(model) {
+  const kernel = model.widget_manager?.kernel;
+  const page = Math.random().toString(36).slice(2);
+  let count = 0;
+  /** @type {Map<string, (reply: Reply) => void>} */
+  const waiting = new Map();
+
+  /**
+   * @param {any} _kernel
+   * @param {string} status
+   */
+  function onStatus(_kernel, status) {
+    if (!["restarting", "autorestarting", "dead", "terminating"].includes(status)) return;
+    for (const resolve of waiting.values()) resolve({ error: GONE });
+    waiting.clear();
+  }
+  kernel?.statusChanged?.connect(onStatus);
+
+  return {
+    ask(what, buffers = []) {
+      count += 1;
+      const n = `${page}-${count}`;
+      return new Promise((resolve) => {
+        waiting.set(n, resolve);
+        model.send({ ...what, n }, undefined, buffers);
+      });
+    },
+    hear(message) {
+      const resolve = waiting.get(message.re);
+      waiting.delete(message.re);
+      resolve?.(message);
+      return "re" in message;
+    },
+    isBusy: () => kernel?.status === "busy",
+    close() {
+      kernel?.statusChanged?.disconnect(onStatus);
+    },
+  };
+}

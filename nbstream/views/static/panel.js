@@ -1,0 +1,128 @@
+// @ts-check
+// The entry: an anywidget module that shows a conversation.
+
+import { announce } from "./announce.js";
+import { createComposer } from "./composer.js";
+import { createConversation } from "./conversation.js";
+import { createDesk } from "./desk.js";
+import { createDraft } from "./draft.js";
+import { createHead } from "./head.js";
+import { createOutbox } from "./outbox.js";
+import { createStore } from "./store.js";
+import { createTypesetter } from "./math.js";
+import { inflate } from "./inflate.js";
+import { keepOutOfFile } from "./unsaved.js";
+import { make } from "./elements.js";
+
+/** One call a model: all views of the model share what is here. */
+export default function createPanel() {
+  /** @type {ReturnType<typeof createStore>} */
+  let store;
+  /** @type {ReturnType<typeof createDesk>} */
+  let desk;
+  /** @type {ReturnType<typeof createDraft>} */
+  let draft;
+  /** @type {ReturnType<typeof createOutbox>} */
+  let outbox;
+
+  return {
+    /** @param {{model: import("./widget.js").Model}} context */
+    initialize({ model }) {
+      store = createStore(() => model.send({ want: "snapshot" }));
+      desk = createDesk(model);
+      draft = createDraft(model.get("name"));
+      outbox = createOutbox(desk, draft);
+      keepOutOfFile(model.widget_manager);
+
+      /** @param {any} message */
+      function onMessage(message) {
+        if (desk.hear(message)) return;
+        store.frame(message);
+        if (message.say) announce(message.say);
+      }
+      let queue = Promise.resolve();
+      function onSnapshot() {
+        const packed = model.get("snapshot");
+        queue = queue.then(async () => store.snapshot(JSON.parse(await inflate(packed))));
+      }
+      model.on("msg:custom", onMessage);
+      model.on("change:snapshot", onSnapshot);
+      onSnapshot();
+      model.send({ want: "snapshot" }); // what the page has may be of long ago
+      return () => {
+        model.off("msg:custom", onMessage);
+        model.off("change:snapshot", onSnapshot);
+        desk.close();
+        store.close();
+      };
+    },
+
+    /** @param {{model: import("./widget.js").Model, el: HTMLElement}} context */
+    render({ model, el }) {
+      el.classList.add("nbs-host");
+      const typeset = createTypesetter(model.widget_manager);
+      const context = { model, desk, typeset, complain: draft.complain };
+      const conversation = createConversation(context, outbox);
+      const composer = createComposer(desk, draft, outbox, conversation.toEnd);
+      const head = createHead(desk, draft.complain);
+      const root = make("section", "panel", head.element, conversation.element, composer.element);
+      root.setAttribute("aria-label", "Chat");
+      // Jupyter would take keys for commands of its own.
+      root.setAttribute("data-lm-suppress-shortcuts", "true");
+      root.addEventListener("keydown", (event) => event.stopPropagation());
+      acceptFiles(root, (files) => void draft.attach(files));
+      el.append(root);
+
+      /** @param {any} about */
+      function show(about) {
+        head.show(about);
+        composer.run(about.running);
+        conversation.greet(about.model);
+      }
+      const unwatch = store.watch({
+        load(state) {
+          conversation.load(state);
+          show(state.about);
+        },
+        apply(ops) {
+          for (const op of ops) {
+            if (op[0] === "about") show(op[1]);
+            else conversation.apply(op);
+          }
+        },
+      });
+      requestAnimationFrame(() => {
+        conversation.toEnd();
+        composer.fit();
+      });
+      return () => {
+        unwatch();
+        conversation.remove();
+        composer.remove();
+        root.remove();
+      };
+    },
+  };
+}
+
+/**
+ * @param {HTMLElement} root
+ * @param {(files: File[]) => void} onFiles
+ */
+function acceptFiles(root, onFiles) {
+  root.addEventListener("dragover", (event) => {
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    event.stopPropagation();
+    root.classList.add("nbs-dropping");
+  });
+  root.addEventListener("dragleave", () => root.classList.remove("nbs-dropping"));
+  root.addEventListener("drop", (event) => {
+    root.classList.remove("nbs-dropping");
+    const files = [...(event.dataTransfer?.files ?? [])];
+    if (files.length === 0) return;
+    event.preventDefault();
+    event.stopPropagation();
+    onFiles(files);
+  });
+}

@@ -1,0 +1,103 @@
+// @ts-check
+// The panel's settings: model, system message, temperature, tools.
+
+import { createField, make } from "./elements.js";
+
+const OTHER = "Other…";
+
+/**
+ * @param {import("./desk.js").Desk} desk
+ * @param {(problem: string) => void} complain
+ */
+export function createSettings(desk, complain) {
+  /** @param {object} change */
+  async function set(change) {
+    const reply = await desk.ask({ do: "set", ...change });
+    if (reply.error) complain(reply.error);
+  }
+
+  const select = make("select", "");
+  const name = make("input", "");
+  name.hidden = true;
+  name.spellcheck = false;
+  name.setAttribute("aria-label", "Name of the model");
+  select.addEventListener("change", () => {
+    const isOther = select.value === OTHER;
+    name.hidden = !isOther;
+    if (isOther) name.focus();
+    else void set({ model: select.value });
+  });
+  name.addEventListener("change", () => void set({ model: name.value }));
+
+  const system = make("textarea", "");
+  system.rows = 2;
+  system.dir = "auto";
+  system.addEventListener("change", () => void set({ system: system.value }));
+  const temperature = make("input", "");
+  temperature.type = "number";
+  temperature.min = "0";
+  temperature.max = "2";
+  temperature.step = "0.1";
+  temperature.placeholder = "the model's own";
+  temperature.addEventListener("change", () => void set({ temperature: temperature.value }));
+
+  const tools = make("fieldset", "tools");
+  const problem = make("div", "problem");
+  problem.setAttribute("role", "alert");
+  const element = make(
+    "div",
+    "settings",
+    createField("Model", select),
+    name,
+    createField("Temperature", temperature),
+    createField("System message", system),
+    tools,
+    problem,
+  );
+  element.hidden = true;
+
+  /** @param {[string, boolean][]} list */
+  function showTools(list) {
+    tools.hidden = list.length === 0;
+    tools.replaceChildren(
+      make("legend", "", "Tools"),
+      ...list.map(([tool, isOn]) => {
+        const box = make("input", "");
+        box.type = "checkbox";
+        box.checked = isOn;
+        box.addEventListener("change", () => void set({ tool, on: box.checked }));
+        return make("label", "check", box, tool);
+      }),
+    );
+  }
+
+  let shown = "";
+  return {
+    element,
+    /** Show or hide them; return whether they are there now. */
+    toggle() {
+      element.hidden = !element.hidden;
+      if (!element.hidden) void desk.ask({ do: "models" });
+      return !element.hidden;
+    },
+    /** @param {any} about */
+    show(about) {
+      const { model, models, problem: why, system: text, temperature: number, tools: list } = about;
+      const now = JSON.stringify([model, models, why, text, number, list]);
+      if (now === shown) return; // what is being typed stays
+      shown = now;
+      const names = [...new Set([model, ...models])];
+      select.replaceChildren(
+        ...names.map((each) => new Option(each || "The default", each)),
+        new Option(OTHER),
+      );
+      select.value = model;
+      name.hidden = true;
+      name.value = model;
+      system.value = text;
+      temperature.value = number ?? "";
+      problem.textContent = why;
+      showTools(list);
+    },
+  };
+}
