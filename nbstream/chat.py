@@ -7,7 +7,7 @@ import queue
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Self
 
 from .driver import Run
 from .errors import Interrupted, NbstreamError
@@ -104,6 +104,13 @@ class Chat:
             schema=None if schema is None else as_schema(schema),
         )
         self.last: Response | None = None
+
+    @classmethod
+    def of(cls, session: Session, options: Options) -> Self:
+        """A chat that goes on with a session."""
+        chat = cls()
+        chat.session, chat.options = session, options
+        return chat
 
     @property
     def messages(self) -> list[Message]:

@@ -104,7 +104,7 @@ class Keyring:
             pass  # its traceback would lead to the library's variables
         raise ConfigurationError(
             f"the system's keyring did not answer within {self._patience:g} s: unlock it and "
-            "run the cell again, or type the key into %chat key"
+            "ask again, or type the key into %chat key"
         )
 
     def _listed(self) -> set[str]:

@@ -15,8 +15,13 @@ from .request import Options
 from .response import Response
 from .views.protocol import View
 
-__all__ = ["END", "Place", "Session", "Sessions", "Watcher"]
+__all__ = ["CONTINUE", "END", "Place", "Session", "Sessions", "Watcher"]
 
+#: Asks for the rest of an answer.
+CONTINUE: Final = (
+    "Continue exactly where your last answer stopped. Do not repeat anything, "
+    "and do not comment on it."
+)
 #: Stands for the last turn of the branch, whichever that is.
 END: Final = object()
 

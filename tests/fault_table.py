@@ -360,7 +360,7 @@ REFUSED = (
         "A parameter that the server does not take",
         replies=(whole({"detail": [{"loc": ["body", "top_k"], "msg": "must be > 0"}]}, 422),),
         sees="HOST does not accept the request (422): body.top_k: must be > 0 · "
-        "change that, and run the cell again",
+        "change that, and ask again",
         error=errors.BadRequestError,
         options={"params": {"top_k": -1}},
     ),
@@ -475,7 +475,7 @@ BUSY = (
     Proven(
         "■ or Stop while it waits",
         "`Interrupted: stopped; what came is kept`",
-        "run the cell again",
+        "ask again",
         (
             "test_driver.py::test_cancel_at_any_stage_is_quick_and_the_server_sees_it",
             "test_interrupt.py::test_an_interrupt_stops_the_answer",
@@ -509,19 +509,19 @@ NO_STREAM = (
     Fault(
         "Nothing at all",
         replies=(whole("", kind="text/plain"),),
-        sees="HOST sent an empty answer · run the cell again",
+        sees="HOST sent an empty answer · ask again",
         error=errors.IncompleteError,
     ),
     Fault(
         "No content (204)",
         replies=(Reply([b"HTTP/1.1 204 No Content\r\n\r\n"], framing="raw"),),
-        sees="HOST sent an empty answer · run the cell again",
+        sees="HOST sent an empty answer · ask again",
         error=errors.IncompleteError,
     ),
     Fault(
         "An error with the status of a success",
         replies=(whole({"error": {"message": "overloaded"}}),),
-        sees="HOST: overloaded · run the cell again",
+        sees="HOST: overloaded · ask again",
         error=errors.APIResponseError,
     ),
     Fault(
@@ -644,13 +644,13 @@ CUTS = (
     Fault(
         "Cut before the first word",
         replies=(Reply([b": hello\n\n", Cut(), b"."]),),
-        sees=f"{BROKE} · run the cell again",
+        sees=f"{BROKE} · ask again",
         error=errors.IncompleteError,
     ),
     Fault(
         "Cut in a tool call",
         replies=(cut(CALL, 900),),
-        sees=f"{BROKE} · run the cell again",
+        sees=f"{BROKE} · ask again",
         error=errors.IncompleteError,
         status="incomplete",
         tool=True,
@@ -659,7 +659,7 @@ CUTS = (
     Fault(
         "Cut in the reasoning",
         replies=(cut(completion("Hello", reasoning="Let me think."), 600),),
-        sees=f"{BROKE} · run the cell again",
+        sees=f"{BROKE} · ask again",
         error=errors.IncompleteError,
         status="incomplete",
     ),
@@ -784,7 +784,7 @@ BROKEN = (
                 headers={"content-type": "text/event-stream", "content-encoding": "gzip"},
             ),
         ),
-        sees=f"{BROKE} · run the cell again",
+        sees=f"{BROKE} · ask again",
         error=errors.IncompleteError,
     ),
 )
@@ -808,7 +808,7 @@ HERE = (
     Proven(
         "The disk is full while the model is fetched",
         "`LocalModelError: cannot write to …`",
-        "make room there, and run the cell again",
+        "make room there, and ask again",
         ("test_download.py::test_a_full_disk",),
     ),
     Proven(

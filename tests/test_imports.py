@@ -33,7 +33,7 @@ OWNERS = {
     "keyring": {"keys"},
     "xllamacpp": {"_local_server"},
     "mcp": {"mcp_process"},
-    "IPython": {"views", "panel", *MAGICS},
+    "IPython": {"views", "panel", "namespace", *MAGICS},
     "ipywidgets": {"views", "panel"},
     "anywidget": {"views", "panel"},
     "markdown_it": {"render"},

@@ -24,8 +24,8 @@ from replay import ReplayServer, Reply, chunk, completion, error
 
 import nbstream
 from nbstream import errors
-from nbstream.events import TextEvent
 from nbstream.catalog import Catalog
+from nbstream.events import TextEvent
 from nbstream.request import Options
 
 ROOT = Path(__file__).parents[1]

@@ -17,6 +17,7 @@ from nbstream.response import CallDraft, Response, Round, Timing
 
 NAMES = {
     "Chat",
+    "ChatPanel",
     "Message",
     "Response",
     "Tool",

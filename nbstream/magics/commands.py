@@ -47,6 +47,12 @@ class Host(Protocol):
     def value(self, name: str) -> Any:
         """What an expression is in the notebook."""
 
+    def show_panel(self, session: Session) -> None:
+        """Show the panel of a session in the running cell."""
+
+    def insert(self, text: str) -> None:
+        """Put a text into the running cell, in the place of what it is."""
+
     def go_on(self, session: Session) -> None:
         """Ask for the rest of a session's last answer."""
 
@@ -108,6 +114,21 @@ class Commands:
         view = choose_view("display" if has_rich_output() else "text", owns_cell=False)
         view.open(response)
         view.close(response)
+
+    def panel(self, session: str = "default") -> None:
+        """[SESSION]: show a session as a chat panel"""
+        self._host.show_panel(self._host.session(session))
+
+    def code(self, number: str = "1") -> None:
+        """[N]: put code block N of the last answer into this cell"""
+        response = self._host.last()
+        blocks = [] if response is None else response.code_blocks
+        if not blocks:
+            raise UsageError("the last answer has no code")
+        if not number.isdigit() or not 1 <= int(number) <= len(blocks):
+            count = "one code block" if len(blocks) == 1 else f"{len(blocks)} code blocks"
+            raise UsageError(f"the last answer has {count}: %chat code N, from 1 on")
+        self._host.insert(blocks[int(number) - 1].text.rstrip("\n"))
 
     def history(self, session: str = "default") -> None:
         """[SESSION]: what the next request of a session carries"""

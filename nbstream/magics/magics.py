@@ -6,7 +6,7 @@ import argparse
 import keyword
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError as IPythonUsageError
 from IPython.core.interactiveshell import InteractiveShell
@@ -15,7 +15,7 @@ from traitlets import Bool, Dict, Float, Integer, List, Unicode
 
 from ..attachments import attach, attachment
 from ..catalog import Catalog
-from ..chat import raise_for_status
+from ..chat import Chat, raise_for_status
 from ..errors import UsageError
 from ..interpolate import interpolate
 from ..messages import Content
@@ -24,7 +24,7 @@ from ..request import Deadlines, Options
 from ..response import Response
 from ..schema import as_schema
 from ..secret import Headers, check_variable_name, secret_headers
-from ..session import Place, Session, Sessions
+from ..session import CONTINUE, Place, Session, Sessions
 from ..tools.tool import Tool, ToolSource, tools_of
 from ..views.choose import choose_view
 from ..views.protocol import View
@@ -32,12 +32,10 @@ from .commands import Commands
 from .completion import Completer
 from .flags import json_or_text, with_flags, words
 
-__all__ = ["ChatMagics"]
+if TYPE_CHECKING:
+    from ..panel.panel import ChatPanel
 
-_CONTINUE = (
-    "Continue exactly where your last answer stopped. Do not repeat anything, "
-    "and do not comment on it."
-)
+__all__ = ["ChatMagics"]
 
 
 class _VariableName(Unicode):  # type: ignore[type-arg]  # not subscriptable before 5.10
@@ -98,6 +96,7 @@ class ChatMagics(Magics):
         super().__init__(shell, **kwargs)
         self.sessions = Sessions()
         self.tools: dict[str, Any] = {}
+        self._panels: dict[str, ChatPanel] = {}
         self.catalog = Catalog(self.options)
         self.commands = Commands(self)
         self.completer = Completer(
@@ -175,7 +174,21 @@ class ChatMagics(Magics):
 
     def go_on(self, session: Session) -> None:
         """Ask for the rest of a session's last answer."""
-        self.ask(_CONTINUE, session.options or self.options(), session)
+        self.ask(CONTINUE, session.options or self.options(), session)
+
+    def show_panel(self, session: Session) -> None:
+        """Show the panel of a session in the running cell."""
+        from ..panel.panel import ChatPanel
+
+        panel = self._panels.get(session.name)
+        if panel is None or panel.session is not session:
+            chat = Chat.of(session, self.options())
+            panel = self._panels[session.name] = ChatPanel(chat, image_hosts=self.image_hosts)
+        panel.open()
+
+    def insert(self, text: str) -> None:
+        """Put a text into the running cell, in the place of what it is."""
+        self.shell.set_next_input(text, replace=True)
 
     def options(self) -> Options:
         """The settings as they stand, without a cell's flags."""

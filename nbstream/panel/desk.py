@@ -16,7 +16,7 @@ from ..errors import NbstreamError, UsageError
 from ..interpolate import interpolate
 from ..messages import Content
 from ..namespace import namespace, variables
-from ..session import END, Place
+from ..session import CONTINUE, END, Place
 from ..views.widget import decide
 from .questions import parts_of, text_of
 
@@ -41,6 +41,7 @@ class Desk:
             "send": self._send,
             "edit": self._edit,
             "again": self._again,
+            "continue": self._continue,
             "branch": self._branch,
             "remove": self._remove,
             "clear": self._clear,
@@ -91,6 +92,9 @@ class Desk:
         content = turn.response.prompt[-1].content
         place = Place(after=before, typed=turn.typed, attached=turn.attached, keep=True)
         self._panel.ask(content, place)
+
+    def _continue(self, said: dict[str, Any], _buffers: list[Any]) -> None:
+        self._panel.ask(CONTINUE, Place(after=self._turn(said), typed="Continue.", keep=True))
 
     def _branch(self, said: dict[str, Any], _buffers: list[Any]) -> None:
         session = self._panel.session

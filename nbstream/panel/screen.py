@@ -65,10 +65,10 @@ class Screen:
                     if run := self._session.running(turn):
                         run.show(self.view(turn))
             display({**view_of(self._window.widget), _PANEL_TYPE: {}}, raw=True)
-        if self._transcript is None:
-            self._transcript = Transcript(self._image_hosts)
+        if self._transcript is not None:
+            self._transcript.empty()  # it moves here
+        self._transcript = Transcript(self._image_hosts)
         self._transcript.update(self._session.turns, folded=self._window is not None)
-        self._transcript.show()
 
     def close(self) -> None:
         """Take the window away; the conversation stays, unfolded."""
@@ -125,6 +125,7 @@ class Screen:
         return {
             **self._settings.state(),
             "running": running[-1] if running else None,
+            "count": len(turns),
             "undo": self._session.can_undo,
             **_totals([turn.response for turn in turns], self._settings),
         }
@@ -147,7 +148,7 @@ class _TurnView:
 
 
 def _totals(responses: list[Response], settings: Settings) -> dict[str, Any]:
-    """`usage`: tokens asked and answered in all; `context`: those of the last turn, and the most."""
+    """`usage`: all tokens asked and answered; `context`: the last turn's, and how many fit."""
     usage = sum((response.usage for response in responses), Usage())
     used = size = None
     for response in reversed(responses):

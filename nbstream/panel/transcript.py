@@ -54,7 +54,9 @@ def _attached(content: Content) -> Iterator[str]:
 
 
 class Transcript:
-    """Outputs that hold a conversation. Everything here happens on the I/O thread.
+    """Outputs that hold a conversation, in the cell that runs when it is made.
+
+    Everything here happens on the I/O thread.
 
     Args:
         image_hosts: the hosts whose images are kept.
@@ -67,14 +69,9 @@ class Transcript:
         self._shown: list[str] = []
         self._texts: dict[int, str] = {}
 
-    def show(self) -> None:
-        """Have the outputs in the cell that runs now, and nowhere else."""
-        shown, self._shown = self._shown, []
-        for handle in self._handles:
-            handle.update(_data(""), raw=True)
-        self._handles = []
-        self._context = contextvars.copy_context()
-        self._put(shown)
+    def empty(self) -> None:
+        """Leave nothing in the outputs."""
+        self._put([])
 
     def update(self, turns: Iterable[Turn], *, folded: bool) -> None:
         """Bring the outputs up to date."""

@@ -97,7 +97,7 @@ class Window:
         if not response.done:
             self._channel.send([["in", turn.id, operations]] if operations else [])
             return
-        mark = ending(response)["mark"]
+        mark = _ending(response)["mark"]
         say = {"say": mark or "The answer is complete."}
         self._channel.send([["in", turn.id, operations], ["about", self._about()]], **say)
 
@@ -157,7 +157,7 @@ class Card:
         is_done = response.done  # first: what comes in between is then in the last state
         operations = self._outline.advance(response)
         if is_done:
-            end = ending(response)
+            end = _ending(response)
             self._ended = {**self._answer(), "end": end}
             operations.append(["end", end])
         return operations
@@ -174,3 +174,12 @@ class Card:
             "blocking": self._blocking,
             "end": None,
         }
+
+
+def _ending(response: Response) -> dict[str, Any]:
+    """How an answer ended; whether it is a part, of which the page offers the rest."""
+    end = ending(response)
+    cut = "%chat continue" in end["mark"]
+    mark = end["mark"].replace("To go on, type: %chat continue", "").strip()
+    mark = mark.replace("%chat continue asks", "Continue asks")
+    return {**end, "mark": mark.replace("%chat continue goes", "Continue goes"), "isPart": cut}

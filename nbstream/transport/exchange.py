@@ -118,7 +118,7 @@ class Exchange:
     def _hint(self) -> str:
         """What to do about an answer that was cut: reasoning and half a call cannot go on."""
         has_text = any(len(turn.text) or len(turn.refusal) for turn in self._response.rounds)
-        return "%chat continue asks for the rest" if has_text else "run the cell again"
+        return "%chat continue asks for the rest" if has_text else "ask again"
 
     async def _send(self) -> Round:
         turn = Round(model=self._request.model)

@@ -114,7 +114,7 @@ def status_error(
         if hint := (
             _hint_of_words(status, code, words, request)
             or _hint_of_status(status, endpoint, request)
-            or ("change that, and run the cell again" if words and status in (400, 422) else "")
+            or ("change that, and ask again" if words and status in (400, 422) else "")
             or _hint_of_headers(status, headers, wait)
         ):
             text += f" · {hint}"

@@ -48,6 +48,7 @@ export function createCard({ id, question, answer: first }, context) {
 
   const place = make("span", "place");
   const again = createTool("again", "Regenerate", () => void ask({ do: "again" }));
+  const goOn = createTool("next", "Continue", () => void ask({ do: "continue" }), "Continue");
   const retry = createTool("again", "Try again", () => void ask({ do: "again" }), "Try again");
   const branches = make(
     "span",
@@ -62,16 +63,17 @@ export function createCard({ id, question, answer: first }, context) {
     announce(copied ? "Copied." : "The browser does not allow copying.");
   });
   const remove = createTool("remove", "Delete this turn", () => void ask({ do: "remove" }));
-  const tools = make("div", "turn-tools", copyTool, again, retry, remove, branches);
+  const tools = make("div", "turn-tools", copyTool, again, retry, goOn, remove, branches);
   const element = make("article", "turn", asked.element, host, tools);
 
-  /** @param {{mark: string} | null} ending */
+  /** @param {{mark: string, isPart: boolean} | null} ending */
   function ended(ending) {
     tools.hidden = ending === null;
     if (!ending) return;
     stop.end();
     again.hidden = ending.mark !== "";
     retry.hidden = ending.mark === "";
+    goOn.hidden = !ending.isPart;
   }
 
   answer.load(first);
@@ -91,6 +93,9 @@ export function createCard({ id, question, answer: first }, context) {
       element.setAttribute("aria-label", `Turn ${number}`);
       branches.hidden = !branch;
       place.textContent = branch ? `${branch[0]}/${branch[1]}` : "";
+    },
+    stop() {
+      /** @type {HTMLElement | null} */ (host.querySelector(".nbs-stop"))?.click();
     },
     remove() {
       stop.end();

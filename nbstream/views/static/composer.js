@@ -8,11 +8,10 @@ import { createNames } from "./names.js";
  * @param {import("./desk.js").Desk} desk
  * @param {import("./draft.js").Draft} draft
  * @param {import("./outbox.js").Outbox} outbox
- * @param {() => void} onSend is told that a question was sent
+ * @param {{onSend: () => void, onStop: () => void}} told what the reader does
  */
-export function createComposer(desk, draft, outbox, onSend) {
-  /** @type {number | null} */
-  let running = null;
+export function createComposer(desk, draft, outbox, { onSend, onStop }) {
+  let isRunning = false;
   const field = make("textarea", "input");
   field.rows = 1;
   field.dir = "auto";
@@ -43,16 +42,14 @@ export function createComposer(desk, draft, outbox, onSend) {
   stop.type = "button";
   stop.title = "Stop";
   stop.setAttribute("aria-label", "Stop the answer");
-  stop.addEventListener("click", () => {
-    void desk.ask({ do: "decide", turn: running, what: { stop: true } });
-  });
+  stop.addEventListener("click", onStop);
   const hint = make("span", "hint", "Enter sends · Shift+Enter breaks the line · {{name}} inserts a variable");
   const bar = make("div", "bar", attach, look, hint, send, stop);
   const box = make("div", "box", chips, field, bar);
   const element = make("div", "composer", problem, preview, names.list, box, picker);
 
   function submit() {
-    if (running !== null) return;
+    if (isRunning) return; // the draft stays
     closePreview();
     void outbox.send();
     onSend();
@@ -88,8 +85,8 @@ export function createComposer(desk, draft, outbox, onSend) {
     chips.replaceChildren(...draft.files.map((file) => createChip(file, () => draft.detach(file))));
     const isEmpty = draft.text.trim() === "" && draft.files.length === 0;
     send.setAttribute("aria-disabled", String(isEmpty));
-    send.hidden = running !== null;
-    stop.hidden = running === null;
+    send.hidden = isRunning;
+    stop.hidden = !isRunning;
     fit();
   }
 
@@ -119,9 +116,9 @@ export function createComposer(desk, draft, outbox, onSend) {
     element,
     field,
     fit,
-    /** @param {number | null} turn the one that runs */
-    run(turn) {
-      running = turn;
+    /** @param {boolean} running whether an answer is being written */
+    run(running) {
+      isRunning = running;
       show();
     },
     remove() {

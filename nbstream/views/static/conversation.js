@@ -82,6 +82,11 @@ export function createConversation(context, outbox) {
     element,
     toEnd,
 
+    /** Stop the answers that are being written. */
+    stop() {
+      for (const card of cards.values()) card.stop();
+    },
+
     /** @param {string} model who is asked */
     greet(model) {
       greeting.textContent = model ? `Ask ${model}` : "Ask away";

@@ -20,7 +20,7 @@ export function createHead(desk, complain) {
   const gauge = make("span", "gauge", make("span", ""));
   gauge.setAttribute("aria-hidden", "true"); // the text beside it says the same
   const undo = createTool("again", "Undo", () => void ask("undo"), "Undo");
-  const clear = createTool("clear", "Clear the conversation", () => void ask("clear"));
+  const clear = createTool("remove", "Clear the conversation", () => void ask("clear"));
   const open = createTool("settings", "Settings", () => {
     open.setAttribute("aria-expanded", String(settings.toggle()));
   });
@@ -40,6 +40,7 @@ export function createHead(desk, complain) {
         /** @type {HTMLElement} */ (gauge.firstChild).style.width = `${share}%`;
       }
       undo.hidden = !about.undo;
+      clear.hidden = about.count === 0;
     },
   };
 }

@@ -63,20 +63,21 @@ export default function createPanel() {
       const typeset = createTypesetter(model.widget_manager);
       const context = { model, desk, typeset, complain: draft.complain };
       const conversation = createConversation(context, outbox);
-      const composer = createComposer(desk, draft, outbox, conversation.toEnd);
+      const composer = createComposer(desk, draft, outbox, {
+        onSend: conversation.toEnd,
+        onStop: conversation.stop,
+      });
       const head = createHead(desk, draft.complain);
       const root = make("section", "panel", head.element, conversation.element, composer.element);
       root.setAttribute("aria-label", "Chat");
-      // Jupyter would take keys for commands of its own.
-      root.setAttribute("data-lm-suppress-shortcuts", "true");
-      root.addEventListener("keydown", (event) => event.stopPropagation());
+      const stopKeeping = keepKeys(root);
       acceptFiles(root, (files) => void draft.attach(files));
       el.append(root);
 
       /** @param {any} about */
       function show(about) {
         head.show(about);
-        composer.run(about.running);
+        composer.run(about.running !== null);
         conversation.greet(about.model);
       }
       const unwatch = store.watch({
@@ -97,12 +98,35 @@ export default function createPanel() {
       });
       return () => {
         unwatch();
+        stopKeeping();
         conversation.remove();
         composer.remove();
         root.remove();
       };
     },
   };
+}
+
+/**
+ * Keep the keys that are pressed in the panel from Jupyter, which would take them for commands.
+ * Saving is the one command that is meant wherever it is typed.
+ * @param {HTMLElement} root
+ * @returns {() => void} stops it
+ */
+function keepKeys(root) {
+  /** @param {KeyboardEvent} event */
+  const isSave = (event) => (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s";
+  // Jupyter listens to the document: some versions on the way down, some on the way up.
+  /** @param {KeyboardEvent} event */
+  function onWayDown(event) {
+    if (isSave(event)) root.removeAttribute("data-lm-suppress-shortcuts");
+    else root.setAttribute("data-lm-suppress-shortcuts", "true");
+  }
+  window.addEventListener("keydown", onWayDown, true);
+  root.addEventListener("keydown", (event) => {
+    if (!isSave(event)) event.stopPropagation();
+  });
+  return () => window.removeEventListener("keydown", onWayDown, true);
 }
 
 /**
