@@ -3,13 +3,14 @@
 
 import { createAttachments, createTool, make } from "./elements.js";
 import { createCard } from "./card.js";
+import { fillInSight } from "./sight.js";
 import { followEnd } from "./follow.js";
 
 const TIPS = "Write {{name}} to show the model a variable. Paste or drop a picture to attach it.";
 const BUSY = "Waits: the kernel is running a cell. It is sent when that has ended.";
 
 /**
- * @param {import("./card.js").PanelContext} context
+ * @param {import("./turn.js").PanelContext} context
  * @param {import("./outbox.js").Outbox} outbox
  */
 export function createConversation(context, outbox) {
@@ -29,6 +30,7 @@ export function createConversation(context, outbox) {
   const element = make("div", "conversation", log, down);
 
   const unfollow = followEnd(content);
+  const sight = fillInSight(log);
   const unwatch = outbox.watch(showWaiting);
   const timer = setInterval(showWaiting, 1000); // the kernel's state may have changed
   log.addEventListener("scroll", showDown, { passive: true });
@@ -68,10 +70,14 @@ export function createConversation(context, outbox) {
       card.locate(index + 1, places[id]);
       const there = turns.children[index];
       if (there !== card.element) turns.insertBefore(card.element, there ?? null);
+      sight.watch(card);
       cards.set(id, card);
       before.delete(id);
     });
-    for (const card of before.values()) card.remove();
+    for (const card of before.values()) {
+      sight.forget(card);
+      card.remove();
+    }
     showEmpty();
     if (wasAtEnd) toEnd();
     showDown();
@@ -92,9 +98,12 @@ export function createConversation(context, outbox) {
       greeting.textContent = model ? `Ask ${model}` : "Ask away";
     },
 
-    /** @param {{turns: import("./card.js").TurnState[], places: any}} state */
+    /** @param {{turns: import("./turn.js").TurnState[], places: any}} state */
     load(state) {
-      for (const card of cards.values()) card.remove();
+      for (const card of cards.values()) {
+        sight.forget(card);
+        card.remove();
+      }
       cards = new Map(state.turns.map((turn) => [turn.id, createCard(turn, context)]));
       arrange(
         state.turns.map((turn) => turn.id),
@@ -111,6 +120,7 @@ export function createConversation(context, outbox) {
 
     remove() {
       clearInterval(timer);
+      sight.stop();
       unfollow();
       unwatch();
       for (const card of cards.values()) card.remove();
