@@ -157,7 +157,9 @@ def test_run_all_stops_at_a_failed_answer(open_notebook, replay):
     notebook.wait(2)
     notebook.wait_idle()
     expect(notebook.output(3)).to_have_text("")
-    wait_for(lambda: notebook.prompt(3) == "[ ]:", "the last cell to be left out", 5, notebook.page)
+    wait_for(
+        lambda: notebook.prompt(3) == "[ ]:", "the last cell to be left out", 30, notebook.page
+    )
 
 
 def test_a_retry_counts_down(open_notebook, replay):
