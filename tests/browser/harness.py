@@ -301,6 +301,13 @@ _READY = """() => {
 }"""
 
 
+def waits_for(gate: Path) -> str:
+    """A cell's source that ends when the file `gate` exists."""
+    return (
+        f"import pathlib, time\nwhile not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.05)\n"
+    )
+
+
 def write_notebook(path: Path, cells: Sequence[str]) -> Path:
     """A notebook of code cells."""
     notebook = nbformat.v4.new_notebook(
