@@ -167,7 +167,8 @@ def test_a_retry_counts_down(open_notebook, replay):
     notebook = open_notebook([LOAD, "%%chat\nHi"])
     notebook.run(0)
     notebook.start(1)
-    expect(notebook.output(1)).to_contain_text("again in 2 s")
+    # Looked at in every frame: it is there for a second only.
+    notebook.page.wait_for_function("document.body.textContent.includes('again in 2 s')")
     notebook.screenshot("retry")
     notebook.wait(1)
     assert_static(notebook, 1, "Here it is.")
