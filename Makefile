@@ -10,7 +10,7 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.11 python3.12 python3.13,$(she
 VENV := .venv
 PY := $(VENV)/bin/python
 # A file of tests after the other on each core: many of them wait for a kernel or a page.
-PYTEST := $(PY) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+PYTEST := $(PY) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 LITELLM := .build/litellm
 ARGS ?=
 

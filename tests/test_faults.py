@@ -248,11 +248,13 @@ def assert_next_works(session: Session, server: ReplayServer) -> None:
 @pytest.fixture(scope="module")
 def nb(places) -> Iterator[Kernel]:
     with kernel(OPENAI_API_KEY=KEY, OPENAI_BASE_URL=places.server.base_url) as running:
-        running.run(
+        prepared = running.run(
             "%config ChatMagics.model = 'replay-1'\n"
             "%config ChatMagics.idle_timeout = 0.3\n"
-            "import nbstream.transport.exchange\nnbstream.exchange._FINISH_GRACE = 0.2"
+            "import nbstream.transport.exchange\n"
+            "nbstream.transport.exchange._FINISH_GRACE = 0.2"
         )
+        assert not prepared.error, prepared.error
         yield running
 
 

@@ -272,10 +272,11 @@ def test_rounds_are_bounded_and_go_on_with_the_same_tools(nb, server):
 def test_an_interrupt_in_a_tool_ends_the_cell_and_the_next_turn_is_valid(nb, server):
     server.reply(calls(("sleeps", {}), ("add", {"a": 1, "b": 2})))
     running = nb.start("%%chat --tool sleeps --tool add\nGo.")
-    wait_for(nb, "asleep")
+    before = wait_for(nb, "asleep")
     started = time.monotonic()
     nb.interrupt()
     result = nb.collect(running)
+    result.messages[:0] = before
     assert time.monotonic() - started < 2
     assert result.error.startswith("Interrupted: ")
     assert len(result.traceback) == 1
@@ -290,12 +291,14 @@ def test_an_interrupt_in_a_tool_ends_the_cell_and_the_next_turn_is_valid(nb, ser
 
 
 def wait_for(nb, text):
-    """Wait until the running cell prints `text`."""
+    """Wait until the running cell prints `text`, and return all that it sent till then."""
+    messages = []
     end = time.monotonic() + 20
     while time.monotonic() < end:
         message = nb.client.get_iopub_msg(timeout=20)
+        messages.append(message)
         if message["msg_type"] == "stream" and text in message["content"]["text"]:
-            return
+            return messages
     raise TimeoutError(f"the cell did not print {text!r}")
 
 

@@ -20,11 +20,11 @@ FAILED = pytest.StashKey[bool]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the browser tests, and run them last: Playwright leaves an event loop running."""
-    mine = [item for item in items if FOLDER in item.path.parents]
-    for item in mine:
-        item.add_marker(pytest.mark.browser)
-    items[:] = [item for item in items if item not in mine] + mine
+    """Mark the browser tests, and run them first: side by side, long files must not come last."""
+    for item in items:
+        if FOLDER in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+    items.sort(key=lambda item: FOLDER not in item.path.parents)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -34,9 +34,13 @@ def pytest_runtest_makereport(item: pytest.Item):
     return report
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A Chromium. Without one, browser tests are skipped; in CI they fail."""
+    """A Chromium. Without one, browser tests are skipped; in CI they fail.
+
+    It lives as long as a file: Playwright keeps an event loop running in the main thread,
+    where other tests run their own.
+    """
     path = find()
     if path is None:
         message = "no Chromium: install one, or run `make test`, which does"

@@ -35,6 +35,12 @@ SETTINGS = {
     "apputils-extension/themes": {"theme": "JupyterLab Light"},
 }
 
+# What a page would ask at each start, and a server find out with Node.js: it takes seconds.
+PAGE_CONFIG = {
+    "buildCheck": False,
+    "disabledExtensions": {"@jupyterlab/extensionmanager-extension": True},
+}
+
 # Each kernel reads its environment anew, for the server outlives a test.
 STARTUP = """
 import json, os, pathlib
@@ -157,6 +163,9 @@ def _write_settings(folder: Path, kernel_env: Path) -> None:
         file = folder / f"config/lab/user-settings/@jupyterlab/{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(values))
+    page_config = folder / "config/labconfig/page_config.json"
+    page_config.parent.mkdir(parents=True)
+    page_config.write_text(json.dumps(PAGE_CONFIG))
     startup = folder / "ipython/profile_default/startup/00-environment.py"
     startup.parent.mkdir(parents=True)
     startup.write_text(STARTUP.format(path=str(kernel_env)))
@@ -290,6 +299,13 @@ _READY = """() => {
   const session = window.jupyterapp?.shell.currentWidget?.sessionContext;
   return session?.isReady && session.session?.kernel?.status === "idle";
 }"""
+
+
+def waits_for(gate: Path) -> str:
+    """A cell's source that ends when the file `gate` exists."""
+    return (
+        f"import pathlib, time\nwhile not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.05)\n"
+    )
 
 
 def write_notebook(path: Path, cells: Sequence[str]) -> Path:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from playwright.sync_api import expect
 
@@ -26,6 +24,8 @@ class Counter(anywidget.AnyWidget):
 counter = Counter()
 counter
 """
+
+SLEEPER = "import time; x = 1; print('asleep', flush=True); time.sleep(99)"
 
 
 @pytest.mark.parametrize("app", ["lab", "notebook"])
@@ -53,11 +53,10 @@ def test_cells_run_and_widgets_live(open_notebook, replay, app):
 
 @pytest.mark.parametrize("app", ["lab", "notebook"])
 def test_kernels_are_interrupted_restarted_and_shut_down(open_notebook, app):
-    notebook = open_notebook(["import time; x = 1; time.sleep(99)", "print('x' in globals())"], app)
+    notebook = open_notebook([SLEEPER, "print('x' in globals())"], app)
     kernel = notebook.kernel
     notebook.start(0)
-    notebook.cell(0).get_by_text("[*]:").wait_for()
-    time.sleep(0.5)  # the kernel has to be in the sleep, not on its way to it
+    expect(notebook.output(0)).to_have_text("asleep")
     notebook.interrupt()
     notebook.wait(0)
     expect(notebook.output(0)).to_contain_text("KeyboardInterrupt")

@@ -248,7 +248,9 @@ TRUST = f"{CELLS}.widgets.map((cell) => cell.model.trusted)"
 
 
 def show_all_cells(notebook: NotebookPage) -> None:
-    """JupyterLab leaves out what is not in sight; here all is to be looked at."""
+    """JupyterLab paints what is in sight, and adds cells when it is idle; here all is looked at."""
+    # Without its windows it would no longer add the cells that are missing yet.
+    notebook.page.wait_for_function(f"{CELLS}.widgets.every((cell) => !cell.isPlaceholder())")
     notebook.page.evaluate(
         f"{CELLS}.notebookConfig = {{ ...{CELLS}.notebookConfig, windowingMode: 'none' }}"
     )

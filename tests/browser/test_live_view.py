@@ -6,7 +6,7 @@ from pathlib import Path
 
 import answers
 import pytest
-from harness import wait_for
+from harness import wait_for, waits_for
 
 PREAMBLE = f"""
 import sys, time
@@ -116,11 +116,12 @@ WATCH = """() => {
 
 
 @pytest.mark.parametrize("place", ["start", "middle", "end"])
-def test_nothing_moves_or_blinks_when_the_answer_ends(open_notebook, place):
+def test_nothing_moves_or_blinks_when_the_answer_ends(open_notebook, tmp_path, place):
+    gate = tmp_path / "gate"
     text = "\n\n".join([answers.ANSWER] * 3)
     source = f"""
 start(("reasoning", "I think."), *answers.pieces('text', {text!r}, 300), ("finish", "stop"))
-time.sleep(4)
+{waits_for(gate)}
 end()"""
     notebook = open_notebook([PREAMBLE + source])
     page = notebook.page
@@ -137,6 +138,7 @@ end()"""
     headings.nth(1).select_text()
     page.wait_for_timeout(200)
     page.evaluate(WATCH)
+    gate.touch()
     notebook.wait(0)
     page.wait_for_function("document.querySelector('.nbs-answer') === null")
     page.wait_for_timeout(1000)

@@ -50,7 +50,7 @@ def test_an_answer_goes_on_without_its_page(open_notebook, another_page, replay)
     notebook.page.close()
     replay.open("piece-1")
     replay.open("piece-2")
-    assert replay.requests[0].finished.wait(10)
+    assert replay.requests[0].finished.wait(30)
     again = another_page(notebook)
     assert again.kernel == kernel
     assert_the_answer_is_there(again)
