@@ -118,8 +118,10 @@ export function createComposer(desk, draft, outbox, { onSend, onStop }) {
     fit,
     /** @param {boolean} running whether an answer is being written */
     run(running) {
+      const hadFocus = document.activeElement === stop;
       isRunning = running;
       show();
+      if (hadFocus && !running) field.focus(); // what is hidden cannot keep it
     },
     remove() {
       unwatch();
