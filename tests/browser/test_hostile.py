@@ -33,6 +33,7 @@ from nbstream.views.static import module
 
 LONG = os.environ.get("NBSTREAM_LONG") == "1"
 PLACES_A_PAYLOAD = len(hostile.PLACES) if LONG else 2
+PLACES_IN_LAB = len(hostile.PLACES) if LONG else 1
 STEPS_A_FRAME = 1 if LONG else 3
 TESTS = Path(__file__).parents[1]
 WATCH = (Path(__file__).parent / "watch.js").read_text(encoding="utf-8")
@@ -208,7 +209,7 @@ def test_no_answer_harms_a_notebook(open_notebook, browser, replay, shared, tmp_
     notebook = open_notebook(
         [
             setup,
-            f"hostile.show(attacks, Path({str(gate)!r}), {PLACES_A_PAYLOAD}, {STEPS_A_FRAME})",
+            f"hostile.show(attacks, Path({str(gate)!r}), {PLACES_IN_LAB}, {STEPS_A_FRAME})",
             "hostile.endings(attacks)",
             "%%chat\nAll of them at once",
             "%%chat\nThis one fails",
