@@ -15,6 +15,7 @@ from ..chat import Chat
 from ..conversation import Conversation, Turn
 from ..errors import UsageError
 from ..response import Response
+from .record_schema import SCHEMA
 
 __all__ = ["Record", "read_record", "write_record"]
 
@@ -73,15 +74,24 @@ def read_record(path: Path) -> Record:
     except ValueError as error:
         raise UsageError(f"{path} is no conversation: {error}") from error
     try:
-        data = json.loads(text)
+        data = json.loads(text, parse_constant=lambda _: None)  # NaN, which JSON does not have
         if data["nbstream"] != _VERSION:
             raise ValueError(f"it is of version {data['nbstream']!r}, not {_VERSION}")
+        _check(data)
         names = ("model", "system", "temperature", "max_tokens")
         options = {name: data["options"].get(name) for name in names}
         return Record(options, _conversation(data))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise UsageError(f"{path} is no conversation that `save` wrote ({reason})") from error
+
+
+def _check(data: Any) -> None:
+    """Raise ValueError where something in a record is of another type than it must be."""
+    from jsonschema import Draft202012Validator
+
+    for error in Draft202012Validator(SCHEMA).iter_errors(data):
+        raise ValueError(f"{error.json_path} cannot be {json.dumps(error.instance)[:40]}")
 
 
 def _turn_data(conversation: Conversation, turn: Turn) -> dict[str, Any]:
