@@ -15,13 +15,15 @@ from IPython.display import DisplayHandle, display
 
 from ..conversation import Turn
 from ..messages import Content
-from ..render.safe_text import clean, html_text
+from ..render.safe_text import clean, escape_text, html_text
 from ..render.saved import bundle
 from .questions import parts_of, text_of
 
 __all__ = ["Transcript", "turn_markdown"]
 
-_GROUP = 20_000  # characters in an output, roughly
+_LATER = "The conversation will be saved here with the notebook."
+_EMPTY = "A conversation without turns."
+_GROUP = 50_000  # characters in an output, roughly
 
 
 def turn_markdown(turn: Turn, *, image_hosts: Collection[str] = ()) -> str:
@@ -30,8 +32,8 @@ def turn_markdown(turn: Turn, *, image_hosts: Collection[str] = ()) -> str:
     question = turn.typed or text_of(content)
     parts = ["<strong>You</strong>", _quoted(question), *_attached(content)]
     answer = bundle(turn.response, image_hosts=image_hosts)["text/markdown"]
-    model = turn.response.model or "The model"
-    return "\n\n".join([*parts, f"<strong>{html_text(clean(model))}</strong>", answer])
+    model = _words(turn.response.model or "") or "The model"
+    return "\n\n".join([*parts, f"<strong>{model}</strong>", answer])
 
 
 def _quoted(text: str) -> str:
@@ -50,7 +52,12 @@ def _attached(content: Content) -> Iterator[str]:
     for picture in parts["pictures"]:
         yield f"![attached]({picture})"
     for name in parts["files"]:
-        yield f"Attached: {html_text(clean(name))}"
+        yield f"Attached: {_words(name)}"
+
+
+def _words(text: str) -> str:
+    """A name within a paragraph."""
+    return escape_text(" ".join(clean(text).split()))
 
 
 class Transcript:
@@ -111,14 +118,13 @@ def _groups(texts: list[str], *, folded: bool) -> Iterator[str]:
         if size >= _GROUP or number + 1 == len(texts):
             yield _group(texts[first : number + 1], first, folded=folded)
             first, size = number + 1, 0
-    if not texts and folded:
-        yield _group([], 0, folded=folded)
+    if not texts:  # an output there must be: only the cell that runs can get a new one
+        yield f"<em>{_LATER if folded else _EMPTY}</em>"
 
 
 def _group(texts: list[str], first: int, *, folded: bool) -> str:
     body = "\n\n---\n\n".join(texts)
     if not folded:
         return f"---\n\n{body}" if first else body
-    numbers = f"{first + 1}–{first + len(texts)}" if len(texts) > 1 else f"{first + 1}"
-    what = f"turns {numbers}" if texts else "no turns yet"
-    return f"<details><summary>As the notebook keeps it: {what}</summary>\n\n{body}\n\n</details>"
+    numbers = f"turns {first + 1}–{first + len(texts)}" if len(texts) > 1 else f"turn {first + 1}"
+    return f"<details><summary>Saved with the notebook: {numbers}</summary>\n\n{body}\n\n</details>"
