@@ -42,6 +42,13 @@ class FrameWidget(anywidget.AnyWidget):
 
     snapshot = traitlets.Bytes().tag(sync=True)
 
+    def send(self, content: Any, buffers: Any = None) -> None:
+        """Send a message; where it holds half characters, which no page can get, without them."""
+        try:
+            super().send(content, buffers)
+        except UnicodeEncodeError:
+            super().send(json.loads(_encoded(content)), buffers)
+
 
 class Source(Protocol):
     """What a channel shows.
@@ -124,8 +131,7 @@ class Channel:
     def _packed(self, operations: list[Operation] | None) -> bytes:
         """The state, and of a new frame the operations, for a page that missed nothing."""
         data = {"seq": self._seq, "state": self._source.state(), "ops": operations}
-        text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
-        return zlib.compress(text, _LEVEL)
+        return zlib.compress(_encoded(data), _LEVEL)
 
     def _await_silence(self) -> None:
         if self._silence:
@@ -144,3 +150,9 @@ class Channel:
     def _refresh(self) -> None:
         if self._is_wanted and self._loop is not None:
             self._send_snapshot(None)
+
+
+def _encoded(data: Any) -> bytes:
+    """`data` as JSON; half characters (lone surrogates) become question marks."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return text.encode(errors="replace")
