@@ -33,15 +33,16 @@ ATTRIBUTES = {
 }
 
 
-def assert_harmless(html: str, *, folds: int, images: bool = False) -> str:
+def assert_harmless(html: str, *, folds: int, nested: bool = False, images: bool = False) -> str:
     """Assert that `html` is nothing but text in our renderer's tags; return that text.
 
     Args:
         html: the page, or a part of it.
         folds: how many `<details>` there are to be, all at the top.
+        nested: whether folds may stand in folds.
         images: whether images are allowed.
     """
-    page = _Page(images=images)
+    page = _Page(nested=nested, images=images)
     page.feed(html)
     page.close()
     assert not page.open, f"{page.open} are not closed"
@@ -50,8 +51,9 @@ def assert_harmless(html: str, *, folds: int, images: bool = False) -> str:
 
 
 class _Page(HTMLParser):
-    def __init__(self, *, images: bool) -> None:
+    def __init__(self, *, nested: bool, images: bool) -> None:
         super().__init__()
+        self._around = ["details"] if nested else []
         self.open: list[str] = []
         self.folds = 0
         self.text: list[str] = []
@@ -67,7 +69,7 @@ class _Page(HTMLParser):
             assert allowed is not None, f"{name}={value!r} of the model in <{tag}>"
             assert re.fullmatch(allowed, value or "", re.DOTALL), f"{name}={value!r} in <{tag}>"
         if tag == "details":
-            assert not self.open, "a fold inside of something"
+            assert all(each in self._around for each in self.open), "a fold inside of something"
             self.folds += 1
         if tag not in VOID:
             self.open.append(tag)
