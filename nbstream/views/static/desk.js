@@ -14,6 +14,7 @@
  */
 
 const GONE = "the kernel has restarted: run the cell of the panel again";
+const CLOSED = "the panel was closed before this was sent";
 
 /**
  * @param {import("./widget.js").Model} model
@@ -25,20 +26,27 @@ export function createDesk(model) {
   let count = 0;
   /** @type {Map<string, (reply: Reply) => void>} */
   const waiting = new Map();
+  let isGone = false; // nobody will ever hear
+
+  /** @param {string} reason */
+  function giveUp(reason) {
+    isGone = true;
+    for (const resolve of waiting.values()) resolve({ error: reason });
+    waiting.clear();
+  }
 
   /**
    * @param {any} _kernel
    * @param {string} status
    */
   function onStatus(_kernel, status) {
-    if (!["restarting", "autorestarting", "dead", "terminating"].includes(status)) return;
-    for (const resolve of waiting.values()) resolve({ error: GONE });
-    waiting.clear();
+    if (["restarting", "autorestarting", "dead", "terminating"].includes(status)) giveUp(GONE);
   }
   kernel?.statusChanged?.connect(onStatus);
 
   return {
     ask(what, buffers = []) {
+      if (isGone) return Promise.resolve({ error: GONE });
       count += 1;
       const n = `${page}-${count}`;
       return new Promise((resolve) => {
@@ -54,6 +62,7 @@ export function createDesk(model) {
     },
     isBusy: () => kernel?.status === "busy",
     close() {
+      giveUp(CLOSED);
       kernel?.statusChanged?.disconnect(onStatus);
     },
   };
