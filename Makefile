@@ -35,8 +35,8 @@ fuzz: setup  ## the generated documents and streams only, in full
 bench: $(VENV)/.test  ## measure; writes benchmarks/RESULTS.md
 	$(PY) benchmarks/run.py $(ARGS)
 
-picture: setup  ## take the README's picture anew
-	$(PY) scripts/picture.py
+picture: setup  ## take the README's pictures anew
+	NBSTREAM_PICTURES=1 $(PY) -m pytest tests/browser/test_pictures.py
 
 lint: $(VENV)/.test  ## formatting, lint and types
 	$(VENV)/bin/ruff format --check .

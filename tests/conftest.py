@@ -17,6 +17,7 @@ for name in list(os.environ):
         "NBSTREAM_SHARED",
         "NBSTREAM_REQUIRE_SHARED",
         "NBSTREAM_LONG",
+        "NBSTREAM_PICTURES",
     ):
         del os.environ[name]
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
