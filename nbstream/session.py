@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 from .conversation import Conversation, Turn, came_to_nothing, history
 from .driver import Question, Run, start
+from .errors import UsageError
 from .events import Event
 from .messages import Content, Message
 from .request import Options
@@ -122,23 +123,37 @@ class Session:
         if place is None:
             question = Question((*self._system(), message), options)
             return start(question, response, [view], blocking=blocking, observe=observe)
-        turn, replaced, before = self._begin(response, place)
-        question = Question((*self._system(), *history(before), message), options)
-        views = [view, *(watcher.view(turn) for watcher in self._watchers)]
+        with self._lock:  # who finds the turn finds its run
+            turn, replaced, before = self._begin(response, place)
+            question = Question((*self._system(), *history(before), message), options)
+            views = [view, *(watcher.view(turn) for watcher in self._watchers)]
 
-        def end(_response: Response) -> None:
-            self._end(turn, replaced, keep=place.keep)
+            def end(_response: Response) -> None:
+                self._end(turn, replaced, keep=place.keep)
 
-        run = start(question, response, views, blocking=blocking, observe=observe, on_end=end)
-        self._runs[turn.id] = run
+            run = start(question, response, views, blocking=blocking, observe=observe, on_end=end)
+            self._runs[turn.id] = run
         self._tell()
         run.job.future.add_done_callback(lambda _: self._ended(turn))
         return run
 
     def running(self, turn: Turn) -> Run | None:
         """The run of a turn that has not ended."""
-        run = self._runs.get(turn.id)
+        with self._lock:
+            run = self._runs.get(turn.id)
         return None if run is None or turn.response.done else run
+
+    def places(self) -> list[tuple[Turn, int, int]]:
+        """Each turn of the branch, its number among those at its place, and how many they are."""
+        with self._lock:
+            conversation = self.conversation
+            found = [(turn, conversation.alternatives(turn)) for turn in conversation.branch]
+        return [(turn, turns.index(turn) + 1, len(turns)) for turn, turns in found]
+
+    def copy(self) -> Conversation:
+        """All turns of all branches as they stand; what happens later is not in it."""
+        with self._lock:
+            return self.conversation.copy()
 
     def later_than(self, key: str | None) -> int:
         """How many turns came after the one with this key."""
@@ -148,12 +163,14 @@ class Session:
     def choose(self, turn: Turn) -> None:
         """Go over to the branch that a turn is in."""
         with self._lock:
+            self._check(turn)
             self.conversation.choose(turn)
         self._tell()
 
     def remove(self, turn: Turn) -> None:
         """Take a turn out; what followed it follows what came before. `undo` brings it back."""
         with self._lock:
+            self._check(turn)
             self._before = self.conversation.copy()
             self.conversation.remove(turn)
         turn.response.cancel()
@@ -166,15 +183,19 @@ class Session:
         self._tell()
 
     def clear(self) -> None:
-        """Take all turns out; `undo` brings them back."""
-        for turn in self.turns:
+        """Take all turns out; `undo` brings them back. Where there are none, nothing happens."""
+        with self._lock:
+            turns = list(self.conversation)
+            if turns:
+                self._before, self.conversation = self.conversation, Conversation()
+        for turn in turns:
             turn.response.cancel()
-        self.restore(Conversation())
+        self._tell()
 
     def restore(self, conversation: Conversation) -> None:
-        """Go on with another conversation; `undo` brings back this one."""
+        """Go on with another conversation, in the place of this one."""
         with self._lock:
-            self._before, self.conversation = self.conversation, conversation
+            self.conversation, self._before = conversation, None
         self._tell()
 
     @property
@@ -192,7 +213,9 @@ class Session:
     def reset(self) -> None:
         """Forget the turns and the system message."""
         self.clear()
-        self._before = self.system = None
+        with self._lock:
+            self._before = self.system = None
+        self._tell()
 
     def _begin(self, response: Response, place: Place) -> tuple[Turn, Turn | None, list[Turn]]:
         """The new turn, the one whose place it takes, and the turns before it."""
@@ -205,6 +228,8 @@ class Session:
             elif after is END:
                 after = branch[-1] if branch else None
             assert after is None or isinstance(after, Turn)
+            if after is not None:
+                self._check(after)
             self._before = None
             turn = self.conversation.add(
                 response, after, typed=place.typed, attached=place.attached, key=place.key
@@ -213,18 +238,20 @@ class Session:
 
     def _end(self, turn: Turn, replaced: Turn | None, *, keep: bool) -> None:
         """What came to nothing leaves the history as it was; else it takes its place."""
+        is_nothing = came_to_nothing(turn.response) and not keep
         with self._lock:
-            dropped = replaced
-            if came_to_nothing(turn.response) and not keep:
-                dropped = turn
-                if replaced is not None and replaced in self.conversation:
-                    self.conversation.choose(replaced)
-            if dropped is not None and dropped in self.conversation:
-                self.conversation.cut(dropped)
+            # What was taken out meanwhile can come back.
+            for conversation in filter(None, (self.conversation, self._before)):
+                if turn in conversation:
+                    _settle(conversation, turn, replaced, is_nothing=is_nothing)
 
     def _ended(self, turn: Turn) -> None:
         self._runs.pop(turn.id, None)
         self._tell()
+
+    def _check(self, turn: Turn) -> None:
+        if turn not in self.conversation:
+            raise UsageError("this turn is not there any more")
 
     def _with_key(self, key: str | None) -> Turn | None:
         found = (turn for turn in self.turns if key is not None and turn.key == key)
@@ -236,6 +263,22 @@ class Session:
     def _tell(self) -> None:
         for watcher in list(self._watchers):
             watcher.changed()
+
+
+def _settle(
+    conversation: Conversation, turn: Turn, replaced: Turn | None, *, is_nothing: bool
+) -> None:
+    """Let a turn that has ended take the place of another, or go where nothing came of it."""
+    if replaced is not None and replaced not in conversation:
+        replaced = None
+    if not is_nothing:
+        if replaced is not None:
+            conversation.cut(replaced)
+        return
+    is_last = conversation.branch[-1:] == [turn]
+    conversation.remove(turn)  # what was asked since stays
+    if replaced is not None and is_last:
+        conversation.choose(replaced)
 
 
 class Sessions:

@@ -91,7 +91,7 @@ class Window:
     def advance(self, turn: Turn, response: Response) -> None:
         """An answer has grown, or ended."""
         card = self._cards.get(turn.id)
-        if card is None:
+        if card is None or card.is_over:
             return
         operations = card.advance(response)
         if not response.done:
@@ -106,31 +106,26 @@ class Window:
 
     def _sync(self) -> list[Operation]:
         """The operations by which the page gets the turns that there are."""
-        turns = self._session.turns
+        found = self._session.places()
         operations: list[Operation] = []
         cards = {}
-        for turn in turns:
+        for turn, _, _ in found:
             card = self._cards.get(turn.id)
             if card is None:
                 run = self._session.running(turn)
                 outline = Outline(self._image_hosts)
                 card = Card(turn, outline, blocking=run is not None and run.is_blocking)
                 operations.append(["new", card.state()])
+            elif turn.response.done and not card.is_over:  # it failed before it was shown
+                operations.append(["in", turn.id, card.advance(turn.response)])
             cards[turn.id] = card
         self._cards = cards
-        layout = [list(cards), self._places(turns)]
+        places = {str(turn.id): [number, count] for turn, number, count in found if count > 1}
+        layout = [list(cards), places]
         if layout != self._layout:
             self._layout = layout
             operations.append(["turns", *layout])
         return operations
-
-    def _places(self, turns: list[Turn]) -> dict[str, list[int]]:
-        places = {}
-        for turn in turns:
-            alternatives = self._session.conversation.alternatives(turn)
-            if len(alternatives) > 1:
-                places[str(turn.id)] = [alternatives.index(turn) + 1, len(alternatives)]
-        return places
 
 
 class Card:
@@ -147,12 +142,16 @@ class Card:
         self.advance(turn.response)
 
     @property
+    def is_over(self) -> bool:
+        return self._ended is not None
+
+    @property
     def size(self) -> int:
         return self._size + self._outline.size
 
     def advance(self, response: Response) -> list[Operation]:
         """What changed since the last time."""
-        if self._ended is not None:
+        if self.is_over:
             return []
         is_done = response.done  # first: what comes in between is then in the last state
         operations = self._outline.advance(response)
