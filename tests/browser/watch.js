@@ -9,13 +9,18 @@
   }
 
   // The live view, and markdown as JupyterLab and nbconvert write it.
-  const ANSWERS = ".nbs-answer, .jp-OutputArea .jp-RenderedMarkdown";
+  const ANSWERS = ".nbs-answer, .nbs-panel, .jp-OutputArea .jp-RenderedMarkdown";
   // MathJax's own elements, made from formulas.
   const TYPESET = "mjx-container, mjx-test, mjx-measure-text";
   const TAGS = new Set(
     `a blockquote br button code del details div em h1 h2 h3 h4 h5 h6 hr input li ol p pre s
     section span strong sub summary sup table tbody td textarea th thead tr ul`.split(/\s+/),
   );
+  const PANEL_TAGS = new Set(
+    `article button code details div fieldset img input label legend option p path pre section
+    select span summary svg textarea`.split(/\s+/),
+  );
+  const PICTURE = /^(blob:|data:image\/(png|jpeg|gif|webp);base64,[\w+/=]*$)/;
   const LIVE_CLASS = /^(nbs-[a-z-]+|language-[\w+#.-]+|highlight|task-list-item(-checkbox)?|[a-z][a-z0-9]{0,2})$/;
   const ANY = /^/;
   // Attribute, elements that may have it, values.
@@ -44,6 +49,8 @@
     ["aria-label", ".nbs-approval textarea", /^Arguments, as JSON$/],
     ["hidden", ".nbs-approval textarea, .nbs-approval button", /^$/],
     ["aria-hidden", "span", /^true$/],
+    ["src", ".nbs-call > img", PICTURE],
+    ["alt", ".nbs-call > img", /^what the tool returned$/],
     // Written by the front ends themselves, into markdown of whatever origin.
     ["data-jupyter-id", "h1, h2, h3, h4, h5, h6", ANY],
     ["id", ".jp-OutputArea-output :is(h1, h2, h3, h4, h5, h6)", ANY],
@@ -51,8 +58,30 @@
     ["style", ".jp-OutputArea-output :is(td, th)", /^text-align: ?(left|center|right);?$/],
   ];
 
-  function isAllowed(element, { name, value }) {
-    return ATTRIBUTES.some(
+  // What the panel itself has around the answers.
+  const PANEL_ATTRIBUTES = [
+    ["class", "*", /^(nbs-[a-z-]+( |$))*$/],
+    ["id", ".nbs-names, .nbs-name", /^nbs-names-\d+(-\d+)?$/],
+    ["style", "textarea, .nbs-gauge > span", /^((height|width): (auto|[\d.]+(px|%));)?$/],
+    ["src", "img", PICTURE],
+    ["value", "option", ANY],
+    ["aria-label", "*", ANY],
+    ["title", "button", ANY],
+    ["d", "path", /^[\d\w .,-]+$/],
+    ["viewBox", "svg", /^0 0 16 16$/],
+    ["data-lm-suppress-shortcuts", ".nbs-panel", /^true$/],
+    ...[
+      ...["alt", "disabled", "dir", "hidden", "max", "min", "multiple", "open", "placeholder"],
+      ...["role", "rows", "spellcheck", "step", "tabindex", "type"],
+      ...["activedescendant", "autocomplete", "controls", "disabled", "expanded", "haspopup"].map(
+        (name) => `aria-${name}`,
+      ),
+      ...["aria-busy", "aria-hidden", "aria-pressed", "aria-selected"],
+    ].map((name) => [name, "*", /^[\w:.… -]*$/]),
+  ];
+
+  function isAllowed(element, { name, value }, attributes) {
+    return attributes.some(
       ([known, where, values]) => known === name && values.test(value) && element.matches(where),
     );
   }
@@ -69,10 +98,15 @@
       }
       return;
     }
-    if (element.namespaceURI !== "http://www.w3.org/1999/xhtml") report("not HTML");
-    if (!TAGS.has(element.localName)) report("a strange element");
+    const isPanels = element.closest(".nbs-panel") && !element.parentElement?.closest(".nbs-answer");
+    const isIcon = isPanels && element.matches(".nbs-tool > svg, .nbs-tool > svg > path");
+    if (element.namespaceURI !== "http://www.w3.org/1999/xhtml" && !isIcon) report("not HTML");
+    const isPicture = element.matches(".nbs-answer .nbs-call > img");
+    const tags = isPanels ? PANEL_TAGS : TAGS;
+    if (!tags.has(element.localName) && !isPicture) report("a strange element");
+    const attributes = isPanels ? [...PANEL_ATTRIBUTES, ...ATTRIBUTES] : ATTRIBUTES;
     for (const attribute of element.attributes) {
-      if (!isAllowed(element, attribute)) report(`a strange ${attribute.name}`);
+      if (!isAllowed(element, attribute, attributes)) report(`a strange ${attribute.name}`);
     }
     if (element.closest(".nbs-answer")) {
       for (const name of element.classList) if (!LIVE_CLASS.test(name)) report(`class ${name}`);
