@@ -131,7 +131,7 @@ def three(start):
 
 
 def test_a_turn_after_an_earlier_one_opens_a_branch(three, start, replay):
-    a, b, c = three.turns
+    a, _, c = three.turns
     start(three, "d", "D", Place(after=a, typed="d")).wait()
     assert contents(replay) == ["a", "A", "d"]
     assert typed(three.turns) == ["a", "d"]
@@ -440,6 +440,7 @@ def test_what_is_taken_out_is_stopped(start, replay, take_out):
 def test_clear_stops_what_runs_on_another_branch(start, replay):
     session = Session()
     run = start(session, "a", silence(), Place(typed="a"))
+    assert replay.wait_requests(1)
     start(session, "b", "B", Place(after=None, typed="b")).wait()
     session.clear()
     assert run.wait().status == "cancelled"
