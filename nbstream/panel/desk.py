@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ..attachments import attach, file_part
 from ..conversation import Turn, came_to_nothing
@@ -16,14 +16,14 @@ from ..errors import NbstreamError, UsageError
 from ..interpolate import interpolate
 from ..messages import Content
 from ..namespace import namespace, variables
-from ..session import CONTINUE, END, Place
+from ..response import Response
+from ..session import CONTINUE, END, Place, Session
 from ..views.widget import decide
 from .questions import parts_of, text_of
+from .screen import Screen
+from .settings import Settings
 
-if TYPE_CHECKING:
-    from .panel import ChatPanel
-
-__all__ = ["Desk"]
+__all__ = ["Desk", "Host"]
 
 _MOST_NAMES = 500
 
@@ -32,10 +32,29 @@ log = logging.getLogger("nbstream")
 Reply = dict[str, Any]
 
 
+class Host(Protocol):
+    """The panel that a desk works for.
+
+    Attributes:
+        session: the conversation.
+        settings: how it asks.
+        screen: where it shows, and where replies go.
+    """
+
+    settings: Settings
+    screen: Screen
+
+    @property
+    def session(self) -> Session: ...
+
+    def ask(self, prompt: Content, place: Place) -> Response:
+        """Start a turn, and return its response at once."""
+
+
 class Desk:
     """Carries out what the pages of `panel` say."""
 
-    def __init__(self, panel: ChatPanel) -> None:
+    def __init__(self, panel: Host) -> None:
         self._panel = panel
         self._actions: dict[str, Callable[[dict[str, Any], list[Any]], Reply | None]] = {
             "send": self._send,
