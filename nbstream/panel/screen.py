@@ -20,10 +20,14 @@ from .settings import Settings
 from .transcript import Transcript
 from .window import Window
 
-__all__ = ["Screen"]
+__all__ = ["Screen", "close_all"]
 
 # Marks the output of a panel, which the page leaves out of the file (static/unsaved.js).
 _PANEL_TYPE = "application/vnd.nbstream.panel+json"
+_STOPPING = 2.0  # seconds until an answer that is stopped has ended, at most
+
+
+_open: set[Screen] = set()
 
 
 class Screen:
@@ -50,12 +54,17 @@ class Screen:
         self._name = uuid.uuid4().hex
         self._window: Window | None = None
         self._transcript: Transcript | None = None
+        self._is_open = False
 
     def open(self) -> None:
         """Show both in the cell that runs."""
         io_thread.submit(self._open()).wait()
 
     async def _open(self) -> None:
+        if self._transcript is not None and self._is_open:
+            self._transcript.empty()  # it moves here
+        self._is_open = True
+        _open.add(self)
         if has_widgets():
             if self._window is None:
                 self._window = Window(
@@ -65,10 +74,8 @@ class Screen:
                     if run := self._session.running(turn):
                         run.show(self.view(turn))
             display({**view_of(self._window.widget), _PANEL_TYPE: {}}, raw=True)
-        if self._transcript is not None:
-            self._transcript.empty()  # it moves here
         self._transcript = Transcript(self._image_hosts)
-        self._transcript.update(self._session.turns, folded=self._window is not None)
+        self._write()
 
     def close(self) -> None:
         """Take the window away; the conversation stays, unfolded."""
@@ -78,9 +85,15 @@ class Screen:
         if self._window is not None:
             self._window.close()
             self._window = None
-        if self._transcript is not None:
-            self._transcript.update(self._session.turns, folded=False)
-            self._transcript = None
+        self._is_open = False
+        _open.discard(self)
+        self._write()
+
+    def stop(self) -> None:
+        """Stop the answers, and wait until they have ended."""
+        for turn in self._session.turns:
+            turn.response.cancel()
+            turn.response.wait(_STOPPING)
 
     def view(self, turn: Turn) -> View:
         """What shows a turn that runs."""
@@ -88,7 +101,8 @@ class Screen:
 
     def refresh(self) -> None:
         """Show what changed; from any thread."""
-        io_thread.loop.call_soon_threadsafe(self._sync)
+        if self._transcript is not None:  # there is something that shows it
+            io_thread.loop.call_soon_threadsafe(self._sync)
 
     def reply(self, message: dict[str, Any]) -> None:
         """Answer a page, after what was shown so far; from any thread."""
@@ -109,8 +123,16 @@ class Screen:
     def _sync(self) -> None:
         if self._window is not None:
             self._window.sync()
-        if self._transcript is not None:
-            self._transcript.update(self._session.turns, folded=self._window is not None)
+        self._write()
+
+    def _write(self) -> None:
+        """Bring the static conversation up to date; the last time when all of it has ended."""
+        if self._transcript is None:
+            return
+        turns = self._session.turns
+        self._transcript.update(turns, folded=self._window is not None)
+        if not self._is_open and all(turn.response.done for turn in turns):
+            self._transcript = None
 
     def _advance(self, turn: Turn, response: Response) -> None:
         if self._window is not None:
@@ -124,11 +146,19 @@ class Screen:
         running = [turn.id for turn in turns if not turn.response.done]
         return {
             **self._settings.state(),
+            "answered": turns[-1].response.model or "" if turns else "",
             "running": running[-1] if running else None,
             "count": len(turns),
             "undo": self._session.can_undo,
             **_totals([turn.response for turn in turns], self._settings),
         }
+
+
+def close_all() -> None:
+    """Stop what is shown in panels, and close them; their conversations stay."""
+    for screen in list(_open):
+        screen.stop()
+        screen.close()
 
 
 class _TurnView:

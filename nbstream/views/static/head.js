@@ -31,7 +31,7 @@ export function createHead(desk, complain) {
     /** @param {any} about */
     show(about) {
       settings.show(about);
-      title.textContent = about.model || "The default model";
+      title.textContent = about.model || about.answered || "The default model";
       totals.textContent = describe(about);
       const [used, size] = about.context;
       gauge.hidden = !(used && size);
