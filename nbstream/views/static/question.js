@@ -20,8 +20,10 @@ export function createQuestion({ typed, sent, pictures, files }, onEdit) {
   const edit = createTool("edit", "Edit the question", () => {
     const field = createEditor(typed, onEdit, () => {
       field.replaceWith(bubble);
+      edit.hidden = false;
       edit.focus();
     });
+    edit.hidden = true;
     bubble.replaceWith(field);
     field.querySelector("textarea")?.focus();
   });
