@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import json
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -122,7 +123,7 @@ class Toolbox:
                     is_at_prompt=question.is_at_prompt,
                 )
                 continue
-            if decision.arguments == call.arguments:
+            if _are_same(decision.arguments, call.arguments):
                 return bound, ""
             return bound, f"(The user ran it with {decision.arguments} instead.)\n"
 
@@ -170,6 +171,15 @@ async def _awaited(bound: Callable[[], Any], limit: float | None) -> ToolResult:
         value = await bound()
     # Looking at a large object takes time too, and must not hold up the streams.
     return await asyncio.to_thread(tool_result, value, time.monotonic() - started)
+
+
+def _are_same(one: str, other: str) -> bool:
+    """Whether two texts give the same arguments, however they are laid out."""
+    try:
+        first, second = (json.dumps(parse_arguments(text), sort_keys=True) for text in (one, other))
+    except ArgumentsError:
+        return False
+    return first == second
 
 
 def _in_thread(function: Callable[[], Any]) -> Future[Any]:
