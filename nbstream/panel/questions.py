@@ -21,11 +21,19 @@ def question_of(turn: Turn) -> dict[str, Any]:
     content = turn.response.prompt[-1].content if turn.response.prompt else ""
     sent = text_of(content)
     typed = turn.typed or sent
+    parts = parts_of(content)
     return {
         "typed": typed,
         "sent": "" if sent == typed else sent[:_SENT_SHOWN],
-        **parts_of(content),
+        **parts,
+        "files": [*parts["files"], *_texts(turn)],
     }
+
+
+def _texts(turn: Turn) -> list[str]:
+    """The names of the attached files that went into the text (see `file_part`)."""
+    texts = (str(part["text"]) for part in turn.attached if part.get("type") == "text")
+    return [text.partition(":\n\n")[0][:200] for text in texts]
 
 
 def text_of(content: Content) -> str:
