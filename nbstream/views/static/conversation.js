@@ -31,10 +31,6 @@ export function createConversation(context, outbox) {
 
   const unfollow = followEnd(content);
   const sight = fillInSight(log);
-  const sized = new ResizeObserver(() => {
-    if (down.hidden) toEnd(); // the settings opened, or the panel was made smaller
-  });
-  sized.observe(log);
   const unwatch = outbox.watch(showWaiting);
   const timer = setInterval(showWaiting, 1000); // the kernel's state may have changed
   log.addEventListener("scroll", showDown, { passive: true });
@@ -125,7 +121,6 @@ export function createConversation(context, outbox) {
     remove() {
       clearInterval(timer);
       sight.stop();
-      sized.disconnect();
       unfollow();
       unwatch();
       for (const card of cards.values()) card.remove();

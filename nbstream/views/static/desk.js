@@ -18,9 +18,10 @@ const CLOSED = "the panel was closed before this was sent";
 
 /**
  * @param {import("./widget.js").Model} model
+ * @param {() => void} onGone is told when the kernel is gone
  * @returns {Desk}
  */
-export function createDesk(model) {
+export function createDesk(model, onGone) {
   const kernel = model.widget_manager?.kernel;
   const page = Math.random().toString(36).slice(2);
   let count = 0;
@@ -40,7 +41,9 @@ export function createDesk(model) {
    * @param {string} status
    */
   function onStatus(_kernel, status) {
-    if (["restarting", "autorestarting", "dead", "terminating"].includes(status)) giveUp(GONE);
+    if (!["restarting", "autorestarting", "dead", "terminating"].includes(status)) return;
+    onGone();
+    giveUp(GONE);
   }
   kernel?.statusChanged?.connect(onStatus);
 

@@ -7,18 +7,26 @@
 const LARGEST = 8_000_000; // bytes in all: a message to a kernel can have about ten million
 const PICTURES = /^image\/(png|jpeg|gif|webp)$/;
 
-/** @param {string} name under which the tab remembers the text when the page is reloaded */
-export function createDraft(name) {
-  const key = `nbstream-draft-${name}`;
+/**
+ * @param {string} name under which the tab remembers the text when the page is reloaded
+ * @param {string} place the notebook's; a panel in it takes over what one that is gone left
+ */
+export function createDraft(name, place) {
+  const left = `nbstream-left-${place}`;
+  let key = `nbstream-draft-${name}`;
   /** @type {Set<() => void>} */
   const watchers = new Set();
   let text = sessionStorage.getItem(key) ?? "";
+  if (!text) {
+    text = sessionStorage.getItem(left) ?? "";
+    sessionStorage.removeItem(left);
+  }
   /** @type {Attachment[]} */
   let files = [];
   let problem = "";
 
   function tell() {
-    sessionStorage.setItem(key, text);
+    if (text || key !== left) sessionStorage.setItem(key, text);
     for (const watcher of watchers) watcher();
   }
 
@@ -85,6 +93,12 @@ export function createDraft(name) {
     /** @param {string} reason what went wrong */
     complain(reason) {
       problem = reason;
+      tell();
+    },
+
+    /** Leave what is typed, and will be, to the next panel: nobody hears this one any more. */
+    leave() {
+      key = left;
       tell();
     },
 

@@ -19,6 +19,7 @@ function scrollerOf(element) {
  */
 export function followEnd(element) {
   let height = element.getBoundingClientRect().height;
+  let visible = 0; // the height of the scroller
   let wasAtEnd = true;
   /** @type {HTMLElement | null} */
   let scroller = null;
@@ -29,20 +30,27 @@ export function followEnd(element) {
     return element.getBoundingClientRect().top + height - view;
   }
   function look() {
+    if (scroller?.clientHeight !== visible) return; // not scrolled: it has become smaller
     const distance = below();
     wasAtEnd = distance < NEAR && distance > -NEAR - innerHeight;
   }
-  // A scroll event can come after the content has grown and before this knows it: `below`
-  // therefore counts with the last known height.
+  // A scroll event can come after the content has grown, or the scroller has become smaller,
+  // and before this knows it: so `below` and `look` count with the last known heights.
   const observer = new ResizeObserver(() => {
     const found = scrollerOf(element);
     if (found !== scroller) {
       scroller?.removeEventListener("scroll", look);
+      if (scroller) observer.unobserve(scroller);
       scroller = found;
       scroller?.addEventListener("scroll", look, { passive: true });
-      if (scroller) look();
+      visible = scroller?.clientHeight ?? 0;
+      if (scroller) {
+        look();
+        observer.observe(scroller); // the visible part can become smaller, too
+      }
     }
     height = element.getBoundingClientRect().height;
+    visible = scroller?.clientHeight ?? 0;
     const distance = below();
     if (scroller && wasAtEnd && distance > 0) scroller.scrollTop += distance;
   });

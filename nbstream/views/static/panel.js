@@ -29,8 +29,8 @@ export default function createPanel() {
     /** @param {{model: import("./widget.js").Model}} context */
     initialize({ model }) {
       store = createStore(() => model.send({ want: "snapshot" }));
-      desk = createDesk(model);
-      draft = createDraft(model.get("name"));
+      draft = createDraft(model.get("name"), model.widget_manager?.context?.path ?? "");
+      desk = createDesk(model, draft.leave);
       outbox = createOutbox(desk, draft);
       keepOutOfFile(model.widget_manager);
 
