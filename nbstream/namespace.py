@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import ModuleType
 from typing import Any
 
 __all__ = ["LAST", "namespace", "variables"]
@@ -37,7 +38,7 @@ def _shell() -> Any:
 
 
 def _is_module(value: Any) -> bool:
-    return isinstance(value, type(sys))
+    return issubclass(type(value), ModuleType)  # what it says of itself may raise
 
 
 def _kind(value: Any) -> str:

@@ -125,7 +125,7 @@ class Commands:
         blocks = [] if response is None else response.code_blocks
         if not blocks:
             raise UsageError("the last answer has no code")
-        if not number.isdigit() or not 1 <= int(number) <= len(blocks):
+        if not number.isdecimal() or not 1 <= int(number) <= len(blocks):
             count = "one code block" if len(blocks) == 1 else f"{len(blocks)} code blocks"
             raise UsageError(f"the last answer has {count}: %chat code N, from 1 on")
         self._host.insert(blocks[int(number) - 1].text.rstrip("\n"))

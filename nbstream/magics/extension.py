@@ -88,6 +88,9 @@ def unload(shell: Any) -> None:
     loaded = _loaded.pop(id(shell), None)
     if loaded is not None:
         loaded.undo(shell)
+    panels = sys.modules.get("nbstream.panel.screen")
+    if panels is not None:
+        panels.close_all()
     shut_down()
     local = sys.modules.get("nbstream.local")
     if local is not None:

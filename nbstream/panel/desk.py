@@ -75,10 +75,11 @@ class Desk:
 
     def hear(self, said: Any, buffers: list[Any]) -> None:
         """Do what a page said, and reply."""
-        if not isinstance(said, dict) or said.get("do") not in self._actions:
+        action = said.get("do") if isinstance(said, dict) else None
+        if not isinstance(action, str) or action not in self._actions:
             return
         try:
-            reply = self._actions[said["do"]](said, buffers) or {}
+            reply = self._actions[action](said, buffers) or {}
         except NbstreamError as error:
             reply = {"error": str(error)}
         except Exception as error:

@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
-from traitlets import Bool, HasTraits, Instance, List
+from traitlets import Bool, Bunch, HasTraits, Instance, List
 
 from ..chat import Chat
 from ..conversation import Turn
+from ..errors import UsageError
 from ..messages import Content
 from ..namespace import LAST, namespace
 from ..response import Response
@@ -56,6 +57,10 @@ class ChatPanel(HasTraits):
         self, chat: Chat | None = None, *, image_hosts: Iterable[str] = (), **options: Any
     ) -> None:
         super().__init__()
+        if not isinstance(chat, Chat | None):
+            raise UsageError(f"{chat!r} is no Chat: for a model write ChatPanel(model=...)")
+        if chat is not None and options:
+            raise UsageError(f"a Chat has its own {', '.join(options)}: pass one or the other")
         self.chat = Chat(**options) if chat is None else chat
         self.settings = Settings(self.chat)
         self._image_hosts = frozenset(image_hosts)
@@ -110,7 +115,8 @@ class ChatPanel(HasTraits):
             UsageError: the file cannot be read, or is no conversation.
         """
         record = read_record(Path(path))
-        panel = cls(**{**record.options, **options})
+        saved = {} if options.get("chat") else record.options  # a chat has its own
+        panel = cls(**{**saved, **options})
         panel.session.restore(record.conversation)
         return panel
 
@@ -121,14 +127,34 @@ class ChatPanel(HasTraits):
 
     def update(self) -> None:
         """Bring the traits up to date."""
+        shown = None
+        while shown != (shown := self._what_is()):  # without a kernel two threads come here
+            responses, busy = shown
+            self.set_trait("responses", responses)
+            self._set_response(responses[-1] if responses else None)
+            self.set_trait("busy", busy)
+
+    def _set_response(self, response: Response | None) -> None:
+        """Another answer is a change even where, so far, the same came of it."""
+        old = self.response
+        if response is old:
+            return
+        self.set_trait("response", response)
+        if response == old:
+            change = Bunch(name="response", old=old, new=response, owner=self, type="change")
+            self.notify_change(change)
+
+    def _what_is(self) -> tuple[list[Response], bool]:
         responses = [turn.response for turn in self.session.turns]
-        self.set_trait("responses", responses)
-        self.set_trait("response", responses[-1] if responses else None)
-        self.set_trait("busy", any(not response.done for response in responses))
+        return responses, any(not response.done for response in responses)
 
     def update_soon(self) -> None:
         """Bring the traits up to date on the kernel's thread, where observers belong."""
-        if self._main is None or threading.current_thread() is threading.main_thread():
+        if (
+            self._main is None
+            or self._main.is_closed()
+            or threading.current_thread() is threading.main_thread()
+        ):
             self.update()
         else:
             self._main.call_soon_threadsafe(self.update)

@@ -41,8 +41,8 @@ def write_record(path: Path, chat: Chat) -> None:
     Raises:
         UsageError: the file cannot be written.
     """
-    conversation = chat.session.conversation
-    turns = [turn for turn in conversation if turn.response.done]
+    conversation = chat.session.copy()
+    ended = {turn.id for turn in conversation if turn.response.done}  # others may end meanwhile
     data = {
         "nbstream": _VERSION,
         "options": {
@@ -51,8 +51,10 @@ def write_record(path: Path, chat: Chat) -> None:
             "temperature": chat.options.temperature,
             "max_tokens": chat.options.max_tokens,
         },
-        "turns": [_turn_data(conversation, turn) for turn in turns],
-        "branch": [turn.id for turn in conversation.branch if turn.response.done],
+        "turns": [
+            _turn_data(conversation, turn, ended) for turn in conversation if turn.id in ended
+        ],
+        "branch": [turn.id for turn in conversation.branch if turn.id in ended],
     }
     text = json.dumps(data, ensure_ascii=False, indent=1)
     try:
@@ -94,9 +96,9 @@ def _check(data: Any) -> None:
         raise ValueError(f"{error.json_path} cannot be {json.dumps(error.instance)[:40]}")
 
 
-def _turn_data(conversation: Conversation, turn: Turn) -> dict[str, Any]:
+def _turn_data(conversation: Conversation, turn: Turn, ended: set[int]) -> dict[str, Any]:
     before = conversation.before(turn)
-    while before is not None and not before.response.done:
+    while before is not None and before.id not in ended:
         before = conversation.before(before)
     return {
         "id": turn.id,

@@ -91,9 +91,11 @@ class Screen:
 
     def stop(self) -> None:
         """Stop the answers, and wait until they have ended."""
-        for turn in self._session.turns:
-            turn.response.cancel()
-            turn.response.wait(_STOPPING)
+        responses = [turn.response for turn in self._session.copy()]
+        for response in responses:
+            response.cancel()
+        for response in responses:
+            response.wait(_STOPPING)
 
     def view(self, turn: Turn) -> View:
         """What shows a turn that runs."""

@@ -103,7 +103,7 @@ def _temperature(value: Any) -> float | None:
         return None
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number) or number < 0:
         raise UsageError(f"{value!r} is no temperature: use a number such as 0.7, or nothing")
