@@ -12,9 +12,7 @@ SHOW = "panel.open()"
 
 
 def test_questions_are_sent_and_answers_stopped(open_notebook, replay):
-    replay.reply(
-        completion("First answer.", gate="first", piece=6), PART, completion("wer."), PART
-    )
+    replay.reply(completion("First answer.", gate="first", piece=6), PART, completion("wer."), PART)
     notebook = open_notebook([OPEN, "print(6 * 7, panel.busy)"])
     notebook.run(0)
     panel = PanelPage(notebook)
@@ -104,7 +102,7 @@ DEAF_FOR_EVER = "import itertools, time\ntime.sleep(0.5)\nsum(itertools.repeat(0
 
 
 def test_a_question_waits_for_a_kernel_that_does_not_hear(open_notebook, replay):
-    replay.reply(completion("At last."))
+    replay.reply(completion("At last."), completion("Anew."))
     notebook = open_notebook([OPEN, DEAF, DEAF_FOR_EVER])
     notebook.run(0)
     panel = PanelPage(notebook)
@@ -141,6 +139,12 @@ def test_a_question_waits_for_a_kernel_that_does_not_hear(open_notebook, replay)
     expect(panel.problem).to_contain_text("the kernel has restarted")
     expect(panel.field).to_have_value("Meanwhile, a draft?\n\nAnd more")
     assert len(chats(replay)) == 1
+    notebook.run(0)  # as it says
+    expect(panel.problem).to_be_empty()
+    expect(panel.field).to_have_value("Meanwhile, a draft?\n\nAnd more")
+    panel.ask(".")
+    panel.expect_ended(1)
+    assert said(chats(replay)[1]) == [("user", "Meanwhile, a draft?\n\nAnd more.")]
 
 
 CODE = "Sure:\n\n```python\nanswer = 6 * 7\n```\n"
@@ -186,20 +190,7 @@ def test_the_conversation_branches_and_is_cleared(open_notebook, replay):
     panel.press("Previous branch", 0)
     panel.expect_questions("First?", "Second?")
     expect(panel.answer(1)).to_contain_text("Two.")
-
-    # A turn is deleted: what followed it follows nothing.
-    panel.press("Delete this turn", 0)
-    panel.expect_questions("Second?")
-    panel.press("Undo")
-    panel.expect_questions("First?", "Second?")
-    panel.press("Delete this turn", 0)
-    panel.ask("Code?")
-    panel.expect_ended(2)
-    assert said(chats(replay)[4]) == [
-        ("user", "Second?"),
-        ("assistant", "Two."),
-        ("user", "Code?"),
-    ]
+    expect_deletion_and_undo(panel, replay)
 
     panel.press("Copy the answer", 0)
     clipboard = "navigator.clipboard.readText()"
@@ -213,6 +204,22 @@ def test_the_conversation_branches_and_is_cleared(open_notebook, replay):
     panel.expect_questions("Second?", "Code?")
     notebook.run(1)
     expect(notebook.cell(1).locator(".cm-content")).to_have_text("answer = 6 * 7")
+
+
+def expect_deletion_and_undo(panel, replay):
+    """A turn is deleted: what followed it follows nothing."""
+    panel.press("Delete this turn", 0)
+    panel.expect_questions("Second?")
+    panel.press("Undo")
+    panel.expect_questions("First?", "Second?")
+    panel.press("Delete this turn", 0)
+    panel.ask("Code?")
+    panel.expect_ended(2)
+    assert said(chats(replay)[4]) == [
+        ("user", "Second?"),
+        ("assistant", "Two."),
+        ("user", "Code?"),
+    ]
 
 
 TOOLS = """

@@ -132,7 +132,7 @@ def test_files_are_attached(open_notebook, replay):
     expect(shown.locator("img")).to_have_count(2)
     assert shown.locator("img").first.evaluate("e => e.complete && e.naturalWidth") == 1
     expect(shown.locator(".nbs-question-text")).to_have_text("What is this?")
-    expect(shown.get_by_text("note.txt").first).to_be_visible()
+    expect(shown.locator(".nbs-chip")).to_have_text(["note.txt"])
     notebook.screenshot("panel-pictures")
 
     # A file that is neither a picture nor a text comes back with the question.
@@ -211,15 +211,15 @@ panel
 
 def create_view(notebook, cell):
     """The output of a cell in a pane of its own, by the context menu."""
-    notebook.output(cell).locator(".jp-OutputArea-prompt").first.click(button="right")
-    notebook.page.get_by_role("menuitem", name="Create New View for Cell Output").click()
+    notebook.output(cell).get_by_text("Saved with the notebook").click(button="right")
+    notebook.page.get_by_role("menuitem", name="Create New View for").click()
     return notebook.page.locator(".jp-LinkedOutputView")
 
 
 def test_two_views_are_equal(open_notebook, replay):
     words = [f"word{number} " for number in range(400)]
     replay.reply(
-        completion(words, pace=0.002, gate=None),
+        completion(words),
         completion("Streams.", gate="two", piece=4),
         completion("Edited."),
     )
@@ -250,7 +250,10 @@ def test_two_views_are_equal(open_notebook, replay):
         for view in (first, second):
             view.expect_ended(2)
         texts = [
-            [turn.locator(".nbs-bubble, .nbs-answer").all_inner_texts() for turn in view.turns.all()]
+            [
+                turn.locator(".nbs-bubble, .nbs-answer").all_inner_texts()
+                for turn in view.turns.all()
+            ]
             for view in (first, second)
         ]
         assert texts[0] == texts[1]
@@ -350,7 +353,9 @@ def test_a_panel_is_closed_and_opened(open_notebook, replay):
     again.expect_questions("What stays?")
     again.ask("And now?")
     again.expect_ended(2)
-    expect(notebook.output(2).locator("details", has_text="Saved with")).to_contain_text("turns 1–2")
+    expect(notebook.output(2).locator("details", has_text="Saved with")).to_contain_text(
+        "turns 1–2"
+    )
     notebook.save()
 
     # The page is new, the kernel is not.
