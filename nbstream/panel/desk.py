@@ -168,7 +168,7 @@ class Desk:
             raise UsageError("this turn is not there any more") from None
 
     def _content(self, said: dict[str, Any], attached: tuple[Mapping[str, Any], ...]) -> Content:
-        text = str(said.get("text", "")).strip("\n")
+        text = _typed(said).strip("\n")
         if not text.strip() and not attached:
             raise UsageError("nothing to send: type a question")
         return attach(interpolate(text, namespace()), attached)
@@ -181,7 +181,12 @@ class Desk:
 def _place(
     said: dict[str, Any], attached: tuple[Mapping[str, Any], ...], after: Turn | object | None
 ) -> Place:
-    return Place(after=after, typed=str(said.get("text", "")), attached=attached, keep=True)
+    return Place(after=after, typed=_typed(said), attached=attached, keep=True)
+
+
+def _typed(said: dict[str, Any]) -> str:
+    text = said.get("text")
+    return text if isinstance(text, str) else ""
 
 
 def _attached(said: dict[str, Any], buffers: list[Any]) -> tuple[Mapping[str, Any], ...]:

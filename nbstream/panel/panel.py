@@ -96,7 +96,7 @@ class ChatPanel(HasTraits):
         self.screen.close()
 
     def save(self, path: str | Path) -> None:
-        """Write the conversation with all its branches as JSON. Addresses and keys are not in it.
+        """Write the conversation with all its branches as JSON: neither the endpoint nor its key.
 
         Raises:
             UsageError: the file cannot be written.
