@@ -17,9 +17,10 @@
     section span strong sub summary sup table tbody td textarea th thead tr ul`.split(/\s+/),
   );
   const PANEL_TAGS = new Set(
-    `article button code details div fieldset img input label legend option p path pre section
-    select span summary svg textarea`.split(/\s+/),
+    `article fieldset img label legend option path select svg`.split(/\s+/),
   );
+  // Those that a tool made or the user attached; the address is of data.
+  const PICTURES = ".nbs-answer .nbs-call > img, .jp-OutputArea-output p > img";
   const PICTURE = /^(blob:|data:image\/(png|jpeg|gif|webp);base64,[\w+/=]*$)/;
   const LIVE_CLASS = /^(nbs-[a-z-]+|language-[\w+#.-]+|highlight|task-list-item(-checkbox)?|[a-z][a-z0-9]{0,2})$/;
   const ANY = /^/;
@@ -49,8 +50,8 @@
     ["aria-label", ".nbs-approval textarea", /^Arguments, as JSON$/],
     ["hidden", ".nbs-approval textarea, .nbs-approval button", /^$/],
     ["aria-hidden", "span", /^true$/],
-    ["src", ".nbs-call > img", PICTURE],
-    ["alt", ".nbs-call > img", /^what the tool returned$/],
+    ["src", PICTURES, PICTURE],
+    ["alt", PICTURES, /^(what the tool returned|attached)$/],
     // Written by the front ends themselves, into markdown of whatever origin.
     ["data-jupyter-id", "h1, h2, h3, h4, h5, h6", ANY],
     ["id", ".jp-OutputArea-output :is(h1, h2, h3, h4, h5, h6)", ANY],
@@ -61,6 +62,7 @@
   // What the panel itself has around the answers.
   const PANEL_ATTRIBUTES = [
     ["class", "*", /^(nbs-[a-z-]+( |$))*$/],
+    ["class", ".nbs-answer", /^nbs-answer jp-RenderedHTMLCommon jp-RenderedMarkdown$/],
     ["id", ".nbs-names, .nbs-name", /^nbs-names-\d+(-\d+)?$/],
     ["style", "textarea, .nbs-gauge > span", /^((height|width): (auto|[\d.]+(px|%));)?$/],
     ["src", "img", PICTURE],
@@ -77,13 +79,18 @@
         (name) => `aria-${name}`,
       ),
       ...["aria-busy", "aria-hidden", "aria-pressed", "aria-selected"],
-    ].map((name) => [name, "*", /^[\w:.… -]*$/]),
+    ].map((name) => [name, "*", /^[\w:.…' -]*$/]),
   ];
 
   function isAllowed(element, { name, value }, attributes) {
     return attributes.some(
       ([known, where, values]) => known === name && values.test(value) && element.matches(where),
     );
+  }
+
+  /** What was taken out of the page again may have been the panel's. */
+  function isInPanel(element) {
+    return element.closest(".nbs-panel") || !(element.isConnected || element.closest(ANSWERS));
   }
 
   function check(element) {
@@ -98,17 +105,17 @@
       }
       return;
     }
-    const isPanels = element.closest(".nbs-panel") && !element.parentElement?.closest(".nbs-answer");
+    const isPanels = isInPanel(element) && !element.parentElement?.closest(".nbs-answer");
     const isIcon = isPanels && element.matches(".nbs-tool > svg, .nbs-tool > svg > path");
     if (element.namespaceURI !== "http://www.w3.org/1999/xhtml" && !isIcon) report("not HTML");
-    const isPicture = element.matches(".nbs-answer .nbs-call > img");
-    const tags = isPanels ? PANEL_TAGS : TAGS;
-    if (!tags.has(element.localName) && !isPicture) report("a strange element");
+    const isPicture = element.matches(PICTURES);
+    const isKnown = TAGS.has(element.localName) || (isPanels && PANEL_TAGS.has(element.localName));
+    if (!isKnown && !isPicture) report("a strange element");
     const attributes = isPanels ? [...PANEL_ATTRIBUTES, ...ATTRIBUTES] : ATTRIBUTES;
     for (const attribute of element.attributes) {
       if (!isAllowed(element, attribute, attributes)) report(`a strange ${attribute.name}`);
     }
-    if (element.closest(".nbs-answer")) {
+    if (element.parentElement?.closest(".nbs-answer")) {
       for (const name of element.classList) if (!LIVE_CLASS.test(name)) report(`class ${name}`);
     }
   }
