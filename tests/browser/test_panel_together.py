@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import base64
 import json
+import struct
+import zlib
 
 from panel_page import OPEN, PanelPage, chats, said
 from playwright.sync_api import expect
 from replay import MODELS, completion, whole
 
-PIXEL = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
-PICTURE = {"name": "dot.png", "mimeType": "image/png", "buffer": PIXEL}
+
+def png(width, height):
+    """A picture of blue and orange stripes."""
+    rows = b"".join(
+        b"\0" + b"".join(COLORS[(x + y) // 20 % 2] for x in range(width)) for y in range(height)
+    )
+    header = struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
+
+
+COLORS = (b"\x2a\x6f\xb5", b"\xf2\x9f\x3d")
+PIXELS = png(120, 80)
+PICTURE = {"name": "dot.png", "mimeType": "image/png", "buffer": PIXELS}
 
 TOOLS = """
 import nbstream
@@ -104,7 +119,7 @@ def test_files_are_attached(open_notebook, replay):
     expect(chips).to_have_count(2)
     panel.press("Remove other.png")
     expect(chips).to_have_text(["dot.png"])
-    data = base64.b64encode(PIXEL).decode()
+    data = base64.b64encode(PIXELS).decode()
     panel.field.evaluate(PASTE, ["pasted.png", data, "image/png"])
     note = base64.b64encode("Ünicode notes".encode()).decode()
     panel.field.evaluate(PASTE, ["note.txt", note, "text/plain"])
@@ -130,7 +145,7 @@ def test_files_are_attached(open_notebook, replay):
     ]
     shown = panel.turns.first.locator(".nbs-question")
     expect(shown.locator("img")).to_have_count(2)
-    assert shown.locator("img").first.evaluate("e => e.complete && e.naturalWidth") == 1
+    assert shown.locator("img").first.evaluate("e => e.complete && e.naturalWidth") == 120
     expect(shown.locator(".nbs-question-text")).to_have_text("What is this?")
     expect(shown.locator(".nbs-chip")).to_have_text(["note.txt"])
     notebook.screenshot("panel-pictures")
@@ -193,6 +208,10 @@ def test_cells_and_the_panel_share_a_conversation(open_notebook, replay):
     assert replay.requests[-1].aborted.wait(5)
     expect(panel.stop).to_be_hidden()
 
+    notebook.write(2, "%chat panel talk")
+    notebook.run(2)
+    PanelPage(notebook, notebook.output(2)).expect_questions("In the panel?", "Stop me?")
+
 
 COUNT = """() => {
   window.snapshots = 0;
@@ -228,7 +247,7 @@ def test_two_views_are_equal(open_notebook, replay):
     first = PanelPage(notebook)
     first.ask("Long?")
     first.expect_ended(1)
-    notebook.page.wait_for_timeout(3500)  # ms; while it is new, snapshots come by themselves
+    notebook.page.wait_for_timeout(800)  # ms; the last snapshot that comes by itself
     notebook.page.evaluate(COUNT)
     second = PanelPage(notebook, create_view(notebook, 0))
     expect(second.answer(0)).to_contain_text("word399")
@@ -306,26 +325,43 @@ def test_two_panels_do_not_cross(open_notebook, replay):
 
 def test_the_file_keeps_the_conversation_as_text(open_notebook, replay):
     replay.reply(completion("It is **kept**."), completion("Still here."))
-    notebook = open_notebook([LOAD, "%chat panel talk"])
+    notebook = open_notebook([OPEN, "panel.close()", "panel", "panel.open()"])
     notebook.run(0)
     panel = PanelPage(notebook)
     panel.ask("What <b>stays</b>?")
     panel.expect_ended(1)
-    static = notebook.output(0).locator("details", has_text="Saved with the notebook")
-    expect(static).to_contain_text("turn 1")
-    expect(static.get_by_text("It is kept.")).to_be_hidden()
-    saved = notebook.save()
-    text = json.dumps(saved.cells)
-    assert "widget-view" not in text
-    assert "nbstream.panel" not in text
-    assert "It is **kept**." in text
-    assert not saved.metadata.get("widgets")
+    first = notebook.output(0)
+    expect(first.get_by_text("Saved with the notebook: turn 1")).to_be_visible()
+    expect(first.get_by_text("kept", exact=True).last).to_be_hidden()
+    expect_text_only(notebook.save())
+
+    # Closed: the conversation alone, unfolded. And opened again in another cell.
+    notebook.run(1)
+    expect(panel.root).to_have_count(0)
+    expect(first.get_by_text("Saved with the notebook")).to_have_count(0)
+    expect(first.get_by_text("kept", exact=True)).to_be_visible()
+    notebook.screenshot("panel-closed")
+    notebook.run(2)
+    again = PanelPage(notebook, notebook.output(2))
+    again.expect_questions("What <b>stays</b>?")
+    again.ask("And now?")
+    again.expect_ended(2)
+    expect(notebook.output(2).get_by_text("Saved with the notebook: turns 1–2")).to_be_visible()
+    expect_text_only(notebook.save())
+
+    # The page is new, the kernel is not.
+    notebook.reopen()
+    notebook.run(3)
+    last = PanelPage(notebook, notebook.output(3))
+    last.expect_questions("What <b>stays</b>?", "And now?")
+    expect(last.answer(1)).to_contain_text("Still here.")
+    expect_text_only(notebook.save())
 
     # Without a kernel: no panel, no error box, but what was said.
     notebook.shut_down_kernel()
     notebook.reopen()
-    output = notebook.output(0)
-    expect(output.locator(".nbs-panel")).to_have_count(0)
+    output = notebook.output(3)
+    expect(notebook.page.locator(".nbs-panel")).to_have_count(0)
     expect(output.locator(".jp-RenderedHTMLCommon")).to_have_count(1)
     output.get_by_text("Saved with the notebook").click()
     expect(output).to_contain_text("What <b>stays</b>?")
@@ -333,34 +369,10 @@ def test_the_file_keeps_the_conversation_as_text(open_notebook, replay):
     notebook.screenshot("panel-reopened")
 
 
-CLOSE = "panel.close()"
-
-
-def test_a_panel_is_closed_and_opened(open_notebook, replay):
-    replay.reply(completion("It is **kept**."), completion("Still here."))
-    notebook = open_notebook([OPEN, CLOSE, "panel", "panel.open()"])
-    notebook.run(0)
-    panel = PanelPage(notebook)
-    panel.ask("What stays?")
-    panel.expect_ended(1)
-    notebook.run(1)
-    expect(panel.root).to_have_count(0)
-    expect(notebook.output(0).locator("details", has_text="Saved with")).to_have_count(0)
-    expect(notebook.output(0).get_by_text("kept", exact=True)).to_be_visible()
-    notebook.screenshot("panel-closed")
-    notebook.run(2)
-    again = PanelPage(notebook, notebook.output(2))
-    again.expect_questions("What stays?")
-    again.ask("And now?")
-    again.expect_ended(2)
-    expect(notebook.output(2).locator("details", has_text="Saved with")).to_contain_text(
-        "turns 1–2"
-    )
-    notebook.save()
-
-    # The page is new, the kernel is not.
-    notebook.reopen()
-    notebook.run(3)
-    last = PanelPage(notebook, notebook.output(3))
-    last.expect_questions("What stays?", "And now?")
-    expect(last.answer(1)).to_contain_text("Still here.")
+def expect_text_only(saved):
+    """The file has the conversation as markdown, and no widget."""
+    text = json.dumps(saved.cells)
+    assert "widget-view" not in text
+    assert "nbstream.panel" not in text
+    assert "It is **kept**." in text
+    assert not saved.metadata.get("widgets")
