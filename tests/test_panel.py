@@ -964,7 +964,7 @@ def test_the_static_conversation(nb, replay):
     (widget, *outputs), _ = outputs_of(nb, cell, last)
     assert {PANEL, WIDGET} <= set(widget)
     assert [set(data) for data in outputs] == [{"text/markdown", "text/plain"}]
-    assert markdown(outputs)[0].startswith("<details><summary>As the notebook keeps it: 1")
+    assert markdown(outputs)[0].startswith("<details><summary>Saved with the notebook: turn 1<")
     cell = nb.start("panel.open()")  # it moves here
     (widget, *outputs), _ = outputs_of(nb, cell, cell)
     assert "First?" in markdown(outputs)[0]
@@ -1044,7 +1044,7 @@ def test_unloading_leaves_nothing_behind(nb, replay, is_open):
     assert nb.value(count) == "([], 0, True)"
     if is_open:
         assert "Half" in markdown(outputs)[-1]
-        assert not markdown(outputs)[-1].startswith("<details><summary>As the notebook")
+        assert markdown(outputs)[-1].startswith("<strong>You</strong>")
     assert not nb.run("%load_ext nbstream").error
     replay.reply(completion("more"))
     assert nb.value("panel.send('b').wait(10), panel.response.text") == "(True, 'more')"
