@@ -50,6 +50,7 @@ export function createDraft(name, place) {
 
     /** @param {Iterable<File>} added */
     async attach(added) {
+      problem = "";
       for (const file of added) {
         const size = files.reduce((sum, each) => sum + each.data.byteLength, file.size);
         if (size > LARGEST) {
@@ -58,7 +59,6 @@ export function createDraft(name, place) {
         }
         const url = PICTURES.test(file.type) ? URL.createObjectURL(file) : "";
         files = [...files, { name: file.name, data: await file.arrayBuffer(), url }];
-        problem = "";
       }
       tell();
     },
