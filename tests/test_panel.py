@@ -20,7 +20,7 @@ from nbstream.errors import UsageError
 from nbstream.session import Place
 
 ENV = {"JPY_SESSION_NAME": "x.ipynb", "OPENAI_API_KEY": "sk-test-canary-2"}
-TURNS = 100 if os.environ.get("NBSTREAM_LONG") else 40
+TURNS = 100
 PANEL = "application/vnd.nbstream.panel+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
@@ -1010,6 +1010,7 @@ def test_an_answer_that_outlives_its_window_is_kept(nb, replay):
     assert text.startswith("<strong>You</strong>")
 
 
+@pytest.mark.skipif(not os.environ.get("NBSTREAM_LONG"), reason="200 turns: make test-long")
 def test_a_turn_costs_the_notebook_no_more_than_those_before(nb, replay):
     replay.fallback = completion("word " * 100, piece=100)
     cell = nb.start(
