@@ -89,6 +89,7 @@ def conversation(notebook: NotebookPage, replay) -> Iterator[tuple[str, PanelPag
     yield "settings", panel
 
 
+@pytest.mark.timeout(400)
 def test_nothing_stands_in_anybodys_way(open_notebook, replay):
     notebook = open_notebook([SET_UP])
     page = notebook.page

@@ -48,7 +48,7 @@ class Watch:
         page.evaluate(WATCH)
         page.on("request", lambda request: self._note(request.url))
         page.on("websocket", lambda socket: self._note(socket.url.replace("ws", "http", 1)))
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("pageerror", lambda error: self.errors.append(error.stack or str(error)))
         page.route(self._is_foreign, lambda route: route.abort())
 
     def _is_foreign(self, url: str) -> bool:
