@@ -42,6 +42,7 @@ export function createSettings(desk, complain) {
   temperature.addEventListener("change", () => void set({ temperature: temperature.value }));
 
   const tools = make("fieldset", "tools");
+  tools.hidden = true;
   const problem = make("div", "problem");
   problem.setAttribute("role", "alert");
   const element = make(
@@ -56,19 +57,36 @@ export function createSettings(desk, complain) {
   );
   element.hidden = true;
 
+  /** @type {Map<string, HTMLInputElement>} */
+  let boxes = new Map();
+
   /** @param {[string, boolean][]} list */
   function showTools(list) {
+    if (list.map(([tool]) => tool).join() !== [...boxes.keys()].join()) makeBoxes(list);
+    for (const [tool, isOn] of list) {
+      const box = boxes.get(tool);
+      if (box) box.checked = isOn;
+    }
+  }
+
+  /** @param {[string, boolean][]} list */
+  function makeBoxes(list) {
+    boxes = new Map(list.map(([tool]) => [tool, make("input", "")]));
     tools.hidden = list.length === 0;
-    tools.replaceChildren(
-      make("legend", "", "Tools"),
-      ...list.map(([tool, isOn]) => {
-        const box = make("input", "");
-        box.type = "checkbox";
-        box.checked = isOn;
-        box.addEventListener("change", () => void set({ tool, on: box.checked }));
-        return make("label", "check", box, tool);
-      }),
-    );
+    tools.replaceChildren(make("legend", "", "Tools"));
+    for (const [tool, box] of boxes) {
+      box.type = "checkbox";
+      box.addEventListener("change", () => void set({ tool, on: box.checked }));
+      tools.append(make("label", "check", box, tool));
+    }
+  }
+
+  /**
+   * @param {HTMLInputElement | HTMLTextAreaElement} field
+   * @param {string} value
+   */
+  function fill(field, value) {
+    if (field !== document.activeElement) field.value = value; // what is being typed stays
   }
 
   let shown = "";
@@ -84,7 +102,7 @@ export function createSettings(desk, complain) {
     show(about) {
       const { model, models, problem: why, system: text, temperature: number, tools: list } = about;
       const now = JSON.stringify([model, models, why, text, number, list]);
-      if (now === shown) return; // what is being typed stays
+      if (now === shown) return;
       shown = now;
       const names = [...new Set([model, ...models])];
       select.replaceChildren(
@@ -94,8 +112,8 @@ export function createSettings(desk, complain) {
       select.value = model;
       name.hidden = true;
       name.value = model;
-      system.value = text;
-      temperature.value = number ?? "";
+      fill(system, text);
+      fill(temperature, String(number ?? ""));
       problem.textContent = why;
       showTools(list);
     },
