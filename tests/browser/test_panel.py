@@ -252,7 +252,6 @@ def test_settings_change_the_next_request(open_notebook, replay):
     panel.keyboard.insert_text("0.3")
     settings.get_by_label("delete").click()
     expect(settings.get_by_label("System message")).to_have_value("Be brief.")
-    expect(settings.get_by_label("weather")).to_be_checked()
     expect(settings.get_by_label("delete")).not_to_be_checked()
     expect(settings.get_by_label("delete")).to_be_focused()
     expect(settings.get_by_label("Temperature")).to_have_value("0.3")
