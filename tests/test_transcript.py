@@ -22,7 +22,7 @@ from nbstream.conversation import Conversation, Turn
 from nbstream.errors import APIResponseError, UsageError
 from nbstream.messages import Message, ToolResult
 from nbstream.panel.questions import question_of
-from nbstream.panel.transcript import _groups, turn_markdown
+from nbstream.panel.transcript import _groups, _ranges, turn_markdown
 from nbstream.render.safe_text import clean
 from nbstream.response import CallDraft, Response, Round, Timing
 from nbstream.views.outline import Outline
@@ -131,7 +131,7 @@ def test_a_question_keeps_its_lines_and_their_indents():
 def test_no_text_leaves_its_group(folded, payloads):
     texts = [turn_markdown(turn_of(each, each, each)) for each in payloads]
     groups = list(_groups(texts, folded=folded))
-    assert len(groups) > 5
+    assert len(groups) > 2
     count = 0
     for group in groups:
         assert group.startswith("<details>") == folded
@@ -140,6 +140,22 @@ def test_no_text_leaves_its_group(folded, payloads):
         for read in READERS:
             assert_harmless(read(group), folds=folds, nested=folded, images=True)
     assert count == len(texts)
+
+
+def test_few_outputs_and_little_sent_again():
+    sizes = [Random(7).randrange(200, 4_000) for _ in range(1_000)]
+    sent = 0
+    before: list[tuple[int, int]] = []
+    for count in range(1, len(sizes) + 1):
+        ranges = _ranges(sizes[:count])
+        assert [number for first, last in ranges for number in range(first, last)] == list(
+            range(count)
+        )
+        sent += sum(sum(sizes[a:b]) for a, b in set(ranges) - set(before))
+        before = ranges
+    print(f"{len(before)} outputs, each character sent {sent / sum(sizes):.1f} times")
+    assert len(before) < sum(sizes) / 60_000
+    assert sent < 20 * sum(sizes)
 
 
 # -- a file from somebody else -------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -28,6 +29,9 @@ _STOPPING = 2.0  # seconds until an answer that is stopped has ended, at most
 
 
 _open: set[Screen] = set()
+
+
+log = logging.getLogger("nbstream")
 
 
 class Screen:
@@ -66,16 +70,22 @@ class Screen:
         self._is_open = True
         _open.add(self)
         if has_widgets():
-            if self._window is None:
-                self._window = Window(
-                    self._session, self._about, self._hear, self._image_hosts, self._name
-                )
-                for turn in self._session.turns:
-                    if run := self._session.running(turn):
-                        run.show(self.view(turn))
-            display({**view_of(self._window.widget), _PANEL_TYPE: {}}, raw=True)
+            try:
+                self._open_window()
+            except Exception:  # whatever is wrong with a widget, the conversation is shown
+                log.warning("the panel's widget could not be made", exc_info=True)
         self._transcript = Transcript(self._image_hosts)
         self._write()
+
+    def _open_window(self) -> None:
+        if self._window is None:
+            self._window = Window(
+                self._session, self._about, self._hear, self._image_hosts, self._name
+            )
+            for turn in self._session.turns:
+                if run := self._session.running(turn):
+                    run.show(self.view(turn))
+        display({**view_of(self._window.widget), _PANEL_TYPE: {}}, raw=True)
 
     def close(self) -> None:
         """Take the window away; the conversation stays, unfolded."""

@@ -23,7 +23,8 @@ __all__ = ["Transcript", "turn_markdown"]
 
 _LATER = "The conversation will be saved here with the notebook."
 _EMPTY = "A conversation without turns."
-_GROUP = 50_000  # characters in an output, roughly
+_GROUP = 15_000  # characters, from which on an output is full
+_MERGES = 3  # times that full ones are merged, into one of eight
 
 
 def turn_markdown(turn: Turn, *, image_hosts: Collection[str] = ()) -> str:
@@ -106,20 +107,36 @@ def _displayed(text: str) -> DisplayHandle:
 
 
 def _data(text: str) -> dict[str, Any]:
-    return {"text/markdown": text, "text/plain": "a conversation"}
+    return {"text/markdown": text, "text/plain": "a conversation" if text else ""}
 
 
 def _groups(texts: list[str], *, folded: bool) -> Iterator[str]:
-    """The outputs' texts; the same turns at the beginning give the same ones."""
-    first = 0
-    size = 0
-    for number, text in enumerate(texts):
-        size += len(text)
-        if size >= _GROUP or number + 1 == len(texts):
-            yield _group(texts[first : number + 1], first, folded=folded)
-            first, size = number + 1, 0
+    """The outputs' texts."""
+    for first, last in _ranges([len(text) for text in texts]):
+        yield _group(texts[first:last], first, folded=folded)
     if not texts:  # an output there must be: only the cell that runs can get a new one
         yield f"<em>{_LATER if folded else _EMPTY}</em>"
+
+
+def _ranges(sizes: list[int]) -> list[tuple[int, int]]:
+    """Which texts stand together; it stays so when more come, but that full groups are merged.
+
+    Two neighbours become one when both are full, and so on, so that neither the groups are
+    many, nor a new text has much sent again.
+    """
+    groups: list[tuple[int, int, int]] = []  # first, last, and how often it was merged
+    first = size = 0
+    for number, each in enumerate(sizes, 1):
+        size += each
+        if size < _GROUP:
+            continue
+        groups.append((first, number, 0))
+        first, size = number, 0
+        while len(groups) > 1 and groups[-2][2] == groups[-1][2] < _MERGES:
+            (start, _, level), (_, end, _) = groups[-2:]
+            groups[-2:] = [(start, end, level + 1)]
+    rest = [(first, len(sizes))] if first < len(sizes) else []
+    return [(start, end) for start, end, _ in groups] + rest
 
 
 def _group(texts: list[str], first: int, *, folded: bool) -> str:
