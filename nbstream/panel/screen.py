@@ -14,7 +14,7 @@ from ..io_thread import io_thread
 from ..messages import Usage
 from ..response import Response
 from ..session import Session
-from ..views.choose import has_widgets
+from ..views.choose import has_rich_output, has_widgets
 from ..views.protocol import View
 from ..views.widget import view_of
 from .settings import Settings
@@ -61,7 +61,10 @@ class Screen:
         self._is_open = False
 
     def open(self) -> None:
-        """Show both in the cell that runs."""
+        """Show both in the cell that runs; a terminal gets a line."""
+        if not has_rich_output():
+            print("A chat panel needs a notebook; its conversation is .to_markdown()")  # noqa: T201
+            return
         io_thread.submit(self._open()).wait()
 
     async def _open(self) -> None:

@@ -8,12 +8,13 @@ An answer is an `Outline`, and changes by its operations. The operations here:
 `["turns", ids, places]`    the turns that there are, in order; the others go. `places`:
                             `[number, count]` of those that have alternatives, by id
 `["in", id, operations]`    the answer of a turn changed
-`["about", about]`          what stands beside the conversation: see `About`
+`["about", about]`          what stands beside the conversation: see `Screen`
 ==========================  ==========================================================
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from functools import partial
@@ -31,6 +32,11 @@ from ..views.widget import ending
 from .questions import question_of
 
 __all__ = ["PanelWidget", "Window"]
+
+# What a cell is told to type; a panel has a button.
+_GO_ON = re.compile(
+    r"(?:\.? To go on, type:|,? or:| ·|,)? ?%chat continue(?: asks for the rest| goes on)?"
+)
 
 
 class PanelWidget(FrameWidget):
@@ -176,9 +182,7 @@ class Card:
 
 
 def _ending(response: Response) -> dict[str, Any]:
-    """How an answer ended; whether it is a part, of which the page offers the rest."""
+    """How an answer ended, and whether it is a part, of which the page offers the rest."""
     end = ending(response)
-    cut = "%chat continue" in end["mark"]
-    mark = end["mark"].replace("To go on, type: %chat continue", "").strip()
-    mark = mark.replace("%chat continue asks", "Continue asks")
-    return {**end, "mark": mark.replace("%chat continue goes", "Continue goes"), "isPart": cut}
+    mark, hints = _GO_ON.subn("", end["mark"])
+    return {**end, "mark": mark, "isPart": hints > 0}
