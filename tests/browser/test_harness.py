@@ -51,9 +51,8 @@ def test_cells_run_and_widgets_live(open_notebook, replay, app):
     assert saved.cells[2].source.startswith("print('the kernel knows'")
 
 
-@pytest.mark.parametrize("app", ["lab", "notebook"])
-def test_kernels_are_interrupted_restarted_and_shut_down(open_notebook, app):
-    notebook = open_notebook([SLEEPER, "print('x' in globals())"], app)
+def test_kernels_are_interrupted_restarted_and_shut_down(open_notebook):
+    notebook = open_notebook([SLEEPER, "print('x' in globals())"])
     kernel = notebook.kernel
     notebook.start(0)
     expect(notebook.output(0)).to_have_text("asleep")
@@ -73,12 +72,3 @@ def test_kernels_are_interrupted_restarted_and_shut_down(open_notebook, app):
     notebook.reopen()
     expect(notebook.output(1)).to_have_text("False")
     assert notebook.kernel != kernel
-
-
-def test_a_server_can_live_under_a_prefix(open_notebook):
-    notebook = open_notebook(
-        ["import os; print(os.environ['EXTRA'])"], base_url="/hub/me/", EXTRA="1"
-    )
-    assert "/hub/me/" in notebook.page.url
-    notebook.run(0)
-    expect(notebook.output(0)).to_have_text("1")

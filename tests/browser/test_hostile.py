@@ -127,14 +127,15 @@ import hostile
 
 
 def test_no_answer_harms_a_notebook(open_notebook, browser, replay, shared, tmp_path):
-    attacks = hostile.payloads(shared)
+    step = 1 if LONG else 2  # every frame of all of them is looked at above
+    attacks = hostile.payloads(shared)[::step]
     texts = [attack.text for attack in attacks]
     tools = [{"name": text, "arguments": {text: text}} for text in texts[::23]]
     whole = "\n\n".join([*texts, hostile.END])
     replay.reply(completion(whole, reasoning=texts[3], tool_calls=tools, model=texts[5], piece=97))
     replay.reply(error(400, " ".join(texts[::9])))
     gate = tmp_path / "gate"
-    setup = f"{SET_UP}attacks = hostile.payloads(Path({str(shared)!r}))"
+    setup = f"{SET_UP}attacks = hostile.payloads(Path({str(shared)!r}))[::{step}]"
     notebook = open_notebook(
         [
             setup,

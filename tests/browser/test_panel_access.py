@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,6 +39,8 @@ The mean is $\\bar{x}$.[^1]
 """
 QUESTION = "Where do more people live, and which of the two cities has less rain in a year?"
 WIDTHS = (1200, 360)
+IN_DARK = ("approval", "answered", "settings")  # the others in the long run
+LONG = os.environ.get("NBSTREAM_LONG") == "1"
 
 
 def conversation(notebook: NotebookPage, replay) -> Iterator[tuple[str, PanelPage]]:
@@ -95,11 +98,9 @@ def test_nothing_stands_in_anybodys_way(open_notebook, replay):
     page = notebook.page
     found: list[str] = []
     states = []
-    themes = ["Light", "Dark"]
     for state, panel in conversation(notebook, replay):
         states.append(state)
-        themes.reverse()  # a switch takes a while: the last one is the next one's first
-        for theme in themes:
+        for theme in ("Light", "Dark") if LONG or state in IN_DARK else ("Light",):
             notebook.theme(theme)
             for width in WIDTHS:
                 panel.root.evaluate(

@@ -23,6 +23,7 @@ export function createNames(field, desk) {
   let known = [];
   let isAsked = false;
   let chosen = 0;
+  let closed = 0; // how often: what was asked before comes too late
 
   function typed() {
     return OPEN.exec(field.value.slice(0, field.selectionStart));
@@ -30,6 +31,7 @@ export function createNames(field, desk) {
 
   function close() {
     list.hidden = true;
+    closed += 1;
     isAsked = false;
     field.removeAttribute("aria-activedescendant");
     field.removeAttribute("aria-controls");
@@ -42,7 +44,10 @@ export function createNames(field, desk) {
     }
     if (!isAsked) {
       isAsked = true;
-      known = (await desk.ask({ do: "names" })).names ?? [];
+      const before = closed;
+      const reply = await desk.ask({ do: "names" });
+      if (closed !== before) return;
+      known = reply.names ?? [];
     }
     chosen = 0;
     show();
