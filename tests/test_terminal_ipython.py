@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 
 import pexpect
@@ -28,6 +29,8 @@ def terminal(replay, tmp_path):
         encoding="utf-8",
         timeout=30,
         dimensions=(50, 200),
+        # A test run in the background of a shell ignores interrupts, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     child.expect(r"In \[1\]: ")
     child.sendline("%load_ext nbstream")
