@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from chromium import FLAGS, find
 from harness import App, JupyterServer, NotebookPage, write_notebook
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from replay import ReplayServer
 
 FOLDER = Path(__file__).parent
@@ -65,17 +65,10 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
         server.stop()
 
 
-@pytest.fixture(scope="module")
-def left(browser: Browser) -> dict[JupyterServer, Page]:
-    """The page of each JupyterLab that the tests of a file have left for the next one."""
-    return {}
-
-
 @pytest.fixture
 def open_notebook(
     request: pytest.FixtureRequest,
     browser: Browser,
-    left: dict[JupyterServer, Page],
     jupyter: Callable[..., JupyterServer],
     replay: ReplayServer,
 ) -> Iterator[Callable[..., NotebookPage]]:
@@ -97,19 +90,14 @@ def open_notebook(
         file = cells
         if not isinstance(cells, Path):
             file = write_notebook(server.root / f"{name}-{next(numbers)}.ipynb", cells)
-        pages.append(NotebookPage(browser, server, file, left.pop(server, None)))
+        pages.append(NotebookPage(browser, server, file))
         return pages[-1]
 
     yield open_
-    has_failed = request.node.stash.get(FAILED, False)
     for number, page in enumerate(pages):
-        if has_failed:
+        if request.node.stash.get(FAILED, False):
             print("\nsaved", page.screenshot(f"failed-{name}-{number}"))
             print(page.server.log())
-        is_lab = page.server.app == "lab" and not page.page.is_closed()
-        if has_failed or not is_lab or page.server in left:
-            page.close()
-        else:
-            left[page.server] = page.leave()
+        page.close()
     for server in {page.server for page in pages}:
         server.stop_kernels()
