@@ -75,8 +75,10 @@ export function createConversation(context, outbox) {
       before.delete(id);
     });
     for (const card of before.values()) {
+      const hadFocus = card.element.contains(document.activeElement);
       sight.forget(card);
       card.remove();
+      if (hadFocus) log.focus({ preventScroll: true }); // what is gone cannot keep it
     }
     showEmpty();
     if (wasAtEnd) toEnd();
