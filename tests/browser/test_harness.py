@@ -1,6 +1,11 @@
-"""The harness itself: a plain cell and a live widget, in both applications."""
+"""The harness itself: a plain cell and a live widget, in both applications.
+
+In the long run only: every other test of this folder uses what is looked at here.
+"""
 
 from __future__ import annotations
+
+import os
 
 import pytest
 from playwright.sync_api import expect
@@ -24,6 +29,10 @@ class Counter(anywidget.AnyWidget):
 counter = Counter()
 counter
 """
+
+pytestmark = pytest.mark.skipif(
+    os.environ.get("NBSTREAM_LONG") != "1", reason="the others use it all: NBSTREAM_LONG=1"
+)
 
 SLEEPER = "import time; x = 1; print('asleep', flush=True); time.sleep(99)"
 

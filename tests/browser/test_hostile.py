@@ -127,7 +127,7 @@ import hostile
 
 
 def test_no_answer_harms_a_notebook(open_notebook, browser, replay, shared, tmp_path):
-    step = 1 if LONG else 2  # every frame of all of them is looked at above
+    step = 1 if LONG else 4  # every frame of all of them is looked at above
     attacks = hostile.payloads(shared)[::step]
     texts = [attack.text for attack in attacks]
     tools = [{"name": text, "arguments": {text: text}} for text in texts[::23]]
