@@ -5,9 +5,8 @@ In the long run only: every other test of this folder uses what is looked at her
 
 from __future__ import annotations
 
-import os
-
 import pytest
+from harness import only_long
 from playwright.sync_api import expect
 
 WIDGET = """
@@ -30,9 +29,7 @@ counter = Counter()
 counter
 """
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("NBSTREAM_LONG") != "1", reason="the others use it all: NBSTREAM_LONG=1"
-)
+pytestmark = only_long
 
 SLEEPER = "import time; x = 1; print('asleep', flush=True); time.sleep(99)"
 

@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from harness import SLOW, wait_for
+from harness import SLOW, only_long, wait_for
 from playwright.sync_api import expect
 from replay import Gate, Hang, Reply, chunk, completion, cut, error
 
@@ -110,7 +110,7 @@ def test_live_saved_and_reopened(open_notebook, replay, app):
     notebook.screenshot(f"reopened-{app}")
 
 
-@pytest.mark.parametrize("ending", ["error", "interrupt"])
+@pytest.mark.parametrize("ending", [pytest.param("error", marks=only_long), "interrupt"])
 def test_what_is_left_after_a_bad_end(open_notebook, replay, ending):
     if ending == "error":
         replay.reply(cut(completion("Half an answer, and the rest."), 1000))

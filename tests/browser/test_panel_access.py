@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from harness import SCREENSHOTS, NotebookPage
+from harness import LONG, SCREENSHOTS, NotebookPage, only_long
 from panel_page import PanelPage
 from playwright.sync_api import expect
 from replay import completion, error
@@ -40,7 +39,6 @@ The mean is $\\bar{x}$.[^1]
 QUESTION = "Where do more people live, and which of the two cities has less rain in a year?"
 WIDTHS = (1200, 360)
 IN_DARK = ("approval", "answered", "settings")  # the others in the long run
-LONG = os.environ.get("NBSTREAM_LONG") == "1"
 
 
 def conversation(notebook: NotebookPage, replay) -> Iterator[tuple[str, PanelPage]]:
@@ -196,7 +194,7 @@ def walk(panel: PanelPage, key: str) -> Iterator[dict[str, Any]]:
         panel.keyboard.press(key)
 
 
-@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+@pytest.mark.parametrize("motion", ["reduce", pytest.param("no-preference", marks=only_long)])
 def test_nothing_moves_for_who_wants_no_motion(open_notebook, replay, motion):
     notebook = open_notebook([SET_UP])
     notebook.page.emulate_media(reduced_motion=motion)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from harness import waits_for
+from harness import only_long, waits_for
 from playwright.sync_api import expect
 from replay import Hang, Reply, chunk, completion, silence
 
@@ -34,7 +34,8 @@ def assert_stopped(notebook, replay, cell):
 
 
 @pytest.mark.parametrize(
-    ("app", "base_url"), [("lab", "/"), ("notebook", "/"), ("lab", "/a/prefix/")]
+    ("app", "base_url"),
+    [("lab", "/"), pytest.param("notebook", "/", marks=only_long), ("lab", "/a/prefix/")],
 )
 def test_the_button_stops_the_cell_that_runs(open_notebook, replay, app, base_url):
     replay.reply(PART, silence(), completion("I am still here."))
