@@ -11,8 +11,8 @@ from pathlib import Path
 import corpus
 from environments import FOLDER, UnavailableError, python_with, versions
 from kernel import CellError, Execution, Kernel, kernel
-from notebook import Traffic, busiest_second, traffic
 from server import Answer, serving
+from traffic import Traffic, busiest_second, traffic
 
 __all__ = ["CONTENDERS", "SCENARIOS", "Contender", "Figures", "Run", "Scenario", "measure"]
 

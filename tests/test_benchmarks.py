@@ -17,9 +17,9 @@ import report  # noqa: E402
 import whole_path  # noqa: E402
 import wire  # noqa: E402
 from kernel import Message  # noqa: E402
-from notebook import busiest_second, outputs, traffic  # noqa: E402
 from results import Goal, Results, goals, summaries  # noqa: E402
 from server import Answer  # noqa: E402
+from traffic import busiest_second, outputs, traffic  # noqa: E402
 
 SCENARIO = whole_path.Scenario(Answer("tiny", 60), "60 tokens", runs=2, seconds=60)
 
