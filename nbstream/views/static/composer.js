@@ -114,7 +114,6 @@ export function createComposer(desk, draft, outbox, { onSend, onStop }) {
 
   return {
     element,
-    field,
     fit,
     /** @param {boolean} running whether an answer is being written */
     run(running) {

@@ -10,9 +10,9 @@ import { createHead } from "./head.js";
 import { createOutbox } from "./outbox.js";
 import { createStore } from "./store.js";
 import { createTypesetter } from "./math.js";
-import { inflate } from "./inflate.js";
 import { keepOutOfFile } from "./unsaved.js";
 import { make } from "./elements.js";
+import { receive } from "./receive.js";
 
 /** One call a model: all views of the model share what is here. */
 export default function createPanel() {
@@ -40,20 +40,11 @@ export default function createPanel() {
         store.frame(message);
         if (message.say) announce(message.say);
       }
-      let queue = Promise.resolve();
-      function onSnapshot() {
-        const packed = model.get("snapshot");
-        queue = queue.then(async () => store.snapshot(JSON.parse(await inflate(packed))));
-      }
-      model.on("msg:custom", onMessage);
-      model.on("change:snapshot", onSnapshot);
-      onSnapshot();
+      const stopReceiving = receive(model, store, onMessage);
       model.send({ want: "snapshot" }); // what the page has may be of long ago
       return () => {
-        model.off("msg:custom", onMessage);
-        model.off("change:snapshot", onSnapshot);
+        stopReceiving();
         desk.close();
-        store.close();
       };
     },
 

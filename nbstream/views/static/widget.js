@@ -6,8 +6,8 @@ import { createAnswer } from "./answer.js";
 import { createStop } from "./stop.js";
 import { createStore } from "./store.js";
 import { createTypesetter } from "./math.js";
-import { inflate } from "./inflate.js";
 import { keepPlace } from "./swap.js";
+import { receive } from "./receive.js";
 
 /**
  * @typedef {object} Model
@@ -43,20 +43,11 @@ export default function createWidget() {
           roots.forEach(keepPlace);
         }
       }
-      let queue = Promise.resolve();
-      function onSnapshot() {
-        const packed = model.get("snapshot");
-        queue = queue.then(async () => store.snapshot(JSON.parse(await inflate(packed))));
-      }
-      model.on("msg:custom", onMessage);
-      model.on("change:snapshot", onSnapshot);
-      onSnapshot();
+      const stopReceiving = receive(model, store, onMessage);
       announce("The answer is being written.");
       return () => {
-        model.off("msg:custom", onMessage);
-        model.off("change:snapshot", onSnapshot);
+        stopReceiving();
         stop.end();
-        store.close();
       };
     },
 
