@@ -164,6 +164,8 @@ class Card:
         if is_done:
             end = _ending(response)
             self._ended = {**self._answer(), "end": end}
+            self._size += self._outline.size  # counted once, not with every frame of the others
+            self._outline = Outline()
             operations.append(["end", end])
         return operations
 
