@@ -7,7 +7,6 @@ live, after the swap, saved and reopened, and converted by nbconvert.
 from __future__ import annotations
 
 import math
-import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from types import SimpleNamespace
 import answers
 import hostile
 import pytest
-from harness import NotebookPage, wait_for
+from harness import LONG, NotebookPage, wait_for
 from playwright.sync_api import Page, expect
 from replay import completion, error
 from test_live_page import PAGE
@@ -39,7 +38,6 @@ from nbstream.response import Response
 from nbstream.views import widget
 from nbstream.views.static import module
 
-LONG = os.environ.get("NBSTREAM_LONG") == "1"
 PLACES_A_PAYLOAD = len(hostile.PLACES) if LONG else 2
 PLACES_IN_LAB = len(hostile.PLACES) if LONG else 1
 STEPS_A_FRAME = 1 if LONG else 3

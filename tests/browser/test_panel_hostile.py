@@ -7,7 +7,6 @@ a conversation from somebody else's file, live, saved and reopened, and converte
 from __future__ import annotations
 
 import json
-import os
 import random
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import answers
 import hostile
 import pytest
+from harness import LONG
 from panel_page import PanelPage
 from playwright.sync_api import Page, expect
 from replay import completion
@@ -40,7 +40,6 @@ from nbstream.tools.tool import Tool
 from nbstream.transport.listing import Model
 from nbstream.views.static import module
 
-LONG = os.environ.get("NBSTREAM_LONG") == "1"
 PLACES_A_PAYLOAD = len(hostile.PLACES) if LONG else 1
 TESTS = Path(__file__).parents[1]
 ADDRESSES = ("javascript:alert(1)", "data:text/html,<script>alert(2)</script>", "//leak.test/a.png")
