@@ -13,6 +13,8 @@ PY := $(VENV)/bin/python
 PYTEST := $(PY) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 LITELLM := .build/litellm
 ARGS ?=
+# Each kernel of a test would compile everything that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long fuzz bench picture lint test-lowest setup model clean

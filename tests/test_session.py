@@ -23,7 +23,10 @@ def ask(replay):
         if answer is not None:
             replay.reply(completion(answer) if isinstance(answer, str) else answer)
         options = Options(model="replay-1", base_url=replay.base_url, max_retries=0)
-        return session.ask(prompt, options, NullView(), place=Place(key)).wait()
+        response = session.ask(prompt, options, NullView(), place=Place(key)).wait()
+        if isinstance(answer, str):
+            assert response.status == "complete", repr(response.error.__cause__ or response.error)
+        return response
 
     return ask
 

@@ -14,7 +14,9 @@ from .listing import Model
 
 __all__ = ["close_all", "connect", "list_models"]
 
-_clients: dict[tuple[Endpoint, int], Client] = {}
+# By endpoint, seconds to connect, process (a fork must not use its parent's connections),
+# and `_surroundings`.
+_clients: dict[tuple[Endpoint, float, int, int], Client] = {}
 
 
 async def connect(options: Options, target: Endpoint | LocalEndpoint) -> tuple[Client, str]:
@@ -42,7 +44,7 @@ async def connect(options: Options, target: Endpoint | LocalEndpoint) -> tuple[C
 
 
 def _client(endpoint: Endpoint, options: Options) -> Client:
-    key = endpoint, _surroundings()
+    key = endpoint, options.deadlines.connect, os.getpid(), _surroundings()
     if key not in _clients:
         _clients[key] = Client(endpoint, options.deadlines)
     return _clients[key]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from chromium import FLAGS, find
 from harness import App, JupyterServer, NotebookPage, write_notebook
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from replay import ReplayServer
 
 FOLDER = Path(__file__).parent
@@ -65,18 +65,27 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
         server.stop()
 
 
+@pytest.fixture(scope="module")
+def left(browser: Browser) -> dict[JupyterServer, Page]:
+    """The page of each JupyterLab that the tests of a file have left for the next one."""
+    return {}
+
+
 @pytest.fixture
 def open_notebook(
     request: pytest.FixtureRequest,
     browser: Browser,
+    left: dict[JupyterServer, Page],
     jupyter: Callable[..., JupyterServer],
     replay: ReplayServer,
 ) -> Iterator[Callable[..., NotebookPage]]:
     """`open_notebook(cells, app="lab", base_url="/", **env)`: a new notebook, its kernel ready.
 
     `cells` are sources, or the path of a notebook on the disk of that server. The kernel's
-    endpoint is the test's `replay` server; `env` adds variables.
+    endpoint is the test's `replay` server; `env` adds variables. Tests of a file use one
+    JupyterLab after the other, as a user does; those marked `own_page` load it anew.
     """
+    is_own = request.node.get_closest_marker("own_page") is not None
     name = re.sub(r"\W+", "-", request.node.name).strip("-")
     pages: list[NotebookPage] = []
     numbers = itertools.count()
@@ -90,14 +99,19 @@ def open_notebook(
         file = cells
         if not isinstance(cells, Path):
             file = write_notebook(server.root / f"{name}-{next(numbers)}.ipynb", cells)
-        pages.append(NotebookPage(browser, server, file))
+        page = None if is_own else left.pop(server, None)
+        pages.append(NotebookPage(browser, server, file, page))
         return pages[-1]
 
     yield open_
+    has_failed = request.node.stash.get(FAILED, False)
     for number, page in enumerate(pages):
-        if request.node.stash.get(FAILED, False):
+        if has_failed:
             print("\nsaved", page.screenshot(f"failed-{name}-{number}"))
             print(page.server.log())
-        page.close()
+        if has_failed or is_own or page.server in left or not page.can_be_left:
+            page.close()
+        else:
+            left[page.server] = page.leave()
     for server in {page.server for page in pages}:
         server.stop_kernels()

@@ -25,6 +25,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 App = Literal["lab", "notebook"]
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
+VIEWPORT: Any = {"width": 1200, "height": 900}
 LONG = os.environ.get("NBSTREAM_LONG") == "1"
 # Of variants that differ little, the short run has the likelier one.
 only_long = pytest.mark.skipif(not LONG, reason="a variant of another test: NBSTREAM_LONG=1")
@@ -176,33 +177,68 @@ def _write_settings(folder: Path, kernel_env: Path) -> None:
 
 
 class NotebookPage:
-    """A notebook, open in a page of its own.
+    """A notebook, alone in a page.
+
+    Args:
+        browser: where a new page is made.
+        server: whose notebook it is.
+        file: the notebook on the disk.
+        page: one that another notebook of this server has left (`leave`): loading JupyterLab
+            takes most of the time that opening a notebook does.
 
     Attributes:
         page: Playwright's page.
-        file: the notebook on the disk.
     """
 
-    def __init__(self, browser: Browser, server: JupyterServer, file: Path) -> None:
+    def __init__(
+        self, browser: Browser, server: JupyterServer, file: Path, page: Page | None = None
+    ) -> None:
         self.server = server
         self.file = file
-        self.page: Page = browser.new_page(viewport={"width": 1200, "height": 900})
+        if page is not None:
+            self.page: Page = page
+            self._open()
+            return
+        self.page = browser.new_page(viewport=VIEWPORT)
         self.page.set_default_timeout(CELL * 1000)
         self.page.on("dialog", lambda dialog: dialog.accept())  # "leave without saving?"
         self._login()
         self.reopen()
 
+    @property
+    def _path(self) -> str:
+        return self.file.relative_to(self.server.root).as_posix()
+
     def _login(self) -> None:
         """Get the cookie, so that no later address carries the token."""
         self.page.goto(f"{self.server.url}api/me?token={self.server.token}")
 
+    def _open(self) -> None:
+        """Open the notebook in the JupyterLab that is there."""
+        self.page.evaluate(f"path => {_OPEN}", self._path)
+        self.page.wait_for_function(f"path => {_WIDGET}?.context?.path === path", arg=self._path)
+        self.page.wait_for_function(_READY, timeout=SLOW * 1000)
+        expect(self.cell(0)).to_be_visible()
+
     def reopen(self) -> None:
         """Load the page anew and wait until its kernel is ready."""
-        name = self.file.relative_to(self.server.root).as_posix()
-        address = PAGES[self.server.app].format(name)
+        address = PAGES[self.server.app].format(self._path)
         self.page.goto(self.server.url + address, timeout=SLOW * 1000)
         self.page.wait_for_function(_READY, timeout=SLOW * 1000)
         expect(self.cell(0)).to_be_visible()
+
+    @property
+    def can_be_left(self) -> bool:
+        """Whether another notebook can open in this page."""
+        return self.server.app == "lab" and not self.page.is_closed()
+
+    def leave(self) -> Page:
+        """Close the notebook, but not JupyterLab; return the page as it was at first."""
+        self.theme("Light")
+        self.page.evaluate(_CLOSE_ALL)
+        self.page.emulate_media(reduced_motion="null")
+        self.page.set_viewport_size(VIEWPORT)
+        return self.page
 
     def close(self) -> None:
         self.page.close()
@@ -302,6 +338,16 @@ class NotebookPage:
 _PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 _WIDGET = "jupyterapp.shell.currentWidget"
 _SESSION = f"{_WIDGET}.sessionContext"
+_OPEN = "jupyterapp.commands.execute('docmanager:open', { path })"
+_CLOSE_ALL = """async () => {
+  for (const widget of [...jupyterapp.shell.widgets("main")]) {
+    if (widget.context) {
+      widget.context.model.dirty = false;  // nobody is asked whether to save
+      await widget.context.sessionContext.shutdown().catch(() => {});  // where it still runs
+    }
+    widget.dispose();
+  }
+}"""
 _READY = """() => {
   const session = window.jupyterapp?.shell.currentWidget?.sessionContext;
   return session?.isReady && session.session?.kernel?.status === "idle";

@@ -38,7 +38,7 @@ from nbstream.response import Response
 from nbstream.views import widget
 from nbstream.views.static import module
 
-PLACES_A_PAYLOAD = len(hostile.PLACES) if LONG else 2
+PLACES_A_PAYLOAD = len(hostile.PLACES) if LONG else 1
 PLACES_IN_LAB = len(hostile.PLACES) if LONG else 1
 STEPS_A_FRAME = 1 if LONG else 3
 TESTS = Path(__file__).parents[1]
@@ -124,11 +124,13 @@ import hostile
 """
 
 
+@pytest.mark.own_page
+@pytest.mark.timeout(300)
 def test_no_answer_harms_a_notebook(open_notebook, browser, replay, shared, tmp_path):
-    step = 1 if LONG else 4  # every frame of all of them is looked at above
+    step = 1 if LONG else 12  # every frame of all of them is looked at above
     attacks = hostile.payloads(shared)[::step]
     texts = [attack.text for attack in attacks]
-    tools = [{"name": text, "arguments": {text: text}} for text in texts[::23]]
+    tools = [{"name": text, "arguments": {text: text}} for text in texts[::6]]
     whole = "\n\n".join([*texts, hostile.END])
     replay.reply(completion(whole, reasoning=texts[3], tool_calls=tools, model=texts[5], piece=97))
     replay.reply(error(400, " ".join(texts[::9])))

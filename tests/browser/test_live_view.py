@@ -6,7 +6,7 @@ from pathlib import Path
 
 import answers
 import pytest
-from harness import wait_for, waits_for
+from harness import only_long, wait_for, waits_for
 
 PREAMBLE = f"""
 import sys, time
@@ -71,6 +71,7 @@ HEIGHTS = """area => [...area.querySelectorAll(".jp-OutputArea-child")]
   .map((child) => child.getBoundingClientRect().height)"""
 
 
+@pytest.mark.own_page
 def test_what_is_saved_is_as_high_as_what_was_live(open_notebook):
     cases = "\n".join(
         f"start(*answers.pieces('text', {text!r}, 37), ('finish', 'stop'))"
@@ -115,7 +116,8 @@ WATCH = """() => {
 }"""
 
 
-@pytest.mark.parametrize("place", ["start", "middle", "end"])
+@pytest.mark.own_page
+@pytest.mark.parametrize("place", [pytest.param("start", marks=only_long), "middle", "end"])
 def test_nothing_moves_or_blinks_when_the_answer_ends(open_notebook, tmp_path, place):
     gate = tmp_path / "gate"
     text = "\n\n".join([answers.ANSWER] * 3)
@@ -154,6 +156,7 @@ end()"""
     assert page.evaluate("getSelection().toString()") == "In other scripts"
 
 
+@pytest.mark.own_page
 def test_scrolling_follows_only_a_reader_who_is_at_the_end(open_notebook):
     text = "\n\n".join(f"Paragraph {i}." for i in range(200))
     source = f"start(*answers.pieces('text', {text!r}, 20), pause=0.05)\nend()"

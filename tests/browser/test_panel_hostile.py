@@ -14,7 +14,7 @@ from typing import Any
 import answers
 import hostile
 import pytest
-from harness import LONG
+from harness import LONG, only_long
 from panel_page import PanelPage
 from playwright.sync_api import Page, expect
 from replay import completion
@@ -229,12 +229,13 @@ def talk_turn(attack: hostile.Payload) -> dict[str, Any]:
     return {**about, "response": response}
 
 
+@pytest.mark.own_page
+@only_long  # in JupyterLab; the short run has every message above, and the cells' test in there
 @pytest.mark.timeout(300)
 def test_no_conversation_harms_a_notebook(open_notebook, browser, replay, shared, tmp_path):
     attacks = hostile.payloads(shared)
-    attacks = attacks if LONG else attacks[::12]
     talk = tmp_path / "talk.json"
-    write_talk(talk, [hostile.Payload(i, attack.text) for i, attack in enumerate(attacks)])
+    write_talk(talk, attacks)
     whole = "\n\n".join([*(attack.text for attack in attacks), hostile.END])
     replay.models = [attack.text for attack in attacks]
     replay.reply(completion(whole, reasoning=attacks[3].text, model=attacks[5].text, piece=97))
@@ -255,7 +256,7 @@ def test_no_conversation_harms_a_notebook(open_notebook, browser, replay, shared
     saved = notebook.save()
     assert "widget-view" not in json.dumps(saved)
     notebook.shut_down_kernel()
-    for is_trusted in (False, True) if LONG else (True,):
+    for is_trusted in (False, True):
         notebook.file = copy_of(saved, notebook, is_trusted=is_trusted)
         notebook.reopen()
         end = notebook.output(0).locator(".jp-RenderedMarkdown", has_text=hostile.END)

@@ -1,4 +1,5 @@
-"""The README's pictures: `make picture` puts them into docs/images, a test run looks at them.
+"""The README's pictures: `make picture` puts them into docs/images, a long test run looks
+at them.
 
 The first one shows the embedded model as it is. In the panel's, a scripted server answers as
 a large model may; the function that it calls is really called.
@@ -10,12 +11,16 @@ import os
 from pathlib import Path
 
 import pytest
-from harness import SCREENSHOTS, NotebookPage
+from harness import LONG, SCREENSHOTS, NotebookPage
 from playwright.sync_api import expect
 from replay import completion
 
 IS_WANTED = os.environ.get("NBSTREAM_PICTURES") == "1"
 FOLDER = Path(__file__).parents[2] / "docs" / "images" if IS_WANTED else SCREENSHOTS
+pytestmark = [
+    pytest.mark.own_page,
+    pytest.mark.skipif(not (IS_WANTED or LONG), reason="the README's pictures: `make picture`"),
+]
 
 QUESTION = """%%chat --out answer --temperature 0 --param seed 1
 Write a Python function that says whether a number is even, with an example."""

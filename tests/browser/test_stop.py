@@ -35,7 +35,11 @@ def assert_stopped(notebook, replay, cell):
 
 @pytest.mark.parametrize(
     ("app", "base_url"),
-    [("lab", "/"), pytest.param("notebook", "/", marks=only_long), ("lab", "/a/prefix/")],
+    [
+        pytest.param("lab", "/", marks=only_long),
+        pytest.param("notebook", "/", marks=only_long),
+        ("lab", "/a/prefix/"),
+    ],
 )
 def test_the_button_stops_the_cell_that_runs(open_notebook, replay, app, base_url):
     replay.reply(PART, silence(), completion("I am still here."))
