@@ -124,12 +124,13 @@ class Session:
             question = Question((*self._system(), message), options)
             return start(question, response, [view], blocking=blocking, observe=observe)
         with self._lock:  # who finds the turn finds its run
+            last = next(reversed(self.turns), None)
             turn, replaced, before = self._begin(response, place)
             question = Question((*self._system(), *history(before), message), options)
             views = [view, *(watcher.view(turn) for watcher in self._watchers)]
 
             def end(_response: Response) -> None:
-                self._end(turn, replaced, keep=place.keep)
+                self._end(turn, replaced, last, keep=place.keep)
 
             run = start(question, response, views, blocking=blocking, observe=observe, on_end=end)
             self._runs[turn.id] = run
@@ -157,8 +158,8 @@ class Session:
 
     def later_than(self, key: str | None) -> int:
         """How many turns came after the one with this key."""
-        turn = self._with_key(key)
-        return 0 if turn is None else len(self.turns) - self.turns.index(turn) - 1
+        turn, branch = self._with_key(key), self.turns
+        return len(branch) - branch.index(turn) - 1 if turn in branch else 0
 
     def choose(self, turn: Turn) -> None:
         """Go over to the branch that a turn is in."""
@@ -236,14 +237,14 @@ class Session:
             )
             return turn, replaced, self.conversation.branch[:-1]
 
-    def _end(self, turn: Turn, replaced: Turn | None, *, keep: bool) -> None:
+    def _end(self, turn: Turn, replaced: Turn | None, last: Turn | None, *, keep: bool) -> None:
         """What came to nothing leaves the history as it was; else it takes its place."""
         is_nothing = came_to_nothing(turn.response) and not keep
         with self._lock:
             # What was taken out meanwhile can come back.
             for conversation in filter(None, (self.conversation, self._before)):
                 if turn in conversation:
-                    _settle(conversation, turn, replaced, is_nothing=is_nothing)
+                    _settle(conversation, turn, replaced, last, is_nothing=is_nothing)
 
     def _ended(self, turn: Turn) -> None:
         self._runs.pop(turn.id, None)
@@ -254,8 +255,13 @@ class Session:
             raise UsageError("this turn is not there any more")
 
     def _with_key(self, key: str | None) -> Turn | None:
-        found = (turn for turn in self.turns if key is not None and turn.key == key)
-        return next(found, None)
+        """The turn on the branch with this key, or one that another turn there was asked beside."""
+        if key is None:
+            return None
+        with self._lock:
+            branch = self.conversation.branch
+            beside = (each for turn in branch for each in self.conversation.alternatives(turn))
+            return next((turn for turn in (*branch, *beside) if turn.key == key), None)
 
     def _system(self) -> list[Message]:
         return [Message("system", self.system)] if self.system else []
@@ -266,19 +272,25 @@ class Session:
 
 
 def _settle(
-    conversation: Conversation, turn: Turn, replaced: Turn | None, *, is_nothing: bool
+    conversation: Conversation,
+    turn: Turn,
+    replaced: Turn | None,
+    last: Turn | None,
+    *,
+    is_nothing: bool,
 ) -> None:
-    """Let a turn that has ended take the place of another, or go where nothing came of it."""
-    if replaced is not None and replaced not in conversation:
-        replaced = None
+    """Let a turn that has ended take the place of another, or go where nothing came of it.
+
+    Where it goes, and nothing was asked since, the branch leads to its former `last` turn.
+    """
     if not is_nothing:
-        if replaced is not None:
+        if replaced is not None and replaced in conversation:
             conversation.cut(replaced)
         return
     is_last = conversation.branch[-1:] == [turn]
     conversation.remove(turn)  # what was asked since stays
-    if replaced is not None and is_last:
-        conversation.choose(replaced)
+    if last is not None and last in conversation and is_last:
+        conversation.choose(last)
 
 
 class Sessions:

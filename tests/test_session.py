@@ -22,7 +22,7 @@ def ask(replay):
     def ask(session, prompt, answer=None, *, key=None, **options):
         if answer is not None:
             replay.reply(completion(answer) if isinstance(answer, str) else answer)
-        options = Options(model="replay-1", base_url=replay.base_url, max_retries=0)
+        options = Options(model="replay-1", base_url=replay.base_url)
         response = session.ask(prompt, options, NullView(), place=Place(key)).wait()
         if isinstance(answer, str):
             assert response.status == "complete", repr(response.error.__cause__ or response.error)
@@ -37,7 +37,7 @@ def start(replay):
 
     def start(session, prompt, answer, place=None, view=None):
         replay.reply(completion(answer) if isinstance(answer, str) else answer)
-        options = Options(model="replay-1", base_url=replay.base_url, max_retries=0)
+        options = Options(model="replay-1", base_url=replay.base_url)
         return session.ask(prompt, options, view or NullView(), place=place or Place())
 
     return start
@@ -211,6 +211,35 @@ def test_a_re_run_that_fails_leaves_the_old_turn_and_the_later_ones(start, repla
         run.response.cancel()
     run.wait()
     assert session.turns == turns == list(session.conversation)
+
+
+@pytest.mark.parametrize("answer", ["anew", None], ids=["answered", "refused"])
+def test_a_cell_whose_turn_was_repeated_beside_it_takes_its_place(start, replay, answer):
+    session = Session()
+    start(session, "a", "A", Place("a", typed="a")).wait()
+    start(session, "b", "B", Place("b", typed="b")).wait()
+    a, b = session.turns
+    start(session, "b", "again", Place(after=a, typed="again")).wait()  # as the panel does
+    start(session, "c", "C", Place(typed="c")).wait()
+    assert session.later_than("b") == 0
+    start(session, "b", answer or error(400, "no"), Place("b", typed="new")).wait()
+    assert contents(replay) == ["a", "A", "b"]
+    if answer:
+        assert typed(session.turns) == ["a", "new"]
+        assert b not in session.conversation
+    else:
+        assert typed(session.turns) == ["a", "again", "c"]
+        assert b in session.conversation
+
+
+def test_a_cell_whose_turn_is_on_another_branch_asks_on_this_one(start, replay):
+    session = Session()
+    for name in "ab":
+        start(session, name, name.upper(), Place(name, typed=name)).wait()
+    start(session, "x", "X", Place(after=None, typed="x")).wait()
+    start(session, "b", "B", Place("b", typed="b")).wait()
+    assert contents(replay) == ["x", "X", "b"]
+    assert typed(session.turns) == ["x", "b"]
 
 
 def test_a_turn_asked_meanwhile_outlives_one_that_came_to_nothing(start, replay):
