@@ -20,22 +20,29 @@ function scrollerOf(element) {
 export function followEnd(element) {
   let height = element.getBoundingClientRect().height;
   let visible = 0; // the height of the scroller
+  let top = 0; // how far it was scrolled
   let wasAtEnd = true;
   /** @type {HTMLElement | null} */
   let scroller = null;
 
-  /** How far the end is below the visible part, at the height of the last layout. */
-  function below() {
+  /** How far the end is below the visible part, where the content has this height. */
+  function below(height = element.getBoundingClientRect().height) {
     const view = scroller ? scroller.getBoundingClientRect().bottom : innerHeight;
     return element.getBoundingClientRect().top + height - view;
   }
   function look() {
     if (scroller?.clientHeight !== visible) return; // not scrolled: it has become smaller
-    const distance = below();
-    wasAtEnd = distance < NEAR && distance > -NEAR - innerHeight;
+    const isUp = scroller.scrollTop < top;
+    top = scroller.scrollTop;
+    const [was, is] = [below(height), below()];
+    const isPast = is < -NEAR - innerHeight;
+    const isAtEnd = is < NEAR || (was < NEAR && is < visible);
+    if (isAtEnd && !isPast) wasAtEnd = true;
+    // The browser scrolls down, too: where what is above the visible part has grown.
+    else if (isUp || isPast) wasAtEnd = false;
   }
   // A scroll event can come after the content has grown, or the scroller has become smaller,
-  // and before this knows it: so `below` and `look` count with the last known heights.
+  // and before this knows it: so `look` counts with the last known heights, too.
   const observer = new ResizeObserver(() => {
     const found = scrollerOf(element);
     if (found !== scroller) {
@@ -44,6 +51,7 @@ export function followEnd(element) {
       scroller = found;
       scroller?.addEventListener("scroll", look, { passive: true });
       visible = scroller?.clientHeight ?? 0;
+      top = scroller?.scrollTop ?? 0;
       if (scroller) {
         look();
         observer.observe(scroller); // the visible part can become smaller, too

@@ -1,0 +1,83 @@
+"""The chat panel in a page that has nothing else: where its conversation stands."""
+
+from __future__ import annotations
+
+import answers
+import pytest
+from playwright.sync_api import Page
+from test_live_page import PAGE
+from watching import SentWidget, bare_page
+
+import nbstream
+from nbstream.messages import Message
+from nbstream.panel import window
+from nbstream.response import Response
+from nbstream.views.static import module, stylesheet
+
+TURNS = 60
+BELOW = """() => {
+  const log = document.querySelector(".nbs-log");
+  return log.scrollHeight - log.scrollTop - log.clientHeight;
+}"""
+IS_FILLED = """() => [...document.querySelectorAll("article")].every((turn) =>
+  turn.hasChildNodes())"""
+
+
+@pytest.fixture
+def page(browser):
+    with bare_page(browser) as (page, watch):
+        yield page
+        assert watch.errors == []
+
+
+def open_panel(page: Page, monkeypatch, turns: int) -> None:
+    """Show a conversation of turns that are higher than what stands for them at first."""
+    monkeypatch.setattr(window, "PanelWidget", SentWidget)
+    panel = nbstream.ChatPanel(model="replay-1")
+    turn = None
+    for number in range(turns):
+        response = Response([Message("user", f"Question {number}")], model="replay-1")
+        for _ in answers.grow(response, [("round", "replay-1"), ("text", "A line.\n\n" * 20)]):
+            pass
+        turn = panel.session.conversation.add(answers.finish(response), turn)
+    shows = window.Window(panel.session, panel.screen._about, lambda *_: None, frozenset(), "name")
+    shows.sync()
+    page.add_style_tag(content=stylesheet("answer", "code", "panel"))
+    first = shows.widget.messages[0]["snapshot"]
+    page.evaluate(PAGE, {"source": module("panel"), "snapshot": first})
+    page.evaluate("deliver", shows.widget.messages[1:])
+    page.evaluate("view()")
+
+
+def test_a_long_conversation_opens_at_its_end(page, monkeypatch):
+    open_panel(page, monkeypatch, TURNS)
+    page.wait_for_function(IS_FILLED)
+    page.wait_for_timeout(300)  # ms: the last ones are laid out
+    assert page.locator("article").count() == TURNS
+    assert page.evaluate("document.querySelector('.nbs-log').scrollHeight") > TURNS * 400
+    assert abs(page.evaluate(BELOW)) < 2
+    assert page.locator(".nbs-down").is_hidden()
+
+
+def test_who_reads_in_the_middle_stays_there(page, monkeypatch):
+    open_panel(page, monkeypatch, TURNS)
+    page.locator(".nbs-log").hover()
+    page.wait_for_function(f"({BELOW})() < 2")
+    page.mouse.wheel(0, -2500)
+    page.wait_for_function(f"({BELOW})() > 2000")
+    page.wait_for_timeout(200)  # ms: what comes into sight is filled and laid out
+    read = page.evaluate(IN_SIGHT)
+    page.wait_for_function(IS_FILLED)
+    page.wait_for_timeout(300)
+    number, top = page.evaluate(IN_SIGHT)
+    assert number == read[0]
+    assert abs(top - read[1]) <= 4
+    assert page.locator(".nbs-down").is_visible()
+
+
+IN_SIGHT = """() => {
+  const turns = [...document.querySelectorAll("article")];
+  const { top } = document.querySelector(".nbs-log").getBoundingClientRect();
+  const number = turns.findIndex((turn) => turn.getBoundingClientRect().bottom > top);
+  return [number, turns[number].getBoundingClientRect().top - top];
+}"""
