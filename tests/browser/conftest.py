@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -34,19 +35,48 @@ def pytest_runtest_makereport(item: pytest.Item):
     return report
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A Chromium. Without one, browser tests are skipped; in CI they fail.
+class Chromium:
+    """The Chromium of this process, and the pages that its tests have left for the next ones.
 
-    It lives as long as a file: Playwright keeps an event loop running in the main thread,
-    where other tests run their own.
+    It ends with the last browser test: Playwright keeps an event loop running in the main
+    thread, where other tests run their own.
     """
-    path = find()
-    if path is None:
-        message = "no Chromium: install one, or run `make test`, which does"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=path, args=FLAGS)
+
+    def __init__(self) -> None:
+        self.left: dict[JupyterServer, Page] = {}
+        self._open = ExitStack()
+        self._browser: Browser | None = None
+
+    def browser(self) -> Browser:
+        if self._browser is None:
+            path = find()
+            if path is None:
+                message = "no Chromium: install one, or run `make test`, which does"
+                (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
+            playwright = self._open.enter_context(sync_playwright())
+            self._browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        return self._browser
+
+    def close(self) -> None:
+        self.left.clear()
+        self._browser = None
+        self._open.close()
+
+
+CHROMIUM = Chromium()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None):
+    yield
+    if nextitem is None or FOLDER not in nextitem.path.parents:
+        CHROMIUM.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Browser:
+    """A Chromium. Without one, browser tests are skipped; in CI they fail."""
+    return CHROMIUM.browser()
 
 
 @pytest.fixture(scope="session")
@@ -65,26 +95,20 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
         server.stop()
 
 
-@pytest.fixture(scope="module")
-def left(browser: Browser) -> dict[JupyterServer, Page]:
-    """The page of each JupyterLab that the tests of a file have left for the next one."""
-    return {}
-
-
 @pytest.fixture
 def open_notebook(
     request: pytest.FixtureRequest,
     browser: Browser,
-    left: dict[JupyterServer, Page],
     jupyter: Callable[..., JupyterServer],
     replay: ReplayServer,
 ) -> Iterator[Callable[..., NotebookPage]]:
     """`open_notebook(cells, app="lab", base_url="/", **env)`: a new notebook, its kernel ready.
 
     `cells` are sources, or the path of a notebook on the disk of that server. The kernel's
-    endpoint is the test's `replay` server; `env` adds variables. Tests of a file use one
-    JupyterLab after the other, as a user does; those marked `own_page` load it anew.
+    endpoint is the test's `replay` server; `env` adds variables. Tests use one JupyterLab
+    after the other, as a user does; those marked `own_page` load it anew.
     """
+    left = CHROMIUM.left
     is_own = request.node.get_closest_marker("own_page") is not None
     name = re.sub(r"\W+", "-", request.node.name).strip("-")
     pages: list[NotebookPage] = []
