@@ -26,9 +26,11 @@ from replay import (
 from nbstream import errors
 from nbstream.driver import Question, start
 from nbstream.messages import Message
+from nbstream.pacer import Pacer
 from nbstream.request import Deadlines, Options
 from nbstream.response import Response
 from nbstream.views.protocol import NullView
+from nbstream.wire.sse import Decoder
 
 
 class Recorder(NullView):
@@ -96,6 +98,26 @@ def test_what_comes_is_shown_as_it_comes(replay):
             assert time.monotonic() < deadline, view.texts
             time.sleep(0.005)
     assert run.wait().text == "one two three"
+
+
+def test_a_rest_takes_all_that_came_meanwhile(replay, monkeypatch):
+    """Also where each piece takes so long as if it had been waited for."""
+    rests = []
+    rest, feed = Pacer.rest, Decoder.feed
+
+    async def counted(pacer):
+        rests.append(pacer)
+        await rest(pacer)
+
+    def slow(decoder, data):
+        time.sleep(0.002)
+        return feed(decoder, data)
+
+    monkeypatch.setattr(Pacer, "rest", counted)
+    monkeypatch.setattr(Decoder, "feed", slow)
+    replay.reply(completion(["piece "] * 100, pace=0.005))
+    assert begin(replay.base_url).wait().text == "piece " * 100
+    assert 1 <= len(rests) <= 40
 
 
 def test_frames_are_coalesced(replay):

@@ -182,8 +182,9 @@ class Exchange:
         deadline: asyncio.Timeout,
     ) -> None:
         loop = asyncio.get_running_loop()
-        asked, gathered = loop.time(), 0
+        asked, gathered, has_rested = loop.time(), 0, False
         async for data in body:
+            has_waited = loop.time() - asked > _TRICKLE_WAIT
             events = reader.feed(data)
             if not events:
                 continue  # keep-alive comments do not count as progress
@@ -194,11 +195,15 @@ class Exchange:
             if not was_over:
                 self._extend(deadline, turn)
             gathered += len(data)
-            if loop.time() - asked > _TRICKLE_WAIT:
+            # Behind the first piece after a rest stand those that gathered meanwhile.
+            if has_waited and not has_rested:
                 is_trickle = gathered < _TRICKLE_SIZE
-                if is_trickle and self._observe is None and not turn.ended:
+                has_rested = is_trickle and self._observe is None and not turn.ended
+                if has_rested:
                     await self._pacer.rest()
                 gathered = 0
+            else:
+                has_rested = False
             asked = loop.time()
 
     def _extend(self, deadline: asyncio.Timeout, turn: Round) -> None:
