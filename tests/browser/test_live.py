@@ -55,7 +55,7 @@ def assert_static(page, number, *texts):
     expect(page.page.get_by_text("model not found")).to_have_count(0)
 
 
-@pytest.mark.parametrize("app", ["lab", "notebook"])
+@pytest.mark.parametrize("app", ["lab", pytest.param("notebook", marks=only_long)])
 def test_live_saved_and_reopened(open_notebook, replay, app):
     replay.reply(
         completion(PIECES, reasoning=["Let me ", "think."], tool_calls=[CALL], gate="piece")
@@ -110,7 +110,8 @@ def test_live_saved_and_reopened(open_notebook, replay, app):
     notebook.screenshot(f"reopened-{app}")
 
 
-@pytest.mark.parametrize("ending", [pytest.param("error", marks=only_long), "interrupt"])
+@only_long
+@pytest.mark.parametrize("ending", ["error", "interrupt"])
 def test_what_is_left_after_a_bad_end(open_notebook, replay, ending):
     if ending == "error":
         replay.reply(cut(completion("Half an answer, and the rest."), 1000))
@@ -138,7 +139,8 @@ def test_what_is_left_after_a_bad_end(open_notebook, replay, ending):
 
 
 def test_nothing_came(open_notebook, replay):
-    notebook = open_notebook([LOAD, "%%chat --api-key-env NOT_SET\nHi", "%%chat\nHi"])
+    cells = [LOAD, "%%chat --api-key-env NOT_SET\nHi", "%%chat\nHi"]
+    notebook = open_notebook(cells, "notebook")
     replay.reply(Reply([b"<html><title>Sign in</title></html>"], headers={}))
     notebook.run(0)
     notebook.run(1)

@@ -71,7 +71,6 @@ HEIGHTS = """area => [...area.querySelectorAll(".jp-OutputArea-child")]
   .map((child) => child.getBoundingClientRect().height)"""
 
 
-@pytest.mark.own_page
 def test_what_is_saved_is_as_high_as_what_was_live(open_notebook):
     cases = "\n".join(
         f"start(*answers.pieces('text', {text!r}, 37), ('finish', 'stop'))"
@@ -156,7 +155,6 @@ end()"""
     assert page.evaluate("getSelection().toString()") == "In other scripts"
 
 
-@pytest.mark.own_page
 def test_scrolling_follows_only_a_reader_who_is_at_the_end(open_notebook):
     text = "\n\n".join(f"Paragraph {i}." for i in range(200))
     source = f"start(*answers.pieces('text', {text!r}, 20), pause=0.05)\nend()"

@@ -39,7 +39,6 @@ def assert_the_answer_is_there(notebook: NotebookPage) -> None:
     expect(notebook.output(3)).to_contain_text("[assistant]\none two three")
 
 
-@pytest.mark.own_page
 def test_an_answer_goes_on_without_its_page(open_notebook, another_page, replay):
     replay.reply(completion(["one ", "two ", "three"], gate="piece"))
     notebook = open_notebook(CELLS)
@@ -57,7 +56,6 @@ def test_an_answer_goes_on_without_its_page(open_notebook, another_page, replay)
     assert_the_answer_is_there(again)
 
 
-@pytest.mark.own_page
 def test_an_answer_is_in_every_tab(open_notebook, another_page, replay):
     replay.reply(completion(["one ", "two ", "three"], gate="piece"))
     first = open_notebook(CELLS)
