@@ -64,7 +64,7 @@ def test_generated_documents_in_random_pieces(text, seed, enter_at):
 
 @pytest.mark.fuzz
 def test_random_documents_letter_by_letter():
-    for seed in range(5_000 if LONG else 60):
+    for seed in range(5_000 if LONG else 40):
         assert_exact(random_document(seed), enter_at=0 if seed % 3 else NEVER)
 
 
@@ -72,7 +72,7 @@ def test_random_documents_letter_by_letter():
 def test_random_paragraphs(monkeypatch):
     monkeypatch.setattr(open_text, "_SMALLEST", 1)
     names: Counter[str] = Counter()
-    for seed in range(5_000 if LONG else 200):
+    for seed in range(5_000 if LONG else 150):
         names.update(assert_exact(random_paragraph(seed), sizes(seed), enter_at=0))
     print(dict(names))
     assert names["add_text"] > 500
