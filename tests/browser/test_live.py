@@ -146,7 +146,9 @@ def test_nothing_came(open_notebook, replay):
     notebook.run(1)
     expect(notebook.output(1)).to_contain_text("set the environment variable NOT_SET")
     notebook.run(2)
+    expect(notebook.output(2)).to_contain_text("APIResponseError")
     expect(notebook.output(2)).to_contain_text("Sign in")
+    assert notebook.page.locator(".nbs-answer").count() == 0  # it does not lie over the error
     notebook.screenshot("nothing-came")
     saved = notebook.save()
     assert [[o.output_type for o in cell.outputs] for cell in saved.cells[1:3]] == [["error"]] * 2

@@ -6,6 +6,7 @@
 import { keepSelection } from "./selection.js";
 
 const LONGEST_MS = 2000;
+const OUTPUT = ".jp-OutputArea-output";
 
 /**
  * To be called when the answer has ended, before Jupyter removes the live view.
@@ -22,14 +23,19 @@ export function keepPlace(root) {
   const select = keepSelection(root);
   const curtain = createCurtain(root, area);
 
+  const live = child.querySelector(OUTPUT);
   const observer = new MutationObserver(() => {
-    const saved = area.children[index]?.querySelector(".jp-RenderedMarkdown:not(.nbs-answer)");
+    const place = area.querySelectorAll(":scope > .jp-OutputArea-child")[index];
+    const saved = place?.querySelector(".jp-RenderedMarkdown:not(.nbs-answer)");
+    const output = place?.querySelector(OUTPUT);
     if (saved?.firstElementChild) {
       release();
       saved.querySelectorAll(":scope > details").forEach((fold, i) => {
         fold.toggleAttribute("open", open[i] ?? false);
       });
       select(saved);
+    } else if (output && output !== live && !saved) {
+      release(); // nothing came of it, and an error is there instead
     } else if (!root.isConnected) {
       curtain.show();
     }
