@@ -14,9 +14,9 @@ from .listing import Model
 
 __all__ = ["close_all", "connect", "list_models"]
 
-# By endpoint, seconds to connect, process (a fork must not use its parent's connections),
-# and `_surroundings`.
-_clients: dict[tuple[Endpoint, float, int, int], Client] = {}
+# By endpoint, seconds to connect, event loop (connections belong to one, and a fork has
+# another), and `_surroundings`.
+_clients: dict[tuple[Endpoint, float, asyncio.AbstractEventLoop, int], Client] = {}
 
 
 async def connect(options: Options, target: Endpoint | LocalEndpoint) -> tuple[Client, str]:
@@ -44,7 +44,7 @@ async def connect(options: Options, target: Endpoint | LocalEndpoint) -> tuple[C
 
 
 def _client(endpoint: Endpoint, options: Options) -> Client:
-    key = endpoint, options.deadlines.connect, os.getpid(), _surroundings()
+    key = endpoint, options.deadlines.connect, asyncio.get_running_loop(), _surroundings()
     if key not in _clients:
         _clients[key] = Client(endpoint, options.deadlines)
     return _clients[key]
@@ -77,7 +77,8 @@ async def list_models(options: Options, target: Endpoint | LocalEndpoint) -> lis
 
 
 async def close_all() -> None:
-    """Close every connection."""
+    """Close every connection of this event loop; those of others went with them."""
     while _clients:
-        _, client = _clients.popitem()
-        await client.close()
+        (_, _, loop, _), client = _clients.popitem()
+        if loop is asyncio.get_running_loop():
+            await client.close()
