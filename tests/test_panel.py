@@ -492,7 +492,9 @@ def test_a_page_asks_and_reads(page, replay):
     assert page.about["count"] == 1
     assert page.about["usage"] == [7, 2]
     assert not page.nb.run(UNTIL_IDLE).error
-    assert page.nb.value("panel.response.text, _chat is panel.response") == "('**Hi**', True)"
+    assert page.nb.value("panel.response.text, _chat is panel.response, panel.busy") == (
+        "('**Hi**', True, False)"
+    )
 
 
 def test_traits_are_told_on_the_thread_of_the_notebook(nb, page, replay):

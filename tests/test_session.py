@@ -22,7 +22,7 @@ def ask(replay):
     def ask(session, prompt, answer=None, *, key=None, **options):
         if answer is not None:
             replay.reply(completion(answer) if isinstance(answer, str) else answer)
-        options = Options(model="replay-1", base_url=replay.base_url)
+        options = Options(model="replay-1", base_url=replay.base_url, max_retries=0)
         response = session.ask(prompt, options, NullView(), place=Place(key)).wait()
         if isinstance(answer, str):
             assert response.status == "complete", repr(response.error.__cause__ or response.error)
@@ -37,7 +37,7 @@ def start(replay):
 
     def start(session, prompt, answer, place=None, view=None):
         replay.reply(completion(answer) if isinstance(answer, str) else answer)
-        options = Options(model="replay-1", base_url=replay.base_url)
+        options = Options(model="replay-1", base_url=replay.base_url, max_retries=0)
         return session.ask(prompt, options, view or NullView(), place=place or Place())
 
     return start

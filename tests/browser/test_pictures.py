@@ -1,5 +1,4 @@
-"""The README's pictures: `make picture` puts them into docs/images, a long test run looks
-at them.
+"""The README's pictures: `make picture` puts them into docs/images, a long run looks at them.
 
 The first one shows the embedded model as it is. In the panel's, a scripted server answers as
 a large model may; the function that it calls is really called.
