@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import spec
 from growing import prefixes, random_document, random_paragraph, sizes
+from harness import LONG
 from playwright.sync_api import Browser, Page
 from shapes import shape
 
@@ -19,7 +20,6 @@ from nbstream.render.html import parser, render, sanitize
 from nbstream.render.patches import Document
 from nbstream.views.static import module
 
-LONG = os.environ.get("NBSTREAM_LONG") == "1"
 DOCUMENTS = sorted((Path(__file__).parents[1] / "markdown").glob("*.md"))
 NEVER = 10**9
 
