@@ -237,6 +237,19 @@ def test_a_server_that_stalls_after_the_finish_reason_has_answered(replay, monke
     assert (response.status, response.text) == ("complete", "all")
 
 
+def test_a_server_that_stalls_after_the_end_has_answered(replay):
+    replay.reply(Reply([*completion("all").body, Hang()]))
+    response = begin(replay.base_url, deadlines={"idle": 60}).wait()
+    assert (response.status, response.text) == ("complete", "all")
+
+
+def test_the_next_request_takes_the_same_connection(replay):
+    replay.fallback = completion("Hello.")
+    for _ in range(3):
+        assert begin(replay.base_url).wait().status == "complete"
+    assert {request.connection for request in replay.requests} == {0}
+
+
 # --- faults -------------------------------------------------------------------------
 
 

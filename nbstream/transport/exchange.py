@@ -36,6 +36,7 @@ from .retries import retry_delay
 __all__ = ["Exchange"]
 
 _FINISH_GRACE = 5.0  # seconds for the usage after `finish_reason`; the answer is whole by then
+_LAST_GRACE = 0.1  # seconds for the end of the body after `[DONE]`
 # Who waited so long, in seconds, for so few bytes lets more of them gather.
 _TRICKLE_WAIT = 0.001
 _TRICKLE_SIZE = 8192
@@ -191,6 +192,7 @@ class Exchange:
             was_over = _is_over(turn)
             self._take(events, reducer)
             if turn.done:
+                await _read_to_end(body)
                 break
             if not was_over:
                 self._extend(deadline, turn)
@@ -264,6 +266,14 @@ class Exchange:
             self._pacer.notify()
             await asyncio.sleep(min(left, left % 1 or 1))
         self._response.notice = ""
+
+
+async def _read_to_end(body: AsyncIterator[bytes]) -> None:
+    """Read what stands behind `[DONE]`: only then can the connection take the next request."""
+    with suppress(TimeoutError, IncompleteError):
+        async with asyncio.timeout(_LAST_GRACE):
+            async for _ in body:
+                pass
 
 
 class _Reader:
