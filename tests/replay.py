@@ -27,8 +27,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import http.client
+import itertools
 import json
+import os
 import select
 import socket
 import struct
@@ -281,6 +284,31 @@ class _ClientGone(Exception):  # noqa: N818 - it is an event, not an error
     """The client closed the connection, or the server is stopping."""
 
 
+def _ports() -> Iterator[int]:
+    """Ports below those that a system gives out, each once, from a place of this process's own.
+
+    A port that comes again would bring the clients that an earlier server left behind: a
+    browser, a kernel, another test that asks at a port where nothing listens any more.
+    """
+    # Steps of the golden section keep processes that started together far from each other.
+    first = 10_000 + os.getpid() * 12_361 % 20_000
+    return itertools.chain(range(first, 30_000), range(10_000, first))
+
+
+_free_ports = _ports()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for number in [port] if port else _free_ports:
+        try:
+            return socket.create_server((host, number), family=family, backlog=128)
+        except OSError as error:
+            if port or error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+    raise OSError(errno.EADDRNOTAVAIL, "every port was used")
+
+
 @dataclass
 class _GateState:
     reached: threading.Event = field(default_factory=threading.Event)
@@ -308,8 +336,7 @@ class ReplayServer:
         self._sockets: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, port), family=family, backlog=128)
+        self._listener = _listen(host, port)
         self._wake, self._waker = socket.socketpair()
         self.port: int = self._listener.getsockname()[1]
         self.host = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
