@@ -8,6 +8,7 @@
 import { announce } from "./announce.js";
 
 const BY_HAND = "Press ■, or I twice, to stop";
+const BEHIND_A_CELL = "Stops when the running cell ends";
 
 /**
  * @typedef {object} Stop
@@ -30,14 +31,18 @@ export function createStop(model) {
   // The answer's last frame can get lost. But a cell that ends or begins is proof enough
   // that the cell which waited for the answer does so no longer.
   let isCellOver = false;
+  let isMessageSent = false;
 
   /**
    * @param {any} _kernel
    * @param {any} message
    */
-  function onMessage(_kernel, { header, parent_header: parent }) {
+  function onMessage(_kernel, { header, parent_header: parent, content }) {
     const isCell = parent?.msg_type === "execute_request" && !parent.subshell_id;
-    if (isCell && header.msg_type === "status") isCellOver = true;
+    if (!isCell || header.msg_type !== "status") return;
+    isCellOver = true;
+    // The cell had begun, but the page had not heard of it when the button was pressed.
+    if (isMessageSent && content.execution_state === "busy") say(BEHIND_A_CELL);
   }
   kernel?.iopubMessage?.connect(onMessage);
 
@@ -55,8 +60,9 @@ export function createStop(model) {
     if (isAsked) return;
     isAsked = true;
     if (!isBlocking) {
-      say(kernel?.status === "busy" ? "Stops when the running cell ends" : "Stopping…");
+      say(kernel?.status === "busy" ? BEHIND_A_CELL : "Stopping…");
       model.send({ stop: true });
+      isMessageSent = true;
     } else if (isCellOver) {
       say("The answer has ended");
     } else {
