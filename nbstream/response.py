@@ -40,7 +40,7 @@ class Timing:
         first_token: from sending the request to the first text, reasoning or tool call.
         duration: from sending the request to the end of the stream.
         tokens_per_second: completion tokens over the time after the first token;
-            None where the provider sent no usage.
+            None where the provider sent no usage, or the answer came all at once.
     """
 
     first_token: float | None = None

@@ -37,6 +37,7 @@ __all__ = ["Exchange"]
 
 _FINISH_GRACE = 5.0  # seconds for the usage after `finish_reason`; the answer is whole by then
 _LAST_GRACE = 0.1  # seconds for the end of the body after `[DONE]`
+_LEAST_STREAMED = 0.05  # seconds; what came in less came at once, at no rate
 # Who waited so long, in seconds, for so few bytes lets more of them gather.
 _TRICKLE_WAIT = 0.001
 _TRICKLE_SIZE = 8192
@@ -81,7 +82,8 @@ class Exchange:
         if self._first is None:
             return Timing(duration=now - self._sent)
         tokens = self._response.usage.completion_tokens
-        rate = tokens / self._streamed if tokens and self._streamed > 0 else None
+        has_rate = tokens and self._streamed >= _LEAST_STREAMED
+        rate = tokens / self._streamed if has_rate else None
         return Timing(self._first - self._sent, now - self._sent, rate)
 
     async def ask(self, messages: tuple[Message, ...]) -> Round:
