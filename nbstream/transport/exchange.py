@@ -82,8 +82,8 @@ class Exchange:
         if self._first is None:
             return Timing(duration=now - self._sent)
         tokens = self._response.usage.completion_tokens
-        has_rate = tokens and self._streamed >= _LEAST_STREAMED
-        rate = tokens / self._streamed if has_rate else None
+        came_at_once = self._streamed < _LEAST_STREAMED
+        rate = tokens / self._streamed if tokens and not came_at_once else None
         return Timing(self._first - self._sent, now - self._sent, rate)
 
     async def ask(self, messages: tuple[Message, ...]) -> Round:
