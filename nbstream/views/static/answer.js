@@ -13,7 +13,7 @@ import { addNoteLinks, followNotes } from "./notes.js";
  * @param {(block: Element) => void} typeset sets the formulas in a block
  * @param {(answer: object) => void} send takes what the reader decides to the kernel
  * @param {import("./stop.js").Stop} stop
- * @param {(root: HTMLElement) => () => void} [follow] keeps the end in sight, until it is called
+ * @param {(root: HTMLElement) => import("./follow.js").Following} [follow] keeps the end in sight
  */
 export function createAnswer(host, typeset, send, stop, follow = followEnd) {
   host.classList.add("nbs-host");
@@ -31,7 +31,7 @@ export function createAnswer(host, typeset, send, stop, follow = followEnd) {
   }
   const sections = createSections(root, onSealed, send);
   followNotes(root);
-  const stopFollowing = follow(root);
+  const following = follow(root);
   /** @type {ReturnType<typeof createStatus> | null} */
   let status = null;
 
@@ -67,10 +67,11 @@ export function createAnswer(host, typeset, send, stop, follow = followEnd) {
         else if (op[0] === "end") end(op[1]);
         else sections.apply(op);
       }
+      following.keep();
     },
 
     remove() {
-      stopFollowing();
+      following.stop();
       sections.stop();
       status?.remove();
       if (root.parentElement === host) root.remove(); // not where swap.js still shows it

@@ -29,7 +29,7 @@ export function createConversation(context, outbox) {
   down.classList.add("nbs-down");
   const element = make("div", "conversation", log, down);
 
-  const unfollow = followEnd(content);
+  const following = followEnd(content);
   const sight = fillInSight(log);
   const unwatch = outbox.watch(showWaiting);
   const timer = setInterval(showWaiting, 1000); // the kernel's state may have changed
@@ -113,17 +113,20 @@ export function createConversation(context, outbox) {
       );
     },
 
-    /** @param {import("./store.js").Operation} op */
-    apply([name, ...rest]) {
-      if (name === "new") cards.set(rest[0].id, createCard(rest[0], context));
-      else if (name === "turns") arrange(rest[0], rest[1]);
-      else if (name === "in") cards.get(rest[0])?.apply(rest[1]);
+    /** @param {import("./store.js").Operation[]} ops */
+    apply(ops) {
+      for (const [name, ...rest] of ops) {
+        if (name === "new") cards.set(rest[0].id, createCard(rest[0], context));
+        else if (name === "turns") arrange(rest[0], rest[1]);
+        else if (name === "in") cards.get(rest[0])?.apply(rest[1]);
+      }
+      following.keep();
     },
 
     remove() {
       clearInterval(timer);
       sight.stop();
-      unfollow();
+      following.stop();
       unwatch();
       for (const card of cards.values()) card.remove();
     },

@@ -14,8 +14,15 @@ function scrollerOf(element) {
 }
 
 /**
+ * @typedef {object} Following
+ * @property {() => void} keep scrolls to what has just been added: the browser would tell of it
+ *     after the layout, when it takes a frame more to scroll
+ * @property {() => void} stop
+ */
+
+/**
  * @param {HTMLElement} element the growing content
- * @returns {() => void} stops following
+ * @returns {Following}
  */
 export function followEnd(element) {
   let height = element.getBoundingClientRect().height;
@@ -57,14 +64,24 @@ export function followEnd(element) {
         observer.observe(scroller); // the visible part can become smaller, too
       }
     }
+    toEnd();
+  });
+  observer.observe(element);
+
+  function toEnd() {
     height = element.getBoundingClientRect().height;
     visible = scroller?.clientHeight ?? 0;
     const distance = below();
     if (scroller && wasAtEnd && distance > 0) scroller.scrollTop += distance;
-  });
-  observer.observe(element);
-  return () => {
-    observer.disconnect();
-    scroller?.removeEventListener("scroll", look);
+  }
+
+  return {
+    keep() {
+      if (scroller && wasAtEnd) toEnd();
+    },
+    stop() {
+      observer.disconnect();
+      scroller?.removeEventListener("scroll", look);
+    },
   };
 }

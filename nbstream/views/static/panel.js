@@ -77,10 +77,8 @@ export default function createPanel() {
           show(state.about);
         },
         apply(ops) {
-          for (const op of ops) {
-            if (op[0] === "about") show(op[1]);
-            else conversation.apply(op);
-          }
+          conversation.apply(ops);
+          for (const op of ops) if (op[0] === "about") show(op[1]);
         },
       });
       requestAnimationFrame(() => {

@@ -39,7 +39,7 @@ export function createTurn(element, { id, question, answer: first }, context) {
     context.typeset,
     (what) => void ask({ do: "decide", what }),
     stop,
-    () => () => {},
+    () => ({ keep() {}, stop() {} }), // the conversation does it
   );
 
   const place = make("span", "place");
