@@ -128,6 +128,12 @@ def _versions(figures: whole_path.Figures) -> str:
     return found or "not there"
 
 
+_GOALS_NOTE = (
+    "The goals in µs and in shares of the time were set on a machine of its own speed; those "
+    "× the print loop are the same goals, by what that loop took there.\n"
+)
+
+
 def _goals(results: Results, scenarios: tuple[whole_path.Scenario, ...]) -> list[str]:
     found = goals(results, scenarios)
     if not found:
@@ -136,13 +142,13 @@ def _goals(results: Results, scenarios: tuple[whole_path.Scenario, ...]) -> list
         (
             goal.text,
             f"{_number(goal.value)} {goal.unit}",
-            f"{goal.limit:g}",
+            f"{goal.limit:.3g}",
             "met" if goal.is_met else "**missed**",
         )
         for goal in found
     ]
     head = ("nbstream's widget", "measured", "goal: at most", "")
-    return ["## Goals\n", _table(head, rows)]
+    return ["## Goals\n", _table(head, rows), _GOALS_NOTE]
 
 
 # -- the parts ---------------------------------------------------------------------------
