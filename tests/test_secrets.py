@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import IPython
 import nbformat
 import pytest
 from kernels import Kernel, Result, kernel
@@ -22,7 +23,9 @@ from replay import ReplayServer, Reply, Request, Wait, completion, error, redire
 # In every key of these tests; like no service's keys, which are known by their first letters.
 CANARY = "canary-0123456789"
 LOGIN = base64.b64encode(f"someone:{CANARY}-login".encode()).decode()
-MODES = ("Plain", "Context", "Verbose", "Minimal", "Docs")
+MODES = ["Plain", "Context", "Verbose", "Docs"]
+if IPython.version_info >= (8,):
+    MODES.append("Minimal")  # in earlier ones a cell that fails in this mode has not failed
 
 _PREPARE = """
 import io, logging, os, sys, dataclasses, pickle, traceback, nbstream

@@ -270,7 +270,7 @@ def test_nothing_is_so_deep_that_it_fails_later(record, tmp_path, depth):
     if depth == 5:
         assert "Choice 2" in show(load(data, tmp_path))
     else:
-        with pytest.raises(UsageError, match="RecursionError"):
+        with pytest.raises(UsageError, match="nested more than 100 levels"):
             load(data, tmp_path)
     (tmp_path / "talk.json").write_text("[" * 100_000, encoding="utf-8")
     with pytest.raises(UsageError, match="RecursionError"):
