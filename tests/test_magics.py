@@ -223,7 +223,11 @@ def test_settings_of_the_profile(server, tmp_path):
     ("cell", "says"),
     [
         ("%%chat\n   \n", "nothing to ask"),
-        ("%%chat --wat\nHi", "%%chat? lists the flags"),
+        ("%%chat --wat\nHi", "no flag --wat · %%chat? lists the flags"),
+        ("%%chat --temprature=1\nHi", "no flag --temprature · did you mean --temperature?"),
+        ("%%chat --key=sk-canary-123\nHi", "no flag --key"),
+        ("%%chat gpt sk-canary-123\nHi", "words that no flag takes"),
+        ("%%chat gpt -k sk-canary-123\nHi", "words that no flag takes"),
         ("%%chat -t hot\nHi", "invalid float"),
         ("%%chat\n{{ nobody }}", "no 'nobody' in the notebook"),
         ("%%chat --out 2x\nHi", "no variable name"),

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shlex
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Any
 
 from IPython.core import magic_arguments
+from IPython.core.error import UsageError as IPythonUsageError
 
-__all__ = ["json_or_text", "with_flags", "words"]
+from ..errors import UsageError
+
+__all__ = ["json_or_text", "parse", "with_flags", "words"]
 
 argument: Any = magic_arguments.argument  # typed nowhere
 _ARGUMENTS = (
@@ -82,6 +87,30 @@ def with_flags(magic: Callable[..., Any]) -> Any:
         magic = each(magic)
     as_magic: Any = magic_arguments.magic_arguments
     return as_magic("%chat")(magic)  # the help puts one more % before the name
+
+
+def parse(parser: argparse.ArgumentParser, line: str) -> argparse.Namespace:
+    """The flags of a magic line.
+
+    Raises:
+        UsageError: the line cannot be read. It names no words that no flag takes: one may be
+            a key.
+    """
+    try:
+        arguments, rest = parser.parse_known_args(words(line))
+    except (IPythonUsageError, ValueError) as error:
+        raise UsageError(f"{error} · %%chat? lists the flags") from error
+    flag = next((word.partition("=")[0] for word in rest if word.startswith("--")), None)
+    if flag is not None:
+        near = get_close_matches(flag, parser._option_string_actions, 1, 0.75)  # noqa: SLF001
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise UsageError(f"there is no flag {flag} · {hint}%%chat? lists the flags")
+    if rest:
+        raise UsageError(
+            "after the model there are words that no flag takes · quote what has spaces, "
+            "as in --system 'Be brief.' · %%chat? lists the flags"
+        )
+    return arguments
 
 
 def words(line: str) -> list[str]:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.error import UsageError as IPythonUsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 from traitlets import Bool, Dict, Float, Integer, List, Unicode
@@ -30,7 +29,7 @@ from ..views.choose import choose_view
 from ..views.protocol import View
 from .commands import Commands
 from .completion import Completer
-from .flags import json_or_text, with_flags, words
+from .flags import json_or_text, parse, with_flags
 
 if TYPE_CHECKING:
     from ..panel.panel import ChatPanel
@@ -118,7 +117,7 @@ class ChatMagics(Magics):
 
         ``%chat help`` lists the commands beside it; ``%config ChatMagics`` the settings.
         """
-        args = self._parse(line)
+        args = parse(self.chat_cell.parser, line)
         out = self._variable(args.out)
         prompt = self._prompt(cell, interpolated=not args.no_interpolate)
         evaluate = partial(self._value, "--attach")
@@ -192,7 +191,7 @@ class ChatMagics(Magics):
 
     def options(self) -> Options:
         """The settings as they stand, without a cell's flags."""
-        return self._options(self._parse(""))
+        return self._options(parse(self.chat_cell.parser, ""))
 
     def last(self) -> Response | None:
         """What `_chat` holds."""
@@ -217,13 +216,6 @@ class ChatMagics(Magics):
             blocking=blocking,
             image_hosts=frozenset(self.image_hosts),
         )
-
-    def _parse(self, line: str) -> argparse.Namespace:
-        parser: argparse.ArgumentParser = self.chat_cell.parser
-        try:
-            return parser.parse_args(words(line))
-        except (IPythonUsageError, ValueError) as error:
-            raise UsageError(f"{error} · %%chat? lists the flags") from error
 
     def _options(self, args: argparse.Namespace) -> Options:
         params = {key: json_or_text(value) for key, value in args.param}
