@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import ast
-import os
 import signal
 import time
 
 import psutil
 import pytest
 from kernels import Kernel, kernel
+from long import LONG
 from replay import Hang, Reply, chunk, completion, error, silence
 
-ABORTS = 2000 if os.environ.get("NBSTREAM_LONG") else 200
+ABORTS = 2000 if LONG else 200
 ENV = {"JPY_SESSION_NAME": "x.ipynb", "OPENAI_API_KEY": "sk-test"}
 
 

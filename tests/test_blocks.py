@@ -20,6 +20,7 @@ from growing import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from long import LONG
 from shapes import SHAPES, shape
 
 from nbstream.render import containers, open_text, structure
@@ -27,7 +28,6 @@ from nbstream.render.blocks import Blocks
 from nbstream.render.engine import Engine
 from nbstream.render.sealer import Sealer
 
-LONG = os.environ.get("NBSTREAM_LONG") == "1"
 DOCUMENTS = sorted((Path(__file__).parent / "markdown").glob("*.md"))
 NEVER = 10**9
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import random
 import sys
 import time
 
 import pytest
+from long import LONG
 
 from nbstream.conversation import Conversation, came_to_nothing, history
 from nbstream.messages import Message, ToolResult
 from nbstream.response import CallDraft, Response, Round, Timing
 
-WALKS = 2_000 if os.environ.get("NBSTREAM_LONG") else 150
+WALKS = 2_000 if LONG else 150
 
 
 def answered(question: str, answer: str = "", *, status: str = "complete") -> Response:

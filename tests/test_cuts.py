@@ -6,7 +6,6 @@ The recordings are not part of the project (see `conftest.shared`).
 from __future__ import annotations
 
 import json
-import os
 import re
 import threading
 from collections import Counter, deque
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from long import LONG
 from recordings import calls_of, reasoning_of, text_of
 from replay import ReplayServer, Reply, Request, completion, cut
 
@@ -27,7 +27,6 @@ from nbstream.response import Response
 from nbstream.tools.tool import Tool
 from nbstream.views.protocol import NullView
 
-LONG = os.environ.get("NBSTREAM_LONG") == "1"
 AT_ONCE = 16
 EVERY = 1 if LONG else 24  # bytes between two cuts, where not every byte is cut
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from long import LONG
 from wire_cases import WireCase, decode, errors, read, wire_cases
 
 from nbstream.events import (
@@ -28,7 +28,6 @@ from nbstream.wire.dialects import Dialect, parse_usage
 from nbstream.wire.sse import DONE, Chunk
 from nbstream.wire.think import ThinkSplitter
 
-LONG = os.environ.get("NBSTREAM_LONG") == "1"
 seeded = settings(derandomize=True, deadline=None, max_examples=5_000 if LONG else 400)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
-import os
 import socket
 import time
 import zlib
@@ -15,9 +14,10 @@ from dataclasses import dataclass
 import psutil
 import pytest
 from kernels import Kernel, kernel
+from long import LONG
 from replay import Gate, Hang, ReplayServer, Reply, chunk, completion, error, sample, silence
 
-REPEATS = 40 if os.environ.get("NBSTREAM_LONG") else 4
+REPEATS = 40 if LONG else 4
 STOPPED = "cancelled: the user stopped the answer"  # the result of a call
 BOUND = 2.0  # seconds, on any machine
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import statistics
 import sys
 from pathlib import Path
 
 import pytest
 from kernels import kernel
+from long import LONG
 from replay import ReplayServer, completion, encode
 
-LONG = os.environ.get("NBSTREAM_LONG") == "1"
 ANSWERS, TOKENS = 50, 300 if not LONG else 2_000
 START = """
 for i in range({count}):

@@ -8,17 +8,16 @@ of the notebook are really called. With the embedded model it takes a minute, in
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from long import only_long
 from nbclient import NotebookClient
 from replay import Reply, completion
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
-LONG = os.environ.get("NBSTREAM_LONG") == "1"
 RECORD = "application/vnd.nbstream.response+json"
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(600)]
@@ -103,7 +102,7 @@ def test_the_panel(nobody):
     assert shown_last(notebook, "panel.save(talk)") == "True"
 
 
-@pytest.mark.skipif(not LONG, reason="a minute: NBSTREAM_LONG=1")
+@only_long
 def test_the_tools_with_the_embedded_model(nobody):
     """What it is said to be able to do."""
     notebook = executed("tools")

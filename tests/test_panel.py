@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import textwrap
 import time
 import zlib
@@ -12,6 +11,7 @@ import zlib
 import nbformat
 import pytest
 from kernels import kernel
+from long import only_long
 from nbclient import NotebookClient
 from replay import Hang, Reply, chunk, completion, error, models, silence, whole
 
@@ -1016,7 +1016,7 @@ def test_an_answer_that_outlives_its_window_is_kept(nb, replay):
     assert text.startswith("<strong>You</strong>")
 
 
-@pytest.mark.skipif(not os.environ.get("NBSTREAM_LONG"), reason="200 turns: make test-long")
+@only_long
 def test_a_turn_costs_the_notebook_no_more_than_those_before(nb, replay):
     replay.fallback = completion("word " * 100, piece=100)
     cell = nb.start(

@@ -15,6 +15,7 @@ from growing import documents
 from harmless import assert_harmless
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from long import LONG
 from markdown_it import MarkdownIt
 from markdown_it.utils import read_fixture_file
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
@@ -25,7 +26,6 @@ from nbstream.render.html import make_parser, parser
 from nbstream.render.safe_markdown import safe_markdown
 from nbstream.render.safe_text import clean
 
-LONG = os.environ.get("NBSTREAM_LONG") == "1"
 FOLDER = Path(__file__).parent
 CASES = read_fixture_file(FOLDER / "safe_markdown.txt")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from harmless import assert_harmless
+from long import LONG
 from markdown_it import MarkdownIt
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
@@ -21,7 +21,6 @@ from nbstream.messages import Message, ToolResult, Usage
 from nbstream.render.saved import RECORD_TYPE, bundle, content_markdown, display_markdown
 from nbstream.response import CallDraft, Response, Round, Timing
 
-LONG = os.environ.get("NBSTREAM_LONG") == "1"
 PERMISSIVE = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 
 

@@ -6,18 +6,17 @@ Whole streams with their quirks are in `tests/wire`.
 from __future__ import annotations
 
 import json
-import os
 import random
 import tracemalloc
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from long import LONG
 from wire_cases import decode
 
 from nbstream.wire.sse import DONE, Body, Decoder, ErrorFrame, Foreign, Malformed
 
-LONG = os.environ.get("NBSTREAM_LONG") == "1"
 seeded = settings(derandomize=True, deadline=None, max_examples=5_000 if LONG else 400)
 
 

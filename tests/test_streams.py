@@ -6,13 +6,13 @@ The recordings are not part of the project (see `conftest.shared`).
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 from functools import cache
 from pathlib import Path
 
 import pytest
+from long import LONG
 from recordings import (
     calls_of,
     choices_of,
@@ -24,7 +24,6 @@ from recordings import (
 )
 from wire_cases import decode, errors, read
 
-LONG = os.environ.get("NBSTREAM_LONG") == "1"
 SEED = 20250101
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 from harmless import assert_harmless
+from long import LONG
 from markdown_it import MarkdownIt
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 from nested_documents import TRICKY, nested_document
@@ -27,7 +27,6 @@ from nbstream.render.safe_text import clean
 from nbstream.response import CallDraft, Response, Round, Timing
 from nbstream.views.outline import Outline
 
-LONG = os.environ.get("NBSTREAM_LONG") == "1"
 PLAIN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 READERS = (PLAIN.render, markdown2html_mistune)
 FOLDS = 3  # of a turn: reasoning, a call, the usage

@@ -19,16 +19,12 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import nbformat
-import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 App = Literal["lab", "notebook"]
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 VIEWPORT: Any = {"width": 1200, "height": 900}
-LONG = os.environ.get("NBSTREAM_LONG") == "1"
-# Of variants that differ little, the short run has the likelier one.
-only_long = pytest.mark.skipif(not LONG, reason="a variant of another test: NBSTREAM_LONG=1")
 SLOW = 90.0  # seconds: a cold start of Jupyter on a small, busy machine
 CELL = 60.0  # seconds: a cell that does little
 

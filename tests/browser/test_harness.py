@@ -6,7 +6,7 @@ In the long run only: every other test of this folder uses what is looked at her
 from __future__ import annotations
 
 import pytest
-from harness import only_long
+from long import only_long
 from playwright.sync_api import expect
 
 WIDGET = """

@@ -15,7 +15,8 @@ from types import SimpleNamespace
 import answers
 import hostile
 import pytest
-from harness import LONG, NotebookPage, wait_for
+from harness import NotebookPage, wait_for
+from long import LONG
 from playwright.sync_api import Page, expect
 from replay import completion, error
 from test_live_page import PAGE

@@ -6,7 +6,8 @@ import json
 import re
 
 import pytest
-from harness import SLOW, only_long, wait_for
+from harness import SLOW, wait_for
+from long import only_long
 from playwright.sync_api import expect
 from replay import Gate, Hang, Reply, chunk, completion, cut, error
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import answers
 import pytest
-from harness import only_long, wait_for, waits_for
+from harness import wait_for, waits_for
+from long import only_long
 
 PREAMBLE = f"""
 import sys, time

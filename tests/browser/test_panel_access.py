@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from harness import LONG, SCREENSHOTS, NotebookPage, only_long
+from harness import SCREENSHOTS, NotebookPage
+from long import LONG, only_long
 from panel_page import PanelPage
 from playwright.sync_api import expect
 from replay import completion, error

@@ -14,7 +14,7 @@ from typing import Any
 import answers
 import hostile
 import pytest
-from harness import LONG, only_long
+from long import LONG, only_long
 from panel_page import PanelPage
 from playwright.sync_api import Page, expect
 from replay import completion

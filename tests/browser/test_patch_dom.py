@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import spec
 from growing import prefixes, random_document, random_paragraph, sizes
-from harness import LONG
+from long import LONG
 from playwright.sync_api import Browser, Page
 from shapes import shape
 

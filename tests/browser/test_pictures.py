@@ -10,7 +10,8 @@ import os
 from pathlib import Path
 
 import pytest
-from harness import LONG, SCREENSHOTS, NotebookPage
+from harness import SCREENSHOTS, NotebookPage
+from long import LONG
 from playwright.sync_api import expect
 from replay import completion
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from harness import only_long, waits_for
+from harness import waits_for
+from long import only_long
 from playwright.sync_api import expect
 from replay import Hang, Reply, chunk, completion, silence
 
