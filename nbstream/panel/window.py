@@ -31,7 +31,9 @@ from ..views.static import module, stylesheet
 from ..views.widget import ending
 from .questions import question_of
 
-__all__ = ["PanelWidget", "Window"]
+__all__ = ["STYLES", "PanelWidget", "Window"]
+
+STYLES = ("answer", "code", "panel", "head", "conversation", "composer")
 
 # What a cell is told to type; a panel has a button.
 _GO_ON = re.compile(
@@ -47,7 +49,7 @@ class PanelWidget(FrameWidget):
 
     name = traitlets.Unicode().tag(sync=True)
     _esm = module("panel")
-    _css = stylesheet("answer", "code", "panel")
+    _css = stylesheet(*STYLES)
 
 
 class Window:

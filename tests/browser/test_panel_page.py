@@ -42,7 +42,7 @@ def open_panel(page: Page, monkeypatch, turns: int) -> None:
         turn = panel.session.conversation.add(answers.finish(response), turn)
     shows = window.Window(panel.session, panel.screen._about, lambda *_: None, frozenset(), "name")
     shows.sync()
-    page.add_style_tag(content=stylesheet("answer", "code", "panel"))
+    page.add_style_tag(content=stylesheet(*window.STYLES))
     first = shows.widget.messages[0]["snapshot"]
     page.evaluate(PAGE, {"source": module("panel"), "snapshot": first})
     page.evaluate("deliver", shows.widget.messages[1:])
