@@ -34,6 +34,7 @@ _ALIGNMENT = {
 _RUN_ON = frozenset({"blockquote_open", "bullet_list_open", "ordered_list_open", "table_open"})
 # ... and between two of these, or they would be one paragraph.
 _TEXT = frozenset({"paragraph_open", "footnote_open", "table_open", "math_block"})
+_NOTHING = "&#32;"
 _RIGHT_TO_LEFT = '<div dir="rtl">'
 _HIGHEST_NUMBER = 999_999_999  # of a list item, in CommonMark
 
@@ -61,6 +62,8 @@ class _Container:
         last: the token type of its last child, "" while it has none.
         mark: of a list, what its items begin or are numbered with: `-`, `*`, `.` or `)`.
         number: of a numbered list, the number of the next item.
+        runs_on: of a list, whether its next item follows a text without a blank line; one that
+            is empty would be taken for a part of the text.
         last_mark: the mark of the last list in it.
     """
 
@@ -69,6 +72,7 @@ class _Container:
     last: str = ""
     mark: str = ""
     number: int = 0
+    runs_on: bool = False
     last_mark: str = ""
 
 
@@ -135,8 +139,10 @@ class _BlockWriter:
         self._containers.append(container)
 
     def close(self, _token: Token) -> None:
+        around = self._containers[-2]
         if self._first_prefix is not None:
-            self._write([""])
+            self._write([_NOTHING if around.runs_on else ""])
+        around.runs_on = False
         self._prefix = self._containers.pop().outside
 
     @property
@@ -164,10 +170,13 @@ class _BlockWriter:
     def list(self, token: Token) -> None:
         marks = ".)" if token.type == "ordered_list_open" else "-*"
         mark = marks[self._would_clash(token, marks[0])]
+        around = self._containers[-1]
+        runs_on = around.tight and around.last in _TEXT
         self._begin(token).last_mark = mark
         tight = self._position in self._tight
-        number = int(token.attrs.get("start", 1))
-        self._containers.append(_Container(self._prefix, tight=tight, mark=mark, number=number))
+        items = _Container(self._prefix, tight=tight, mark=mark, runs_on=runs_on)
+        items.number = int(token.attrs.get("start", 1))
+        self._containers.append(items)
 
     def _would_clash(self, token: Token, mark: str) -> bool:
         """Whether this list would go on with the one before it, or `- - -` be a rule."""
@@ -192,7 +201,7 @@ class _BlockWriter:
         if self._is_text_next:
             self._first_prefix = f"{self._first_prefix}{box}"
         else:
-            self._write([f"{box}&#32;"])
+            self._write([f"{box}{_NOTHING}"])
             item = self._containers[-1]
             item.last, item.tight = "paragraph_open", False
 
