@@ -1,12 +1,13 @@
-"""The variables of the user's notebook."""
+"""The user's notebook: its variables, and the cell that runs."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-__all__ = ["LAST", "namespace", "variables"]
+__all__ = ["LAST", "namespace", "running_cell", "variables"]
 
 LAST = "_chat"  # the variable that is always the last response
 
@@ -27,6 +28,14 @@ def variables() -> list[tuple[str, str]]:
         for name, value in sorted(namespace().items())
         if not name.startswith("_") and name not in own and not _is_module(value)
     ]
+
+
+def running_cell() -> tuple[str, str] | None:
+    """The ids of the cell that runs and of this run of it, where the front end tells them."""
+    get_parent: Callable[[], Any] | None = getattr(_shell(), "get_parent", None)
+    parent: Any = get_parent() if get_parent is not None else None
+    cell = ((parent or {}).get("metadata") or {}).get("cellId")
+    return (cell, str(parent["header"]["msg_id"])) if isinstance(cell, str) else None
 
 
 def _shell() -> Any:

@@ -116,8 +116,11 @@ class Session:
             place: where the turn stands; None sends the prompt alone, and keeps nothing.
             blocking: whether the caller waits for the answer (see `driver.start`).
             observe: called with every event, on the I/O thread.
+
+        Raises:
+            UsageError: the prompt is neither text nor content parts.
         """
-        message = Message("user", prompt)
+        message = Message("user", _checked(prompt))
         response = Response([message], model=options.model, is_json=options.schema is not None)
         self.options = options
         if place is None:
@@ -269,6 +272,17 @@ class Session:
     def _tell(self) -> None:
         for watcher in list(self._watchers):
             watcher.changed()
+
+
+def _checked(prompt: Any) -> Content:
+    """`prompt`, where it can be sent; a list of content parts as the tuple that is kept."""
+    if isinstance(prompt, str):
+        return prompt
+    parts = tuple(prompt) if isinstance(prompt, list | tuple) else ()
+    if parts and all(isinstance(part, Mapping) and "type" in part for part in parts):
+        return parts
+    kind = type(prompt).__name__
+    raise UsageError(f'a prompt is text, and this is a {kind}: write f"... {{value}} ..."')
 
 
 def _settle(

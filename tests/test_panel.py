@@ -70,6 +70,21 @@ def test_send_returns_at_once(panel, replay):
     settled(panel, 1)
 
 
+@pytest.mark.parametrize(
+    "prompt", [3, None, b"text", ["text"], [], [{"text": "a"}], {"type": "text"}]
+)
+def test_what_is_no_prompt_is_refused(panel, replay, prompt):
+    for ask in (panel.send, panel.chat.send):
+        with pytest.raises(UsageError, match="a prompt is text, and this is a"):
+            ask(prompt)
+    assert not replay.requests
+    assert panel.responses == []
+    replay.reply(completion("fine"))
+    assert panel.send([{"type": "text", "text": "parts"}]).wait(10)
+    settled(panel, 1)
+    assert "parts" in panel.to_markdown()
+
+
 def test_observers_hear_of_each_answer(panel, replay):
     seen = []
     panel.observe(lambda change: seen.append((change.name, change.new)))
@@ -1058,6 +1073,28 @@ def test_unloading_leaves_nothing_behind(nb, replay, is_open):
     replay.reply(completion("more"))
     assert nb.value("panel.send('b').wait(10), panel.response.text") == "(True, 'more')"
     assert not nb.run("panel.open()\npanel.close()").error
+
+
+def test_a_panel_that_its_cell_replaces_is_closed(nb, replay):
+    """What nobody sees any more asks no more; what the new panel shows goes on."""
+    replay.fallback = silence()
+    options = f"model='m', base_url='{replay.base_url}'"
+    make = f"p = nbstream.ChatPanel({options})"
+    assert not nb.run(f"talk = nbstream.Chat({options})").error
+    assert not nb.run(f"{make}\np.open()\nfirst, r = p, p.send('Go.')", cell_id="one").error
+    assert replay.wait_requests(1)
+    assert not nb.run(f"{make}\np.open()\nq = p\nq.open()", cell_id="one").error
+    assert replay.requests[0].aborted.wait(10)
+    assert nb.value("r.wait(10), r.status, first.screen._window is None") == (
+        "(True, 'cancelled', True)"
+    )
+    assert nb.value("p.screen._window is None") == "False"
+
+    shared = "p = nbstream.ChatPanel(talk)\np.open()"
+    assert not nb.run(f"{shared}\nr = p.send('Go.')", cell_id="two").error
+    assert not nb.run(shared, cell_id="two").error
+    assert nb.value("r.status") == "running"
+    assert not nb.run("r.cancel(); r.wait(10)").error
 
 
 def test_two_panels_in_a_kernel(nb, replay):

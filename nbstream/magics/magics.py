@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import keyword
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from ..chat import Chat, raise_for_status
 from ..errors import UsageError
 from ..interpolate import interpolate
 from ..messages import Content
-from ..namespace import LAST
+from ..namespace import LAST, running_cell
 from ..request import Deadlines, Options
 from ..response import Response
 from ..schema import as_schema
@@ -153,7 +152,8 @@ class ChatMagics(Magics):
 
         In the background the cell ends at once, and what fails is shown and stored only.
         """
-        key = self._cell_id() if remember else None
+        cell = running_cell() if remember else None
+        key = cell[0] if cell else None
         dropped = session.later_than(key)
         run = session.ask(
             prompt,
@@ -284,11 +284,3 @@ class ChatMagics(Magics):
     def _store(self, response: Response, out: str | None) -> None:
         for name in filter(None, (LAST, out)):
             self.shell.user_ns[name] = response
-
-    def _cell_id(self) -> str | None:
-        """The id of the cell that runs, where the front end tells it."""
-        get_parent: Callable[[], Any] | None = getattr(self.shell, "get_parent", None)
-        parent = get_parent() if get_parent is not None else None
-        metadata = (parent or {}).get("metadata") or {}
-        cell_id = metadata.get("cellId")
-        return cell_id if isinstance(cell_id, str) else None

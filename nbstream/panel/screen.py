@@ -12,6 +12,7 @@ from IPython.display import display
 from ..conversation import Turn
 from ..io_thread import io_thread
 from ..messages import Usage
+from ..namespace import running_cell
 from ..response import Response
 from ..session import Session
 from ..views.choose import has_rich_output, has_widgets
@@ -59,12 +60,17 @@ class Screen:
         self._window: Window | None = None
         self._transcript: Transcript | None = None
         self._is_open = False
+        self._cell: tuple[str, str] | None = None
 
     def open(self) -> None:
         """Show both in the cell that runs; a terminal gets a line."""
         if not has_rich_output():
             print("A chat panel needs a notebook; its conversation is .to_markdown()")  # noqa: T201
             return
+        self._cell = running_cell()
+        for earlier in list(_open):
+            if self._replaces(earlier):
+                earlier.leave(self._session)
         io_thread.submit(self._open()).wait()
 
     async def _open(self) -> None:
@@ -89,6 +95,20 @@ class Screen:
                 if run := self._session.running(turn):
                     run.show(self.view(turn))
         display({**view_of(self._window.widget), _PANEL_TYPE: {}}, raw=True)
+
+    def _replaces(self, earlier: Screen) -> bool:
+        """Whether `earlier` stood in the output of this cell when it ran before."""
+        if self._cell is None or earlier._cell is None or earlier is self:
+            return False
+        (cell, run), (its_cell, its_run) = self._cell, earlier._cell
+        return cell == its_cell and run != its_run
+
+    def leave(self, kept: Session) -> None:
+        """Close what nobody sees any more; its answers, unless `kept` shows them, are stopped."""
+        if self._session is not kept:
+            for turn in self._session.copy():
+                turn.response.cancel()
+        self.close()
 
     def close(self) -> None:
         """Take the window away; the conversation stays, unfolded."""
