@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import socket
 import threading
 import time
@@ -24,6 +25,7 @@ from replay import (
 )
 
 from nbstream import errors
+from nbstream.chat import Chat
 from nbstream.driver import Question, start
 from nbstream.messages import Message
 from nbstream.pacer import Pacer
@@ -85,6 +87,18 @@ def test_an_answer(replay):
     assert sent["stream"] is True
     assert sent["stream_options"] == {"include_usage": True}
     assert (sent["temperature"], sent["top_k"]) == (0.5, 3)
+
+
+def test_half_a_character_in_a_prompt_breaks_no_request(replay):
+    replay.reply(completion("A file."), completion("Yes."))
+    chat = Chat("replay-1", base_url=replay.base_url, view="none", params={"user": "\udce9"})
+    chat.send(os.fsdecode(b"What is caf\xe9.txt?"))
+    chat.send("Sure?")
+    first, second = (request.json for request in replay.requests)
+    assert first["messages"] == [{"role": "user", "content": "What is caf\ufffd.txt?"}]
+    assert second["messages"][0] == first["messages"][0]
+    assert first["user"] == "\ufffd"
+    assert chat.messages[0].content == os.fsdecode(b"What is caf\xe9.txt?")
 
 
 def test_what_comes_is_shown_as_it_comes(replay):

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import json
 import math
+import os
 import threading
 import time
 from typing import Any, TypedDict
@@ -138,9 +139,16 @@ class CityModel(pydantic.BaseModel):
     people: int
 
 
+def raises_half_a_character() -> None:
+    raise ValueError(os.fsdecode(b"caf\xe9.txt"))
+
+
 @pytest.mark.parametrize(
     ("function", "said", "is_error"),
     [
+        (raises_half_a_character, "ValueError: caf\ufffd.txt", True),
+        (lambda: [os.fsdecode(b"caf\xe9.txt")], '["caf\ufffd.txt"]', False),
+        (lambda: "\ud83d\ude00 \ude00", "\U0001f600 \ufffd", False),
         (raises, "ValueError: no such thing", True),
         (exits, "SystemExit: 3", True),
         (unprintable, "(Bad, whose str() raised RuntimeError)", False),
