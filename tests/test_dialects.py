@@ -322,3 +322,10 @@ def test_the_record_of_a_wire_case_is_restored():
         turn, _ = read(decode([case.body]))
         response.rounds.append(turn)
     assert Response.from_dict(json.loads(json.dumps(response.to_dict()))) == response
+
+
+@pytest.mark.parametrize(
+    "count", [10**400, 1e308, 10**12 + 1, -1, True, float("nan"), float("inf"), "9" * 400, [], {}]
+)
+def test_what_no_model_can_count_is_no_count(count: object):
+    assert parse_usage({"prompt_tokens": 5, "completion_tokens": count}) == Usage(prompt_tokens=5)

@@ -360,6 +360,16 @@ def test_an_error_inside_the_stream_keeps_the_part(replay):
     assert response.text == "part"
 
 
+def test_an_absurd_usage_does_not_keep_the_answer_open(replay):
+    usage = f'data: {{"choices": [], "usage": {{"completion_tokens": {10**400}}}}}\n\n'.encode()
+    pieces = [chunk({"content": "a"}), Wait(0.1), chunk({"content": "b"}, finish="stop"), usage]
+    replay.reply(Reply(pieces))
+    run = begin(replay.base_url)
+    assert run.response.wait(5)
+    assert (run.response.status, run.response.text) == ("complete", "ab")
+    assert run.response.usage.completion_tokens is None
+
+
 def test_a_json_answer_is_an_answer(replay):
     body = {
         "object": "chat.completion",

@@ -389,6 +389,7 @@ def _read_usage(usage: Any, events: list[Event]) -> None:
 
 
 _NO_USAGE = Usage()
+_MOST_TOKENS = 10**12  # no model reads or writes more, and beyond a float nothing can be computed
 _PLAIN_USAGE = {"prompt_tokens", "completion_tokens", "total_tokens"}
 
 
@@ -400,7 +401,9 @@ def _details(usage: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
 def _count(counts: Mapping[str, Any], *names: str) -> int | None:
     for name in names:
         value = counts.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            continue
+        if 0 <= value <= _MOST_TOKENS:
             return int(value)
     return None
 
