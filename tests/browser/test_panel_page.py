@@ -30,14 +30,17 @@ def page(browser):
         assert watch.errors == []
 
 
-def open_panel(page: Page, monkeypatch, turns: int) -> None:
-    """Show a conversation of turns that are higher than what stands for them at first."""
+LINES = "A line.\n\n" * 20  # higher than what stands for a turn at first
+
+
+def open_panel(page: Page, monkeypatch, turns: int, text: str = LINES, asked: str = "") -> None:
+    """Show a conversation of turns that all have this text."""
     monkeypatch.setattr(window, "PanelWidget", SentWidget)
     panel = nbstream.ChatPanel(model="replay-1")
     turn = None
     for number in range(turns):
-        response = Response([Message("user", f"Question {number}")], model="replay-1")
-        for _ in answers.grow(response, [("round", "replay-1"), ("text", "A line.\n\n" * 20)]):
+        response = Response([Message("user", f"Question {number} {asked}")], model="replay-1")
+        for _ in answers.grow(response, [("round", "replay-1"), ("text", text)]):
             pass
         turn = panel.session.conversation.add(answers.finish(response), turn)
     shows = window.Window(panel.session, panel.screen._about, lambda *_: None, frozenset(), "name")
@@ -73,6 +76,35 @@ def test_who_reads_in_the_middle_stays_there(page, monkeypatch):
     assert number == read[0]
     assert abs(top - read[1]) <= 4
     assert page.locator(".nbs-down").is_visible()
+
+
+WORD = "word" * 75
+LONG_WORDS = f"""# {WORD}
+
+{WORD} and `{WORD}`
+
+- {WORD}
+- https://example.com/{WORD}
+
+> {WORD}
+
+| a | b |
+|---|---|
+| {WORD} | two words |
+"""
+WIDTHS = """() => [...document.querySelectorAll(".nbs-question, .nbs-answer, .nbs-table")].map(
+  (element) => [element.className, element.scrollWidth - element.clientWidth])"""
+
+
+def test_a_long_word_is_all_there(page, monkeypatch):
+    open_panel(page, monkeypatch, 1, LONG_WORDS, WORD)
+    page.locator(".nbs-table").wait_for()
+    more = dict(page.evaluate(WIDTHS))
+    table = more.pop("nbs-table")
+    assert list(more.values()) == [0, 0]
+    assert table > 500  # px, to which it can be scrolled
+    cell = page.get_by_role("cell", name="two words")
+    assert cell.bounding_box()["height"] < 60
 
 
 IN_SIGHT = """() => {
