@@ -18,7 +18,7 @@ from typing import Any
 
 from ..messages import ToolCall
 from ..response import Response, Round
-from .json_text import indented
+from .json_text import indented, json_markdown
 from .safe_markdown import safe_markdown
 from .safe_text import clean, code_block, escape_text, html_text
 from .summary import call_line, mark, plain_summary, reasoning_line, usage_line, usage_rows
@@ -52,7 +52,7 @@ def bundle(response: Response, *, image_hosts: Collection[str] = ()) -> dict[str
 
 def content_markdown(response: Response, *, image_hosts: Collection[str] = ()) -> str:
     """What came, as safe markdown: neither how it ended nor what it took."""
-    write = _json_answer if response.is_json else partial(_answer, image_hosts=image_hosts)
+    write = partial(_answer, is_json=response.is_json, image_hosts=image_hosts)
     return "\n\n".join(part for turn in response.rounds for part in _round(turn, write))
 
 
@@ -74,18 +74,12 @@ def _round(turn: Round, write: Callable[[Round], Iterator[str]]) -> Iterator[str
         yield from _call(draft.call())
 
 
-def _answer(turn: Round, image_hosts: Collection[str]) -> Iterator[str]:
-    for text in (turn.text, turn.refusal):
-        markdown = safe_markdown(str(text), image_hosts=frozenset(image_hosts))
+def _answer(turn: Round, *, is_json: bool, image_hosts: Collection[str]) -> Iterator[str]:
+    text = str(turn.text)
+    for written in (json_markdown(text) if is_json else text, str(turn.refusal)):
+        markdown = safe_markdown(written, image_hosts=frozenset(image_hosts))
         if markdown:
             yield markdown
-
-
-def _json_answer(turn: Round) -> Iterator[str]:
-    if len(turn.text):
-        yield "\n".join(code_block(clean(indented(str(turn.text))), "json", nested=False))
-    if len(turn.refusal):
-        yield safe_markdown(str(turn.refusal))
 
 
 def _call(call: ToolCall) -> Iterator[str]:

@@ -26,7 +26,7 @@ from typing import Any, Literal
 
 from ..buffers import TextBuffer
 from ..messages import ToolResult
-from ..render.json_text import JSONIndenter, indented
+from ..render.json_text import JSONAnswer, JSONIndenter, indented
 from ..render.patches import Document
 from ..render.summary import call_line, reasoning_line
 from ..response import CallDraft, Response, Round
@@ -190,18 +190,17 @@ class _Prose:
 
 
 class _JSONProse(_Prose):
-    """An answer that was asked for as JSON: one block of code, laid out while it grows."""
+    """An answer that was asked for as JSON: what of it is JSON is laid out while it grows."""
 
     def __init__(self, number: int, kind: Kind, title: str, document: Document) -> None:
         super().__init__(number, kind, title, document)
-        self._indenter = JSONIndenter()
-        document.feed("```json\n")
+        self._answer = JSONAnswer(is_markdown=True)
 
     def _feed(self, piece: str) -> None:
-        super()._feed(self._indenter.feed(piece))
+        super()._feed(self._answer.feed(piece))
 
     def _close(self) -> list[Any]:
-        super()._feed("\n```\n")
+        super()._feed(self._answer.close())
         return super()._close()
 
 

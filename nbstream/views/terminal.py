@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from ..render.json_text import JSONIndenter
+from ..render.json_text import JSONAnswer
 from ..render.summary import call_line, mark, usage_line
 from ..response import CallDraft, Response, Round
 
@@ -50,9 +49,8 @@ class TerminalView:
             self._paper.line(printable(self._notice))
         for i, turn in enumerate(response.rounds):
             if i == len(self._rounds):
-                self._rounds.append(_Shown())
-                if response.is_json:
-                    self._rounds[i].lay_out = JSONIndenter().feed
+                answer = JSONAnswer(is_markdown=False) if response.is_json else None
+                self._rounds.append(_Shown(answer=answer))
             is_over = turn.ended or response.done or i + 1 < len(response.rounds)
             self._show(turn, self._rounds[i], is_over=is_over)
         self._paper.flush()
@@ -67,9 +65,10 @@ class TerminalView:
     def _show(self, turn: Round, shown: _Shown, *, is_over: bool) -> None:
         for channel in ("reasoning", "text", "refusal"):
             new = getattr(turn, channel).since(shown.characters[channel])
+            shown.characters[channel] += len(new)
+            if channel == "text":
+                new = shown.laid_out(new, is_over=is_over)
             if new:
-                shown.characters[channel] += len(new)
-                new = shown.lay_out(new) if channel == "text" else new
                 self._paper.paragraph(channel)
                 self._paper.write(printable(new), quiet=channel == "reasoning")
         for i, draft in enumerate(turn.calls):
@@ -102,7 +101,13 @@ class _Shown:
     calls: int = 0
     results: int = 0
     newest: int = 0  # the call that the last line is about
-    lay_out: Callable[[str], str] = str  # of the text
+    answer: JSONAnswer | None = None  # lays out the text
+
+    def laid_out(self, text: str, *, is_over: bool) -> str:
+        """More of the text, as it is written."""
+        if self.answer is None:
+            return text
+        return self.answer.feed(text) + (self.answer.close() if is_over else "")
 
 
 class _Paper:
