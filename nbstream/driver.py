@@ -17,7 +17,7 @@ from .approval import Approval
 from .endpoints import resolve
 from .errors import APITimeoutError, IncompleteError, Interrupted, NbstreamError
 from .events import Event, ToolResultEvent
-from .io_thread import Job, io_thread
+from .io_thread import Job, io_thread, tool_thread
 from .messages import Message
 from .pacer import Pacer
 from .request import Options
@@ -234,10 +234,11 @@ class _Runner:
 
 
 def shut_down() -> None:
-    """Stop what runs, close all connections and servers of tools, end the I/O thread."""
+    """Stop what runs, close all connections and servers of tools, end the threads."""
     io_thread.submit(close_all()).wait()
     if "nbstream.tools.mcp_servers" in sys.modules:
         from .tools import mcp_servers
 
         io_thread.submit(mcp_servers.close_all()).wait()
     io_thread.stop()
+    tool_thread.stop()

@@ -1,4 +1,4 @@
-"""The one thread on which all streams are read."""
+"""The thread on which all streams are read, and one for coroutines of the user's."""
 
 from __future__ import annotations
 
@@ -10,16 +10,21 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
 
-__all__ = ["IOThread", "Job", "io_thread"]
+from .errors import UsageError
 
+__all__ = ["IOThread", "Job", "io_thread", "tool_thread"]
+
+_END_TIME = 5.0  # seconds for what runs to end
 _POLL = 0.2  # seconds; a lock with a timeout can be interrupted on Windows too
+_BLOCKED = 1.0  # seconds after which a loop that does not turn is taken for blocked
 
 
 class Job:
-    """A coroutine that runs on the I/O thread."""
+    """A coroutine that runs on an `IOThread`."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.future: Future[Any] = Future()
+        self.future.set_running_or_notify_cancel()  # who stops waiting does not cancel it
         self._loop = loop
         self._task: asyncio.Task[Any] | None = None
 
@@ -57,7 +62,15 @@ class Job:
             self._loop.call_soon_threadsafe(callback)
 
     def wait(self) -> Any:
-        """Wait for the coroutine's result; a KeyboardInterrupt gets through."""
+        """Wait for the coroutine's result; a KeyboardInterrupt gets through.
+
+        Raises:
+            UsageError: on the thread that runs it, which would wait for ever.
+        """
+        if _running_loop() is self._loop:
+            raise UsageError(
+                "the thread that reads the answer cannot wait for it · await chat.asend(...)"
+            )
         while True:
             try:
                 return self.future.result(timeout=_POLL)
@@ -66,10 +79,18 @@ class Job:
                     return self.future.result()
 
 
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
 class IOThread:
     """An event loop on a daemon thread, started at the first use."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self._name = name
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -83,7 +104,7 @@ class IOThread:
                 self._loop = asyncio.new_event_loop()
                 self._pid = os.getpid()
                 self._thread = threading.Thread(
-                    target=self._loop.run_forever, name="nbstream-io", daemon=True
+                    target=self._loop.run_forever, name=self._name, daemon=True
                 )
                 self._thread.start()
             return self._loop
@@ -94,6 +115,17 @@ class IOThread:
         job.start(coroutine)
         return job
 
+    async def make_responsive(self) -> None:
+        """Leave a loop behind that somebody blocks; the next `submit` starts a new one."""
+        loop = self.loop
+        try:
+            async with asyncio.timeout(_BLOCKED):
+                await asyncio.wrap_future(self.submit(asyncio.sleep(0)).future)
+        except TimeoutError:
+            with self._lock:
+                if self._loop is loop:  # else another one was faster
+                    self._loop = self._thread = None
+
     def stop(self) -> None:
         """Cancel what runs, and end the thread. A later `submit` starts a new one."""
         with self._lock:
@@ -101,9 +133,12 @@ class IOThread:
             self._loop = self._thread = None
         if loop is None or thread is None or self._pid != os.getpid():
             return
-        asyncio.run_coroutine_threadsafe(_cancel_all(), loop).result(timeout=5)
+        try:
+            asyncio.run_coroutine_threadsafe(_cancel_all(), loop).result(timeout=_END_TIME)
+        except FutureTimeoutError:
+            return  # blocked; the thread ends with Python
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(timeout=5)
+        thread.join(timeout=_END_TIME)
         loop.close()
 
 
@@ -117,4 +152,6 @@ async def _cancel_all() -> None:
     await loop.shutdown_default_executor()
 
 
-io_thread = IOThread()
+io_thread = IOThread("nbstream-io")
+#: Coroutines of the user's run here: one that blocks holds up no stream.
+tool_thread = IOThread("nbstream-async-tools")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import contextvars
 import dataclasses
 import json
 import math
 import os
 import threading
 import time
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import pandas as pd
 import pydantic
@@ -20,7 +22,9 @@ import nbstream
 from nbstream.chat import Chat
 from nbstream.errors import IncompleteError, SchemaError, UsageError
 from nbstream.events import ToolResultEvent
+from nbstream.io_thread import io_thread
 from nbstream.schema import as_schema
+from nbstream.views.protocol import NullView
 
 
 def ask(replay, *tools, prompt="Go.", **options):
@@ -175,6 +179,58 @@ def test_whatever_a_tool_does_its_call_is_answered(replay, function, said, is_er
     assert response.text == "Fine."
 
 
+CONTROL_FLOW = [
+    StopIteration,
+    StopAsyncIteration,
+    GeneratorExit,
+    asyncio.CancelledError,
+    concurrent.futures.CancelledError,
+    KeyError,
+]
+
+
+@pytest.mark.parametrize("error", CONTROL_FLOW)
+@pytest.mark.parametrize("is_in_cell", [True, False])
+def test_a_plain_tool_may_raise_anything(replay, error, is_in_cell):
+    def it() -> None:
+        raise error
+
+    replay.reply(calls(("it", {})), completion("Fine."))
+    chat = Chat("replay-1", base_url=replay.base_url, view="none", tools=[it], timeout=20)
+    response = chat.send("Go.") if is_in_cell else asyncio.run(chat.asend("Go."))
+    assert response.text == "Fine."
+    assert results(replay) == {"call_0": error.__name__}
+    assert response.tool_calls[0].result.is_error
+
+
+@pytest.mark.parametrize("error", CONTROL_FLOW)
+def test_an_async_tool_may_raise_anything(replay, error):
+    async def it() -> None:
+        raise error
+
+    replay.reply(calls(("it", {})), completion("Fine."))
+    _, response = ask(replay, it, timeout=20)
+    assert response.text == "Fine."
+    assert error.__name__ in results(replay)["call_0"]  # Python itself wraps StopIteration
+    assert response.tool_calls[0].result.is_error
+
+
+def unreadable(value: str) -> str:
+    raise RuntimeError("no database")
+
+
+Unreadable = Annotated[str, pydantic.AfterValidator(unreadable)]
+
+
+def test_a_type_that_fails_to_read_its_argument_is_told(replay):
+    def it(x: Unreadable) -> str:
+        return x
+
+    replay.reply(calls(("it", {"x": "a"})), completion("Fine."))
+    ask(replay, it)
+    assert results(replay) == {"call_0": "RuntimeError: no database"}
+
+
 def test_the_value_is_the_object_itself(replay):
     thing = object()
     replay.reply(calls(("it", {})), completion("Fine."))
@@ -272,6 +328,100 @@ def test_a_hanging_coroutine_is_stopped_at_its_limit(replay):
     replay.reply(calls(("hang", {})), completion("Too slow."))
     ask(replay, hang)
     assert results(replay) == {"call_0": "no result within 0.2 s: the call was stopped"}
+
+
+def test_an_async_tool_that_blocks_is_left_behind_and_holds_up_no_other(replay):
+    release = threading.Event()
+
+    @nbstream.tool(timeout=0.2)
+    async def block() -> None:
+        release.wait(60)
+
+    async def quick() -> int:
+        return 1
+
+    replay.reply(calls(("block", {})), calls(("quick", {})), completion("Too slow."))
+    started = time.monotonic()
+    _, response = ask(replay, block, quick)
+    assert time.monotonic() - started < 10
+    release.set()
+    assert [call.result.content for call in response.tool_calls] == [
+        "no result within 0.2 s: the call was stopped",
+        "1",
+    ]
+
+
+def test_an_async_tool_that_blocks_can_be_stopped_and_stops_no_other_answer(replay):
+    release, is_blocked = threading.Event(), threading.Event()
+
+    async def block() -> None:
+        is_blocked.set()
+        release.wait(60)
+
+    replay.reply(calls(("block", {})), completion("Another answer."))
+    chat = Chat("replay-1", base_url=replay.base_url, view="none", tools=[block])
+    run = chat.session.ask("Go.", chat.options, NullView())
+    assert is_blocked.wait(10)
+    assert ask(replay)[1].text == "Another answer."
+    started = time.monotonic()
+    run.response.cancel()
+    assert run.wait().status == "cancelled"
+    assert time.monotonic() - started < 0.5
+    release.set()
+
+
+def test_an_async_tool_is_cancelled_with_its_answer(replay):
+    runs, has_ended = threading.Event(), threading.Event()
+
+    async def sleep() -> None:
+        try:
+            runs.set()
+            await asyncio.sleep(60)
+        finally:
+            has_ended.set()
+
+    replay.reply(calls(("sleep", {})))
+    chat = Chat("replay-1", base_url=replay.base_url, view="none", tools=[sleep])
+    run = chat.session.ask("Go.", chat.options, NullView())
+    assert runs.wait(10)
+    run.response.cancel()
+    assert run.wait().status == "cancelled"
+    assert has_ended.wait(5)
+
+
+def test_an_async_tool_may_ask_a_model_itself(replay):
+    inner = Chat("replay-1", base_url=replay.base_url, view="none")
+
+    async def expert(question: str) -> str:
+        return inner.send(question).text
+
+    replay.reply(calls(("expert", {"question": "Why?"})), completion("So."), completion("Well."))
+    _, response = ask(replay, expert, timeout=20)
+    assert response.tool_calls[0].value == "So."
+    assert response.text == "Well."
+
+
+def test_async_tools_share_a_loop_and_have_the_context_of_their_cell(replay):
+    cell = contextvars.ContextVar("cell")
+    cell.set("In[7]")
+    seen = []
+
+    async def look() -> None:
+        seen.append((asyncio.get_running_loop(), threading.current_thread().name, cell.get()))
+
+    replay.reply(calls(("look", {})), calls(("look", {})), completion("There."))
+    ask(replay, look)
+    assert len(seen) == 2
+    assert seen[0] == seen[1]
+    assert seen[0][1:] == ("nbstream-async-tools", "In[7]")
+
+
+def test_waiting_on_the_io_thread_is_refused_at_once(replay):
+    async def wait() -> None:
+        io_thread.submit(asyncio.sleep(0)).wait()
+
+    with pytest.raises(UsageError, match="cannot wait"):
+        io_thread.submit(wait()).wait()
 
 
 def test_a_function_that_hangs_on_a_thread_is_left_behind(replay):

@@ -133,6 +133,7 @@ class MCPServer:
                 parameters=_parameters(each["inputSchema"]),
                 bind=functools.partial(_bind, connection, each["name"]),
                 is_async=True,
+                on_io_thread=True,
                 approve=self._approve,
                 timeout=self._timeout,
             )

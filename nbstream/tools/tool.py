@@ -43,10 +43,12 @@ class Tool:
         parameters: the JSON schema of the arguments, an object's.
         bind: takes the arguments (parsed JSON), returns the call, ready to run; raises
             ArgumentsError where they do not fit.
-        is_async: whether the call returns an awaitable. It is awaited on the I/O
-            thread; other calls run where the notebook's code runs.
+        is_async: whether the call returns an awaitable. It is awaited on a thread of its
+            own; other calls run where the notebook's code runs.
         approve: whether the user is asked before each call.
         timeout: seconds for a call; None is what the request's deadlines say.
+        on_io_thread: whether the awaitable belongs on the I/O thread, where its connection
+            lives. It must never block there: all answers would stop.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Tool:
     is_async: bool = False
     approve: bool = False
     timeout: float | None = None
+    on_io_thread: bool = False
 
     def to_api(self) -> dict[str, Any]:
         """The tool as the request's `tools` carry it."""

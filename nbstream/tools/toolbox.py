@@ -13,15 +13,18 @@ from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from ..approval import Approval, ask
+from ..io_thread import tool_thread
 from ..messages import ToolCall, ToolResult
 from .foreground import Foreground, TimeLimit, limited
 from .results import error_result, tool_result
 from .tool import ArgumentsError, Tool, ToolSource, parse_arguments, unique
 
 __all__ = ["Toolbox"]
+
+_T = TypeVar("_T")
 
 _GRACE = 1.0  # seconds that a function gets to stop at its limit before it is left behind
 
@@ -79,7 +82,7 @@ class Toolbox:
         """
         try:
             chosen = self._tool(call.name)
-            bound = chosen.bind(parse_arguments(call.arguments))
+            bound = _bound(chosen, call.arguments)
             asks = chosen.approve or self._approve_all
             note = ""
             async with self._place(chosen, asks=asks):
@@ -114,7 +117,7 @@ class Toolbox:
             if decision.arguments is None:
                 raise ArgumentsError(decision.reason)
             try:
-                bound = chosen.bind(parse_arguments(decision.arguments))
+                bound = _bound(chosen, decision.arguments)
             except ArgumentsError as error:
                 question = Approval(
                     call,
@@ -134,43 +137,106 @@ class Toolbox:
 
     async def _run(self, chosen: Tool, bound: Callable[[], Any]) -> ToolResult:
         limit = self._timeout if chosen.timeout is None else chosen.timeout
-        started = time.monotonic()
-        try:
-            if chosen.is_async:
-                return await _awaited(bound, limit)
-            return await self._called(bound, limit)
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001  # sys.exit() in a tool, too
-            seconds = time.monotonic() - started
-            is_over = limit is not None and seconds >= limit
-            if isinstance(error, TimeLimit) or (isinstance(error, TimeoutError) and is_over):
-                return error_result(f"no result within {limit:g} s: the call was stopped", seconds)
-            return error_result(error, seconds)
+        if chosen.on_io_thread:
+            return await _awaited(bound, limit)
+        if chosen.is_async:
+            return await _on_tool_thread(bound, limit)
+        made = await self._called(bound, limit)
+        if isinstance(made, ToolResult):
+            return made
+        return await _on_tool_thread(lambda: made, limit)  # of a decorated function, perhaps
 
-    async def _called(self, bound: Callable[[], Any], limit: float | None) -> ToolResult:
+    async def _called(
+        self, bound: Callable[[], Any], limit: float | None
+    ) -> ToolResult | Awaitable[Any]:
         """Call a plain function where it belongs, and look at its value there."""
+        is_at_home = self._foreground is not None
 
-        def call() -> ToolResult | Awaitable[Any]:
+        def look() -> ToolResult | Awaitable[Any]:
             started = time.monotonic()
             value = bound()
-            if inspect.isawaitable(value):  # of a plain function, such as a decorated one
+            if inspect.isawaitable(value):
                 return value
             return tool_result(value, time.monotonic() - started)
 
+        def call() -> Any:
+            started = time.monotonic()
+            try:
+                return limited(look, limit)
+            except TimeLimit:
+                return _too_late(limit)
+            # Whatever else it raises is its result. No future could hand on all of that:
+            # StopIteration is lost in one, and CancelledError looks like a Stop.
+            except BaseException as error:
+                if is_at_home and isinstance(error, KeyboardInterrupt):
+                    raise  # the user's, which stops the answer
+                return error_result(error, time.monotonic() - started)
+
         submit = _in_thread if self._foreground is None else self._foreground.submit
-        future = submit(lambda: limited(call, limit))
-        async with asyncio.timeout(None if limit is None else limit + _GRACE):
-            made: ToolResult | Awaitable[Any] = await asyncio.wrap_future(future)
-        return made if isinstance(made, ToolResult) else await _awaited(lambda: made, limit)
+        return await _within(submit(call), limit)
 
 
-async def _awaited(bound: Callable[[], Any], limit: float | None) -> ToolResult:
+def _bound(chosen: Tool, arguments: str) -> Callable[[], Any]:
+    """The call with arguments in JSON, ready to run.
+
+    Raises:
+        ArgumentsError: they do not fit, or a type of the user's fails to read them.
+    """
+    try:
+        return chosen.bind(parse_arguments(arguments))
+    except ArgumentsError:
+        raise
+    except Exception as error:
+        raise ArgumentsError(f"{type(error).__name__}: {error}") from error
+
+
+async def _on_tool_thread(bound: Callable[[], Awaitable[Any]], limit: float | None) -> ToolResult:
+    """Await a call where it can block nothing but other calls."""
+    await tool_thread.make_responsive()
+    job = tool_thread.submit(_awaited(bound, limit))
+    try:
+        return await _within(job.future, limit)
+    finally:
+        job.cancel()  # where nobody waits for it any more
+
+
+async def _awaited(bound: Callable[[], Awaitable[Any]], limit: float | None) -> ToolResult:
     started = time.monotonic()
-    async with asyncio.timeout(limit):
-        value = await bound()
-    # Looking at a large object takes time too, and must not hold up the streams.
-    return await asyncio.to_thread(tool_result, value, time.monotonic() - started)
+    task = asyncio.current_task()
+    assert task is not None
+    try:
+        async with asyncio.timeout(limit):
+            try:
+                value = await bound()
+            except BaseException as error:  # sys.exit() in a tool, too
+                if isinstance(error, asyncio.CancelledError) and task.cancelling():
+                    raise  # the limit or a Stop, and not the tool's own doing
+                return error_result(error, time.monotonic() - started)
+    except TimeoutError:
+        return _too_late(limit)
+    # Looking at a large object takes time too, and must not hold up what else is awaited.
+    return await asyncio.to_thread(_looked_at, value, time.monotonic() - started)
+
+
+def _looked_at(value: Any, seconds: float) -> ToolResult:
+    """The result of a value, also where looking at it fails."""
+    try:
+        return tool_result(value, seconds)
+    except BaseException as error:  # noqa: BLE001  # of an object of the user's
+        return error_result(error, seconds)
+
+
+async def _within(future: Future[_T], limit: float | None) -> _T | ToolResult:
+    """What comes of a call on another thread, which is left behind soon after its limit."""
+    try:
+        async with asyncio.timeout(None if limit is None else limit + _GRACE):
+            return await asyncio.wrap_future(future)
+    except TimeoutError:
+        return _too_late(limit)
+
+
+def _too_late(limit: float | None) -> ToolResult:
+    return error_result(f"no result within {limit:g} s: the call was stopped", limit)
 
 
 def _are_same(one: str, other: str) -> bool:
