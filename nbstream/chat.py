@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -12,6 +13,7 @@ from typing import Any, Self
 from .driver import Run
 from .errors import Interrupted, NbstreamError
 from .events import Event
+from .interrupts import interrupts
 from .messages import Content, Message
 from .request import Deadlines, Options
 from .response import Response
@@ -131,8 +133,10 @@ class Chat:
                 `response`, and `last`, are what came.
         """
         blocking = _is_main_thread()
-        run = self._start(prompt, self._view(blocking=blocking), blocking=blocking)
-        return raise_for_status(run.wait())
+        with interrupts() as held:
+            run = self._start(prompt, self._view(blocking=blocking), blocking=blocking)
+            response = run.wait(held)
+        return raise_for_status(response)
 
     async def asend(self, prompt: Content) -> Response:
         """As `send`, without blocking the event loop; cancelling stops the answer."""
@@ -154,7 +158,8 @@ class Chat:
                 yield event
         finally:
             run.job.cancel()
-            run.wait()
+            if not sys.is_finalizing():  # the thread that reads is gone then
+                run.wait()
         raise_for_status(run.response)
 
     async def astream(self, prompt: Content) -> AsyncIterator[Event]:

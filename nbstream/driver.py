@@ -17,6 +17,7 @@ from .approval import Approval
 from .endpoints import resolve
 from .errors import APITimeoutError, IncompleteError, Interrupted, NbstreamError
 from .events import Event, ToolResultEvent
+from .interrupts import Interrupts
 from .io_thread import Job, io_thread, tool_thread
 from .messages import Message
 from .pacer import Pacer
@@ -67,15 +68,16 @@ class Run:
         """Show the rest in one view more; on the I/O thread, before the end."""
         self._pacer.add(view)
 
-    def wait(self) -> Response:
+    def wait(self, held: Interrupts | None = None) -> Response:
         """Wait until the answer has ended and the view has closed.
 
-        A KeyboardInterrupt stops the answer; what came is kept, and the response says
-        `cancelled`.
+        An interrupt stops the answer; what came is kept, and the response says `cancelled`.
         """
+        held = held or Interrupts()
+        held.stop_by(self.job.cancel)
         try:
             if self._foreground is not None:
-                self._foreground.serve(self.job)
+                self._foreground.serve(self.job, held)
             self.job.wait()
         except KeyboardInterrupt:
             self.job.cancel()
@@ -134,11 +136,13 @@ async def _run(runner: _Runner, on_end: Callable[[Response], None] | None) -> No
         status, error = "error", NbstreamError(f"{type(failure).__name__}: {failure}")
         error.__cause__ = failure
     finally:
-        runner.answer_open_calls()
-        if on_end is not None:
-            on_end(response)  # first: who waits for the answer then finds it in the history
-        response.finish(status, error, runner.exchange.timing())
-        runner.pacer.close()
+        try:
+            runner.answer_open_calls()
+            if on_end is not None:
+                on_end(response)  # first: who waits for the answer then finds it in the history
+        finally:
+            response.finish(status, error, runner.exchange.timing())
+            runner.pacer.close()
 
 
 class _Runner:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from typing import Any
 
+from ..interrupts import Interrupts
 from ..io_thread import Job
 
 __all__ = ["Foreground", "TimeLimit", "limited"]
@@ -39,21 +40,22 @@ class Foreground:
         self._queue.put((future, function))
         return future
 
-    def serve(self, job: Job) -> None:
-        """Run what is submitted until `job` has ended. A KeyboardInterrupt gets through."""
+    def serve(self, job: Job, held: Interrupts) -> None:
+        """Run what is submitted until `job` has ended; an interrupt breaks into that only."""
         job.future.add_done_callback(lambda _: self._queue.put(None))
         while not job.future.done():
             with contextlib.suppress(queue.Empty):
                 item = self._queue.get(timeout=_POLL)
                 if item is not None:
-                    _run(*item)
+                    _run(*item, held)
 
 
-def _run(future: Future[Any], function: Callable[[], Any]) -> None:
+def _run(future: Future[Any], function: Callable[[], Any], held: Interrupts) -> None:
     if not future.set_running_or_notify_cancel():
         return
     try:
-        value = function()
+        with held.breaking_in():
+            value = function()
     except KeyboardInterrupt:
         future.set_exception(CancelledError())  # who waits for it is stopped as well
         raise
