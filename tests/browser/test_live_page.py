@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from kernels import kernel
 from playwright.sync_api import TimeoutError as NotShown
+from playwright.sync_api import expect
 
-from nbstream.views.static import module
+from nbstream.views.static import module, stylesheet
 
 TESTS = Path(__file__).parents[1]
 
@@ -225,3 +226,17 @@ def test_the_copy_button_copies_the_code(page, messages, whole):
     page.evaluate("document.body.focus()")
     page.get_by_role("button", name="Copy the code").click()
     page.get_by_text("Copied", exact=True).first.wait_for()
+
+
+def test_the_copy_button_covers_no_code(page, messages, whole):
+    page.add_style_tag(content=stylesheet("answer", "code"))
+    page.add_style_tag(content="pre { margin: 1.5em 2em }")
+    code, tools = page.locator(".nbs-code pre"), page.locator(".nbs-code-tools")
+    code.hover()
+    expect(tools).to_have_css("opacity", "1")
+    tools.get_by_role("button").hover()  # it stays while the mouse goes there
+    expect(tools).to_have_css("opacity", "1")
+    above, below = tools.bounding_box(), code.bounding_box()
+    assert above["y"] + above["height"] <= below["y"] + 1
+    page.mouse.move(0, 0)
+    expect(tools).to_have_css("opacity", "0")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import answers
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from test_live_page import PAGE
 from watching import SentWidget, bare_page
 
@@ -105,6 +105,29 @@ def test_a_long_word_is_all_there(page, monkeypatch):
     assert table > 500  # px, to which it can be scrolled
     cell = page.get_by_role("cell", name="two words")
     assert cell.bounding_box()["height"] < 60
+
+
+CODE = f"""```python
+x = "{WORD}"
+```
+
+- a
+
+  ```
+  plain
+  ```
+"""
+
+
+def test_the_line_above_the_code_covers_none_of_it(page, monkeypatch):
+    open_panel(page, monkeypatch, 1, CODE)
+    page.locator(".nbs-code-tools").nth(1).wait_for()
+    for frame in page.locator(".nbs-code").all():
+        tools = frame.locator(".nbs-code-tools")
+        expect(tools).to_have_css("opacity", "1")
+        above, below = tools.bounding_box(), frame.locator("code").bounding_box()
+        assert frame.bounding_box()["y"] < above["y"]
+        assert above["y"] + above["height"] <= below["y"]
 
 
 IN_SIGHT = """() => {
