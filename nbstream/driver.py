@@ -12,10 +12,11 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .approval import Approval
 from .endpoints import resolve
-from .errors import APITimeoutError, IncompleteError, Interrupted, NbstreamError
+from .errors import APITimeoutError, IncompleteError, Interrupted, NbstreamError, SchemaError
 from .events import Event, ToolResultEvent
 from .interrupts import Interrupts
 from .io_thread import Job, io_thread, tool_thread
@@ -23,6 +24,7 @@ from .messages import Message
 from .pacer import Pacer
 from .request import Options
 from .response import CallDraft, Response, Round, Status
+from .schema import Schema
 from .tools.foreground import Foreground
 from .tools.results import error_result
 from .tools.toolbox import Toolbox
@@ -34,6 +36,10 @@ from .wire.reducer import Reducer
 
 __all__ = ["Question", "Run", "shut_down", "start"]
 
+_CUT = {
+    "length": "it was cut at the limit of tokens · --max-tokens N allows more",
+    "content_filter": "the provider's content filter cut it · reword the prompt, run it again",
+}
 _STOPPED = "cancelled: the user stopped the answer"
 
 
@@ -195,7 +201,22 @@ class _Runner:
             except StopIteration:
                 break
         if options.schema is not None and not self.response.refusal:
-            self.response.parsed = options.schema.parse(self.response.json)
+            self.response.parsed = self._parsed(options.schema)
+
+    def _parsed(self, schema: Schema) -> Any:
+        """The object that the answer is.
+
+        Raises:
+            SchemaError: it is none.
+            IncompleteError: it was cut before it was one.
+        """
+        try:
+            return schema.parse(self.response.json)
+        except SchemaError as error:
+            cut = _CUT.get(self.response.finish_reason or "")
+            if cut is None:
+                raise
+            raise IncompleteError(f"the answer is no whole {schema.name}: {cut}") from error
 
     async def _run_calls(self, toolbox: Toolbox, turn: Round) -> None:
         """Run the calls of a round side by side; each result shows when it is there."""

@@ -713,6 +713,24 @@ def test_an_answer_that_does_not_fit_is_an_error_that_keeps_the_text(replay, tex
     assert caught.value.response.parsed is None
 
 
+@pytest.mark.parametrize(
+    ("finish", "said"),
+    [("length", r"at the limit of tokens · --max-tokens N"), ("content_filter", "content filter")],
+)
+def test_an_object_that_was_cut_is_incomplete(replay, finish, said):
+    replay.reply(completion('{"name": "Ber', finish=finish))
+    with pytest.raises(IncompleteError, match=f"the answer is no whole City: .*{said}") as caught:
+        ask(replay, schema=City)
+    response = caught.value.response
+    assert (response.status, response.text) == ("incomplete", '{"name": "Ber')
+
+
+def test_an_object_that_is_whole_at_the_limit_is_an_object(replay):
+    replay.reply(completion(CITY, finish="length"))
+    _, response = ask(replay, schema=City)
+    assert response.parsed == City("Berlin", 3_700_000)
+
+
 def test_a_refusal_has_no_object(replay):
     replay.reply(Reply([chunk({"refusal": "I won't."}), chunk({}, finish="stop")]))
     _, response = ask(replay, schema=City)
