@@ -13,6 +13,7 @@ from .errors import UsageError
 __all__ = [
     "Headers",
     "Secret",
+    "SecretURL",
     "check_variable_name",
     "secret_headers",
     "split_login",
@@ -92,6 +93,21 @@ class Secret:
     def __reduce__(self) -> str:
         raise TypeError("a key is not pickled")
 
+    def __deepcopy__(self, _memo: object) -> Secret:
+        return self  # it never changes; settings are copied as they are loaded
+
+
+class SecretURL(Secret):
+    """A URL that shows without its login."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        match = _LOGIN.fullmatch(self._value)
+        if match is not None:
+            return repr(f"{match['before']}…@{match['after']}")
+        return super().__repr__() if "@" in self._value else repr(self._value)
+
 
 def variable(name: str, environ: Mapping[str, str] | None = None) -> Secret:
     """What an environment variable holds; `environ` stands in for the process's own."""
@@ -119,13 +135,15 @@ def check_variable_name(name: str) -> None:
         )
 
 
-def secret_headers(pairs: Iterable[tuple[str, str]]) -> Headers:
+def secret_headers(pairs: Iterable[tuple[str, str | Secret]]) -> Headers:
     """HTTP headers, the values hidden: any of them may carry a key.
 
     Raises:
         UsageError: a name or a value that HTTP cannot carry.
     """
-    headers = tuple((name, Secret(value)) for name, value in pairs)
+    headers = tuple(
+        (name, value if isinstance(value, Secret) else Secret(value)) for name, value in pairs
+    )
     for name, value in headers:
         if not _HEADER_NAME.fullmatch(name):
             raise UsageError("a header has a name of letters, digits and hyphens: NAME VALUE")

@@ -216,6 +216,27 @@ def test_settings_of_the_profile(server, tmp_path):
         assert "from-the-profile" in nb.run("%chat status").stdout
 
 
+def test_settings_of_the_profile_that_hold_secrets(server, tmp_path):
+    profile = tmp_path / "profile_default"
+    profile.mkdir()
+    (profile / "ipython_config.py").write_text(
+        "c = get_config()\nc.ChatMagics.model = 'replay-1'\n"
+        f"c.ChatMagics.base_url = {server.base_url.replace('://', '://me:canary-1@')!r}\n"
+        "c.ChatMagics.headers = {'X-One': 'canary-2'}\n"
+        "c.ChatMagics.headers.update({'X-Two': 'canary-3'})\n"
+    )
+    server.reply(completion("x"))
+    with kernel(IPYTHONDIR=str(tmp_path)) as nb:
+        shown = nb.run("%config ChatMagics").stdout
+        assert not nb.run("%%chat\nHi").error
+    headers = server.requests[-1].headers
+    assert (headers["x-one"], headers["x-two"]) == ("canary-2", "canary-3")
+    assert headers["authorization"].startswith("Basic ")
+    assert "X-Two" in shown
+    assert server.host in shown
+    assert "canary" not in shown
+
+
 # --- bad input ----------------------------------------------------------------------
 
 

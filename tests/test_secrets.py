@@ -211,6 +211,28 @@ def test_a_key_arrives_and_is_not_shown_even_by_a_server_that_echoes_it(nb, serv
     assert "HTTP Request: POST" in nb.run("print(log.getvalue())").stdout
 
 
+def test_a_setting_works_and_is_not_shown(nb, server):
+    name = server.host
+    nb.run("%config ChatMagics.headers = {'Authorization': os.environ['BEARER_TOKEN']}")
+    nb.run("%config ChatMagics.base_url = os.environ['LOGIN_URL']")
+    shown = nb.run("%config ChatMagics").stdout
+    assert "{'Authorization': Secret(...)}" in shown
+    assert f"Current: 'http://…@{name}/v1'" in shown
+    nb.run("%config ChatMagics.headers")
+    nb.run(
+        "magics = get_ipython().magics_manager.registry['ChatMagics']\n"
+        "print(magics.trait_values(config=True), magics.base_url, magics.headers)"
+    )
+    nb.run("chat_magic('')")
+    assert authorization(server) == f"Bearer {CANARY}-header"
+    nb.run("%config ChatMagics.headers = os.environ['BEARER_TOKEN']")
+    nb.run("%config ChatMagics.headers = {}")
+    nb.run("chat_magic('')")
+    assert authorization(server) == f"Basic {LOGIN}"
+    nb.run("%config ChatMagics.headers = {'Authorization': [os.environ['BEARER_TOKEN']]}")
+    nb.run("%config ChatMagics.headers = {}\n%config ChatMagics.base_url = ''")
+
+
 @pytest.mark.parametrize("name", ["BAD_KEY", "SPLIT_KEY"])
 def test_a_key_that_cannot_be_sent_is_refused(nb, server, name):
     asked = len(server.requests)

@@ -21,7 +21,7 @@ from ..namespace import LAST, running_cell
 from ..request import Deadlines, Options
 from ..response import Response
 from ..schema import as_schema
-from ..secret import Headers, check_variable_name, secret_headers
+from ..secret import Headers, Secret, SecretURL, check_variable_name, secret_headers
 from ..session import CONTINUE, Place, Session, Sessions
 from ..tools.tool import Tool, ToolSource, tools_of
 from ..views.choose import choose_view
@@ -46,6 +46,28 @@ class _VariableName(Unicode):  # type: ignore[type-arg]  # not subscriptable bef
         return name
 
 
+class _Address(Unicode):  # type: ignore[type-arg]  # as above
+    """A `SecretURL`: `%config ChatMagics` shows it without its login."""
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        return value if isinstance(value, SecretURL) else SecretURL(super().validate(obj, value))
+
+
+class _Headers(Dict):
+    """Texts by their names, of which `%config ChatMagics` shows the names alone."""
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        if not isinstance(value, dict) or not all(map(_is_header, value.items())):
+            # The base class would say what stands there instead.
+            raise UsageError("ChatMagics.headers is a dict of texts: {'NAME': 'VALUE'}")
+        return {name: v if isinstance(v, Secret) else Secret(v) for name, v in value.items()}
+
+
+def _is_header(pair: tuple[Any, Any]) -> bool:
+    name, value = pair
+    return isinstance(name, str) and isinstance(value, str | Secret)
+
+
 @magics_class
 class ChatMagics(Magics):
     """The settings of `%%chat`; `%config ChatMagics.model = "..."` sets one.
@@ -54,13 +76,11 @@ class ChatMagics(Magics):
     """
 
     model = Unicode(help="The model to ask; 'local' is the embedded one.").tag(config=True)
-    base_url = Unicode(help="The endpoint, up to and with /v1.").tag(config=True)
+    base_url = _Address(help="The endpoint, up to and with /v1.").tag(config=True)
     api_key_env = _VariableName(
         help="The NAME of the environment variable that holds the key."
     ).tag(config=True)
-    headers = Dict(key_trait=Unicode(), value_trait=Unicode(), help="Further HTTP headers.").tag(
-        config=True
-    )
+    headers = _Headers(help="Further HTTP headers.").tag(config=True)
     system = Unicode(help="The system message of new sessions.").tag(config=True)
     temperature = Float(None, allow_none=True, help="As the API has it.").tag(config=True)
     max_tokens = Integer(None, allow_none=True, help="As the API has it.").tag(config=True)
@@ -221,7 +241,7 @@ class ChatMagics(Magics):
         params = {key: json_or_text(value) for key, value in args.param}
         return Options(
             model=args.model or args.positional_model or self.model or None,
-            base_url=args.base_url or self.base_url or None,
+            base_url=args.base_url or self.base_url.reveal() or None,
             api_key_env=args.api_key_env or self.api_key_env or None,
             headers=self._headers(args),
             temperature=self.temperature if args.temperature is None else args.temperature,
