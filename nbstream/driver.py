@@ -229,21 +229,23 @@ class _Runner:
     async def _run_call(self, toolbox: Toolbox, turn: Round, slot: int, draft: CallDraft) -> None:
         def waits(approval: Approval) -> None:
             draft.approval = approval
-            if not approval.is_at_prompt:
-                self.response.notice = f"{approval.call.name} waits for you: run or refuse it"
-            self.pacer.notify()
+            self._say_what_waits()
 
         def runs() -> None:
             draft.approval, draft.running_since = None, time.monotonic()
-            self.response.notice = ""
-            self.pacer.notify()
+            self._say_what_waits()
 
         result = await toolbox.run(draft.call(), waits=waits, runs=runs)
         event = ToolResultEvent(slot, result)
-        draft.approval, self.response.notice = None, ""
+        draft.approval = None
         Reducer(turn).apply(event, time.monotonic())
         if self._observe is not None:
             self._observe(event)
+        self._say_what_waits()
+
+    def _say_what_waits(self) -> None:
+        """Call for the user as long as a call waits, whatever runs and ends beside it."""
+        self.response.notice = _what_waits(self.response.approvals)
         self.pacer.notify()
 
     def answer_open_calls(self) -> None:
@@ -256,6 +258,17 @@ class _Runner:
                 if draft.result is None and is_stopped:
                     draft.approval = None
                     Reducer(turn).apply(ToolResultEvent(slot, error_result(_STOPPED)), 0.0)
+
+
+def _what_waits(approvals: Sequence[Approval]) -> str:
+    """The notice for the user, or ""; what is asked at a prompt needs none."""
+    names = [each.call.name for each in approvals if not each.is_at_prompt]
+    match names:
+        case []:
+            return ""
+        case [name]:
+            return f"{name} waits for you: run or refuse it"
+    return f"{len(names)} calls wait for you: run or refuse each"
 
 
 def shut_down() -> None:

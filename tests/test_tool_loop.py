@@ -643,6 +643,42 @@ def test_code_answers_where_no_cell_waits(replay):
     assert not response.approvals
 
 
+def test_the_notice_stays_while_a_call_waits(replay):
+    """Calls that run, end and are answered beside it do not take it away."""
+    release = threading.Event()
+
+    async def other() -> int:
+        while not release.is_set():  # noqa: ASYNC110  # set by another thread
+            await asyncio.sleep(0.01)
+        return 1
+
+    approved = nbstream.tool(approve=True)(lookup_city)
+    cities = [("lookup_city", {"city": "Berlin"}), ("lookup_city", {"city": "Bonn"})]
+    replay.reply(calls(*cities, ("other", {})), completion("Yes."))
+    chat = Chat("replay-1", base_url=replay.base_url, view="none", tools=[approved, other])
+    run = chat.session.ask("Go.", chat.options, NullView())
+    response = run.response
+    until(lambda: len(response.approvals) == 2 and response.rounds[0].calls[2].running_since)
+    until(lambda: response.notice == "2 calls wait for you: run or refuse each")
+    release.set()
+    until(lambda: response.rounds[0].calls[2].result)
+    until(lambda: response.notice)
+    response.approvals[0].run()
+    until(lambda: response.rounds[0].calls[0].result)
+    until(lambda: response.notice == "lookup_city waits for you: run or refuse it")
+    response.approvals[0].refuse()
+    assert run.wait().text == "Yes."
+    assert response.notice == ""
+
+
+def until(holds):
+    """Wait until something holds, and fail where it does not."""
+    due = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < due
+        time.sleep(0.01)
+
+
 # -- structured output -----------------------------------------------------------
 
 
