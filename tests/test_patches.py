@@ -165,6 +165,7 @@ def test_the_operations_are_lean(piece, most):
         ("- a **b", "<ul><li>a <strong>b</strong>"),
         ("| a | b", '<div class="nbs-table"><table><thead><tr><th>a</th><th>b'),
         ("| a |\n|-", '<div class="nbs-table"><table><thead><tr><th>a'),
+        ("| a | **b", '<div class="nbs-table"><table><thead><tr><th>a</th><th><strong>b</strong>'),
     ],
 )
 def test_open_markup_looks_like_what_it_is_about_to_become(text, tail):
@@ -177,6 +178,33 @@ def test_open_markup_looks_like_what_it_is_about_to_become(text, tail):
     exact.patch()
     whole = sanitize(parser().render(text, {}))
     assert whole.startswith(exact.snapshot()["tail"])
+
+
+@pytest.mark.parametrize(
+    ("row", "cells"),
+    [
+        ("| **a", ["<strong>a</strong>", "", ""]),
+        ("| a | `b", ["a", "<code>b</code>", ""]),
+        ("| a | b | *c", ["a", "b", "<em>c</em>"]),
+        ("| [a](https://b", ['<a href="#">a</a>', "", ""]),
+        ("| a \\| **b", ["a | <strong>b</strong>", "", ""]),
+        ("a | **b", ["a", "<strong>b</strong>", ""]),
+        ("| **a |", ["**a", "", ""]),
+        ("| **a | b", ["**a", "b", ""]),
+        ("| a | b | **c | d", ["a", "b", "**c"]),
+    ],
+)
+@pytest.mark.parametrize("before", ["", "> ", "  "])
+@pytest.mark.parametrize("rows", [0, 100])
+def test_the_cell_that_is_written_is_the_one_that_is_completed(before, rows, row, cells):
+    lines = ["| x | y | z |", "|---|---|---|", *["| x | **y** | z |"] * rows, row]
+    document = Document()
+    document.feed("- list\n\n" * (before == "  ") + "\n".join(before + line for line in lines))
+    document.patch()
+    expected = "</td><td>".join(cells)
+    html = json.dumps(document.snapshot(), ensure_ascii=False).replace('\\"', '"')
+    assert f"<tr><td>{expected}".removesuffix("</td><td>").removesuffix("</td><td>") in html
+    assert html.count("<tr>") == rows + 2
 
 
 @pytest.mark.parametrize(

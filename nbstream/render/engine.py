@@ -7,7 +7,7 @@ from typing import Any
 from markdown_it.token import Token
 
 from .direction import mark_direction
-from .eye import completed, header_as_table
+from .eye import completed, header_as_table, open_cell
 from .html import parse_inside, parser
 from .references import References
 from .structure import Parsed, is_blank, spans
@@ -33,6 +33,7 @@ class Engine:
         self.references = References()
         self.changed: set[str] = set()
         self.parsed = 0
+        self._last_line = ""  # of the text that was parsed last, "" where it is complete
         self._md = parser()
         self._env: dict[str, Any] = {"references": self.references, "image_hosts": image_hosts}
 
@@ -44,6 +45,7 @@ class Engine:
             self._env.pop(name, None)
         lines = text.split("\n")
         complete = len(lines) if final else len(lines) - 1
+        self._last_line = lines[-1]
         if not lines[-1]:
             lines.pop()
         complete = min(complete, len(lines))
@@ -81,18 +83,35 @@ class Engine:
         return self.shell(parse_inside(tokens, self._env))
 
     def open_html(self, tokens: list[Token]) -> str:
-        """`html` of blocks at the end of a text that goes on."""
+        """`html` of blocks at the end of the text that was parsed last, which goes on."""
         if not self.anticipates:
             return self.html(tokens)
-        last = next((t for t in reversed(tokens) if t.type in _WITH_TEXT), None)
-        if last is None or last.type != "inline":
-            return self.html(tokens)
-        if tokens[-1].type == "paragraph_close" and tokens[-1].level == 0:
-            table = header_as_table(last.content)
-            if table is not None:
-                return self.html([*tokens[:-3], *self.tokens(table)])
-        last.content = completed(last.content)
+        last = self._open_inline(tokens)
+        if last is not None and tokens[-1].type == "paragraph_close" and tokens[-1].level == 0:
+            table = self.tokens(header_as_table(last.content) or "")
+            if table and table[0].type == "table_open":
+                tokens = [*tokens[:-3], *table]
+                last = None if "\n" in last.content else self._open_cell(table)
+        if last is not None:
+            last.content = completed(last.content)
         return self.html(tokens)
+
+    def _open_inline(self, tokens: list[Token]) -> Token | None:
+        """The running text that the end of what was parsed last stands in, if it is one."""
+        at = next((i for i in reversed(range(len(tokens))) if tokens[i].type in _WITH_TEXT), None)
+        if at is None or tokens[at].type != "inline":
+            return None
+        after = tokens[at + 1].type if at + 1 < len(tokens) else ""
+        if after == "td_close":
+            return self._open_cell(tokens)
+        return None if after == "th_close" else tokens[at]  # the delimiter row is below
+
+    def _open_cell(self, tokens: list[Token]) -> Token | None:
+        """The text of that cell of a table's last row; those behind it only fill up the row."""
+        start = max(i for i, token in enumerate(tokens) if token.type == "tr_open")
+        cells = [token for token in tokens[start:] if token.type == "inline"]
+        number = open_cell(self._last_line)
+        return cells[number] if self._last_line and number < len(cells) else None
 
     def shell(self, tokens: list[Token]) -> str:
         """Render tokens as they are."""

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-__all__ = ["completed", "header_as_table", "held_back"]
+__all__ = ["completed", "header_as_table", "held_back", "open_cell"]
 
 _MARKS_ONLY = re.compile(
     r"""
@@ -32,6 +32,8 @@ _NO_LABEL = re.compile(r"[\s\[\]]")
 _LABELS = ("[", "![", "[^")
 _FORMULAS = {"\\(": "\\)", "\\[": "\\]", "$$": "$$"}
 _DELIMITER_ROW = re.compile(r"[ \t]*\|?[ \t:|-]*")
+_BAR = re.compile(r"(?<!\\)\|")
+_FIRST_BAR = re.compile(r"[ \t>]*\|")
 
 
 def held_back(line: str) -> bool:
@@ -47,8 +49,13 @@ def header_as_table(paragraph: str) -> str | None:
     if more and not _DELIMITER_ROW.fullmatch(more[0]):
         return None
     header = header if header.rstrip().endswith("|") else f"{header}|"
-    columns = len(re.findall(r"(?<!\\)\|", header.rstrip())) - 1
+    columns = len(_BAR.findall(header.rstrip())) - 1
     return f"{header}\n|{'-|' * columns}\n"
+
+
+def open_cell(row: str) -> int:
+    """The number of the cell, counted from 0, that the end of a table's line stands in."""
+    return len(_BAR.findall(row)) - (_FIRST_BAR.match(row) is not None)
 
 
 def completed(text: str) -> str:
