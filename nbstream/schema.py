@@ -9,7 +9,7 @@ import functools
 import inspect
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,16 @@ from .tools.typed_dicts import known_to_pydantic
 __all__ = ["Schema", "as_schema"]
 
 _WRAPPER = "value"  # the API wants an object; any other type stands in one
+
+# What OpenAI's strict mode knows; see "Supported schemas" on the page above.
+_STRICT_WORDS = {
+    *("$defs", "additionalProperties", "anyOf", "const", "description", "enum", "format"),
+    *("exclusiveMaximum", "exclusiveMinimum", "items", "maxItems", "maximum", "minItems"),
+    *("minimum", "multipleOf", "pattern", "properties", "required", "title", "type"),
+}
+_STRICT_FORMATS = {
+    *("date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uuid"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +114,14 @@ def _of_type(kind: Any) -> Schema:
         )
     try:
         adapter = pydantic.TypeAdapter(known_to_pydantic(kind))
-        schema = without_refs(adapter.json_schema())
+        schema = _with_its_root(without_refs(adapter.json_schema()))
     except (pydantic.errors.PydanticUserError, AttributeError, TypeError) as error:
         first = str(error).partition("\n")[0]
         raise UsageError(
             f"--schema: {kind!r} cannot be said in JSON ({first}); use a pydantic model, a "
             "dataclass, a TypedDict or a JSON schema"
         ) from error
-    is_object = schema.get("type") == "object" or "$ref" in schema
+    is_object = schema.get("type") == "object"
     if not is_object:
         definitions = {"$defs": schema.pop("$defs")} if "$defs" in schema else {}
         schema = {"type": "object", "properties": {_WRAPPER: schema}, **definitions}
@@ -124,48 +134,86 @@ def _of_type(kind: Any) -> Schema:
         except pydantic.ValidationError as error:
             raise ValueError(readable(error)) from error
 
-    is_strict = _make_strict(schema)
+    strict = None if _may_lack_keys(adapter.core_schema) else _strict_or_none(schema)
     name = getattr(kind, "__name__", "answer") if is_object else "answer"
-    return Schema(_name(name), schema, is_strict, load)
+    return Schema(_name(name), strict or schema, strict is not None, load)
 
 
-def _make_strict(schema: dict[str, Any]) -> bool:
-    """Demand every field and no other, in place, as strict servers want it; say if that went.
+def _with_its_root(schema: dict[str, Any]) -> dict[str, Any]:
+    """`schema` with its root written out, which is a reference where a type holds itself."""
+    definitions = schema.get("$defs", {})
+    root = definitions.get(str(schema.get("$ref")).removeprefix("#/$defs/"))
+    return schema if root is None else {**root, "$defs": definitions}
 
-    It does not where something is left open, as in `dict[str, int]` or a bare `list`.
+
+# -- strict schemas --------------------------------------------------------------
+
+
+class _NotStrictError(Exception):
+    """What a schema says cannot be said to a strict server."""
+
+
+def _strict_or_none(schema: dict[str, Any]) -> dict[str, Any] | None:
+    try:
+        return _strict(schema)
+    except _NotStrictError:
+        return None
+
+
+def _strict(part: Any) -> dict[str, Any]:
+    """A part of a schema as strict servers take it: every field demanded, and no other.
+
+    They refuse a request with a word that they do not know.
+
+    Raises:
+        _NotStrictError: it cannot be said so, as `dict[str, int]` or a bare `list`.
     """
-    parts = list(_walk(schema))
-    if any(_is_open(each) for each in parts):
+    if not isinstance(part, dict):
+        raise _NotStrictError
+    # A set takes a list in which something stands twice.
+    said = {word: each for word, each in part.items() if word not in ("default", "uniqueItems")}
+    if "oneOf" in said:  # pydantic's word where a field tells the types apart
+        said["anyOf"] = said.pop("oneOf")
+    if not _is_sayable(said):
+        raise _NotStrictError
+    for word in said.keys() & {"properties", "$defs"}:
+        said[word] = {name: _strict(each) for name, each in said[word].items()}
+    if "anyOf" in said:
+        said["anyOf"] = [_strict(each) for each in said["anyOf"]]
+    if "items" in said:
+        said["items"] = _strict(said["items"])
+    if said.get("type") == "object":
+        said.update(additionalProperties=False, required=list(said["properties"]))
+    return said
+
+
+def _is_sayable(part: Mapping[str, Any]) -> bool:
+    """Whether a part of a schema uses what strict servers know, and leaves nothing open."""
+    if "$ref" in part:
+        return len(part) == 1
+    return (
+        part.keys() <= _STRICT_WORDS
+        and not part.keys().isdisjoint({"anyOf", "const", "enum", "type"})
+        and (part.get("type") != "array" or "items" in part)
+        and (part.get("type") != "object" or "properties" in part)
+        and part.get("additionalProperties") in (None, False)
+        and part.get("format") in (None, *_STRICT_FORMATS)
+        and "(?" not in part.get("pattern", "")  # no looking around
+    )
+
+
+def _may_lack_keys(core: Any) -> bool:
+    """Whether a TypedDict in pydantic's own schema has keys that may be missing.
+
+    A strict server would always send them: it knows null, and the type does not.
+    """
+    if isinstance(core, dict):
+        if core.get("type") == "typed-dict-field" and core.get("required") is False:
+            return True
+        core = core.values()
+    elif not isinstance(core, list | tuple):
         return False
-    for each in parts:
-        if each.get("type") != "object":
-            continue
-        properties = each.get("properties", {})
-        each.update(additionalProperties=False, required=list(properties))
-        for entry in properties.values():
-            entry.pop("default", None)
-    return True
-
-
-def _is_open(part: Mapping[str, Any]) -> bool:
-    """Whether a part of a schema leaves keys or types open."""
-    if part.get("type") == "object":
-        has_free_keys = part.get("additionalProperties") not in (None, False)
-        return has_free_keys or not all(part.get("properties", {}).values())
-    return part.get("type") == "array" and not part.get(
-        "items"
-    )  # of a tuple they are `prefixItems`
-
-
-def _walk(schema: Any) -> Iterator[dict[str, Any]]:
-    """Every object in the schema's own JSON, outermost first."""
-    if isinstance(schema, dict):
-        yield schema
-        schema = schema.values()
-    elif not isinstance(schema, list):
-        return
-    for entry in schema:
-        yield from _walk(entry)
+    return any(_may_lack_keys(each) for each in core)
 
 
 def _name(text: Any) -> str:
