@@ -127,8 +127,9 @@ def _of_type(kind: Any) -> Schema:
         schema = {"type": "object", "properties": {_WRAPPER: schema}, **definitions}
 
     def load(data: Any) -> Any:
-        if not is_object and isinstance(data, Mapping):
-            data = data.get(_WRAPPER, data)
+        # An object with more in it is the answer itself, without the wrapper.
+        if not is_object and isinstance(data, Mapping) and data.keys() == {_WRAPPER}:
+            data = data[_WRAPPER]
         try:
             return adapter.validate_json(json.dumps(data))
         except pydantic.ValidationError as error:

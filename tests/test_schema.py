@@ -124,3 +124,24 @@ def test_what_is_not_strict_is_said_as_it_is():
     loose = as_schema(Loose).json_schema
     assert loose["required"] == ["x"]
     assert as_schema(Short).json_schema["properties"]["text"]["maxLength"] == 5
+
+
+# -- answers -------------------------------------------------------------------------
+
+
+class Valued(pydantic.BaseModel):
+    value: int
+    other: str = ""
+
+
+@pytest.mark.parametrize(
+    ("data", "loaded"),
+    [
+        ({"value": 3}, 3),
+        (3, 3),
+        ({"value": 3, "other": "x"}, Valued(value=3, other="x")),
+        ({"value": {"value": 3, "other": "x"}}, Valued(value=3, other="x")),
+    ],
+)
+def test_only_the_wrapper_is_taken_off(data, loaded):
+    assert as_schema(Valued | int).load(data) == loaded
