@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-__all__ = ["Content", "Message", "Role", "ToolCall", "ToolResult", "Usage"]
+__all__ = ["Content", "Message", "Role", "ToolCall", "ToolResult", "Usage", "is_left_out"]
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 
@@ -79,8 +79,7 @@ class ToolCall:
         Servers parse the arguments and fail where they are no JSON object; what a model
         wrote wrong is wrapped in one.
         """
-        arguments = self.arguments if _is_object(self.arguments) else _wrapped(self.arguments)
-        function = {"name": self.name, "arguments": arguments}
+        function = {"name": self.name, "arguments": _object(self.arguments)}
         return {"id": self.id, "type": "function", "function": function, **self.extra}
 
     def to_dict(self) -> dict[str, Any]:
@@ -101,6 +100,18 @@ class ToolCall:
             extra=data.get("extra", {}),
             result=None if result is None else ToolResult(**result),
         )
+
+
+def is_left_out(arguments: str) -> bool:
+    """Whether a model wrote no arguments: nothing, space, or `null`, which all mean `{}`."""
+    return arguments.strip() in ("", "null")
+
+
+def _object(arguments: str) -> str:
+    """Arguments as JSON text that surely is an object's."""
+    if is_left_out(arguments):
+        return "{}"
+    return arguments if _is_object(arguments) else _wrapped(arguments)
 
 
 def _is_object(text: str) -> bool:

@@ -292,6 +292,14 @@ def test_a_call_that_cannot_be_made_tells_the_model_why(replay, name, arguments,
     json.loads(sent(replay)[1]["tool_calls"][0]["function"]["arguments"])  # valid when sent back
 
 
+@pytest.mark.parametrize("arguments", ["", " \n", "null", " null\n", "{ }"])
+def test_no_arguments_may_be_written_in_many_ways(replay, arguments):
+    replay.reply(calls(("it", arguments)), completion("Fine."))
+    ask(replay, nbstream.tool(name="it")(lambda: 1))
+    assert results(replay) == {"call_0": "1"}
+    assert json.loads(sent(replay)[1]["tool_calls"][0]["function"]["arguments"]) == {}
+
+
 def test_no_more_rounds_than_allowed(replay):
     replay.reply(*[calls(("lookup_city", {"city": "B"})) for _ in range(3)])
     with pytest.raises(IncompleteError, match="stopped after 3 rounds of tools") as caught:

@@ -519,6 +519,8 @@ class Source:
         ("", {}),
         ("{}", {}),
         (' {"a": [1, {"b": null}]} ', {"a": [1, {"b": None}]}),
+        (" \n", {}),
+        ("null", {}),
         ('{"a": {"x": 1}, "b": {"x": 1}}', {"a": {"x": 1}, "b": {"x": 1}}),
     ],
 )
@@ -530,7 +532,7 @@ def test_arguments_are_an_object(text, value):
     ("text", "message"),
     [
         ("[1]", "the arguments are no JSON object"),
-        ("null", "the arguments are no JSON object"),
+        ("true", "the arguments are no JSON object"),
         ('{"a": 1', "the arguments are no valid JSON: Expecting"),
         ('{"a": 1} {}', "the arguments are no valid JSON: Extra data"),
         ("{'a': 1}", "the arguments are no valid JSON: Expecting property name"),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, overload, runtime_checkable
 
 from ..errors import UsageError
+from ..messages import is_left_out
 from .signatures import ArgumentsError, Signature, routine
 
 __all__ = [
@@ -190,13 +191,15 @@ def unique(tools: Sequence[Tool]) -> Sequence[Tool]:
 
 
 def parse_arguments(text: str) -> dict[str, Any]:
-    """The arguments of a call as a model wrote them; no text is no arguments.
+    """The arguments of a call as a model wrote them, which may be none at all.
 
     Raises:
         ArgumentsError: they are no JSON object, or say one name twice.
     """
+    if is_left_out(text):
+        return {}
     try:
-        value = json.loads(text or "{}", object_pairs_hook=_without_doubles, parse_constant=_refuse)
+        value = json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_refuse)
     except ArgumentsError:
         raise
     except (ValueError, RecursionError) as error:
