@@ -67,8 +67,9 @@ class Schema:
         """
         try:
             return self.load(read())
-        except ValueError as error:
-            what = " · ".join(str(error).splitlines())
+        except (ValueError, RecursionError) as error:
+            is_deep = isinstance(error, RecursionError)
+            what = "too deeply nested" if is_deep else " · ".join(str(error).splitlines())
             raise SchemaError(f"the answer is no {self.name}: {what} · its text is kept") from error
 
 
@@ -133,7 +134,7 @@ def _of_type(kind: Any) -> Schema:
         try:
             return adapter.validate_json(json.dumps(data))
         except pydantic.ValidationError as error:
-            raise ValueError(readable(error)) from error
+            raise ValueError(readable(error, "the answer")) from error
 
     strict = None if _may_lack_keys(adapter.core_schema) else _strict_or_none(schema)
     name = getattr(kind, "__name__", "answer") if is_object else "answer"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import jsonschema
 import pydantic
 import pytest
 
+from nbstream.errors import SchemaError
 from nbstream.schema import as_schema
 
 
@@ -145,3 +147,25 @@ class Valued(pydantic.BaseModel):
 )
 def test_only_the_wrapper_is_taken_off(data, loaded):
     assert as_schema(Valued | int).load(data) == loaded
+
+
+@pytest.mark.parametrize("kind", [dict[str, Any], list[Any], {"type": "object"}])
+def test_an_answer_that_is_nested_too_deeply_does_not_fit(kind):
+    text = '{"a":' + "[" * 100_000 + "]" * 100_000 + "}"
+    with pytest.raises(SchemaError, match=r"the answer is no .*: too deeply nested · its text"):
+        as_schema(kind).parse(lambda: json.loads(text))
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "says"),
+    [
+        (list[int], {"a": 1}, "no answer: the answer: Input should be a valid array (got"),
+        (Valued, [1], "no Valued: the answer: Input should be"),
+        (Valued, {"value": "x"}, "no Valued: value: Input should be a valid integer"),
+    ],
+)
+def test_what_is_wrong_is_said_of_the_answer(kind, data, says):
+    with pytest.raises(SchemaError) as caught:
+        as_schema(kind).parse(lambda: data)
+    assert says in str(caught.value)
+    assert "arguments" not in str(caught.value)

@@ -155,12 +155,12 @@ def routine(function: Callable[..., Any]) -> Callable[..., Any]:
     return vars(function).get("__init__", call) if isinstance(function, type) else call
 
 
-def readable(error: Any) -> str:
-    """What pydantic finds wrong with the arguments, a line each."""
+def readable(error: Any, whole: str = "the arguments") -> str:
+    """What pydantic finds wrong, a line each; `whole` is what it looked at."""
     errors = error.errors(include_url=False, include_context=False)
     lines = []
     for each in errors[:_MOST_LINES]:
-        place = _cut(".".join(str(part) for part in each["loc"])) or "the arguments"
+        place = _cut(".".join(str(part) for part in each["loc"])) or whole
         got = "" if each["type"] == "missing" else f" (got {_excerpt(each['input'])})"
         lines.append(f"{place}: {each['msg']}{got}")
     if len(errors) > _MOST_LINES:
