@@ -161,7 +161,11 @@ def test_the_operations_are_lean(piece, most):
         ("x[0", "<p>x[0"),
         ("a [1", "<p>a [1"),
         ("a[^1", "<p>a"),
-        ("a \\(x_1 + y_", '<p>a <span class="nbs-math">\\(x_1 + y_\\)</span>'),
+        ("a \\(x_1 + y_", "<p>a <code>x_1 + y_</code>"),
+        ("a \\(x\\", "<p>a <code>x</code>"),
+        ("a **b $$x$", "<p>a <strong>b <code>x</code></strong>"),
+        ("a \\(``b` c", "<p>a <code>``b` c</code>"),
+        ("a \\(\\", "<p>a"),
         ("- a **b", "<ul><li>a <strong>b</strong>"),
         ("| a | b", '<div class="nbs-table"><table><thead><tr><th>a</th><th>b'),
         ("| a |\n|-", '<div class="nbs-table"><table><thead><tr><th>a'),
@@ -205,6 +209,30 @@ def test_the_cell_that_is_written_is_the_one_that_is_completed(before, rows, row
     html = json.dumps(document.snapshot(), ensure_ascii=False).replace('\\"', '"')
     assert f"<tr><td>{expected}".removesuffix("</td><td>").removesuffix("</td><td>") in html
     assert html.count("<tr>") == rows + 2
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "\\[\n\\int_0^\\infty e^{-x^2}\\,dx = \\frac{\\sqrt{\\pi}}{2}\n\\]",
+        "$$\n\\begin{aligned}\n" + "a_{1} &= \\frac{1}{2} \\\\\n" * 30 + "\\end{aligned}\n$$",
+        "$$x = \\frac{a}{b}$$",
+        "\\(\\sqrt{x} + \\alpha_{i}\\)",
+        "\\[ x \\]",
+    ],
+)
+@pytest.mark.parametrize("before", ["", "- ", "> "])
+def test_a_formula_is_code_until_it_is_closed(before, formula):
+    indent = {"- ": "  "}.get(before, before)
+    document = Document()
+    forms = []
+    for letter in before + formula.replace("\n", f"\n{indent}") + "\n":
+        document.feed(letter)
+        document.patch()
+        html = json.dumps(document.snapshot())
+        forms.append("typeset" if "nbs-math" in html else "code" if "<code>" in html else "none")
+    changes = [form for form, last in zip(forms, ["", *forms], strict=False) if form != last]
+    assert changes == ["none", "code", "typeset"]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """How markdown that is still being written looks: as what it is about to become.
 
-Nothing here changes what a text means in the end. Emphasis, code, formulas and links that
-are open are closed for the moment; the marks of a line that has not said yet what it is
-are held back, so that a list's `-` is not the underline of a heading for one frame.
+Nothing here changes what a text means in the end. Emphasis, code and links that are open
+are closed for the moment. A formula stands as code until it is closed: half of its commands
+could not be typeset, so that it would be a formula after one letter and none after the next.
+The marks of a line that has not said yet what it is are held back, so that a list's `-` is
+not the underline of a heading for one frame.
 """
 
 from __future__ import annotations
@@ -115,12 +117,18 @@ class _Reader:
         pattern = rf"(?<!`){mark}(?!`)" if mark[0] == "`" else re.escape(closing)
         if found := re.compile(pattern).search(self._text, end, end + _LONGEST_VERBATIM):
             return found.end()
-        if not self._text[end:].strip():
+        content = self._text[end:].removesuffix("" if mark[0] == "`" else mark[0]).strip()
+        if not content:
             self._text = self._text[:start]
-        elif len(self._text) - start <= _REACH:
-            self._closing = closing
-            self.is_verbatim = True
-        return -1 if self._closing or len(self._text) == start else end
+            return -1
+        if len(self._text) - start > (_REACH if mark[0] == "`" else _LONGEST_VERBATIM):
+            return end
+        if mark in _FORMULAS:
+            closing = f" {_longer_ticks(content)}"
+            self._text = f"{self._text[:start]}{closing.lstrip()} {content}"
+        self._closing = closing
+        self.is_verbatim = True
+        return -1
 
     def _link_closing(self, start: int, end: int) -> str:
         """What closes a label, if it looks like a link's: a word of its own, in letters."""
@@ -195,6 +203,11 @@ class _Mark:
     text: str
     start: int
     closing: str
+
+
+def _longer_ticks(code: str) -> str:
+    """What code that holds this stands between."""
+    return "`" * (1 + max(map(len, re.findall("`+", code)), default=0))
 
 
 def _is_punctuation(character: str) -> bool:
