@@ -6,6 +6,7 @@ import ast
 import signal
 import time
 
+import ipykernel
 import psutil
 import pytest
 from kernels import Kernel, kernel
@@ -89,6 +90,57 @@ def test_several_at_a_time_each_to_its_own_output(nb, replay):
     for number, texts in enumerate(results):
         (final,) = [text for text in texts if "You said" in text]
         assert f"Number {number}." in final
+
+
+@pytest.mark.parametrize("view", ["widget", "display"])
+def test_the_last_answer_is_followed_to_its_end_in_one_cell_more(nb, replay, view):
+    paragraphs = [f"\n\nParagraph {n}. {'word ' * 500}" for n in range(4)]
+    replay.reply(completion(paragraphs, gate="piece"))
+    assert not nb.run(f"%config ChatMagics.view = '{view}'").error
+    assert not nb.run("%%chat --bg --out answer\nGo.").error
+    replay.open("piece-0")
+    nb.run("import time\nwhile not answer.text: time.sleep(0.01)")
+    again = nb.run("%chat last")
+    assert not again.error
+    waiting = nb.start("answer.wait(10); time.sleep(0.3)")
+    for number in range(1, 4):
+        replay.open(f"piece-{number}")
+        time.sleep(0.4)  # longer than a frame: what follows stands in outputs of its own
+    shown, own = everything(nb, waiting, again)
+    assert "running" not in shown[-1]
+    assert "Paragraph 3" in shown[-1]
+    if view == "display" and ipykernel.version_info >= (7,):  # see `updates`
+        assert own >= 2
+    assert nb.run("%chat last").outputs[0]["text/markdown"].count("Paragraph") == 4
+    nb.run("%config ChatMagics.view = 'auto'")
+
+
+def everything(nb, last, cell):
+    """What a cell's outputs were updated with until cell `last` is over; how many they are."""
+    displays = [m["content"]["transient"] for m in cell.messages if m["msg_type"] == "display_data"]
+    ids = [transient["display_id"] for transient in displays]
+    whose = cell.reply["parent_header"]["msg_id"]
+    shown = []
+    while True:
+        message = nb.client.get_iopub_msg(timeout=20)
+        content, parent = message["content"], message["parent_header"].get("msg_id")
+        if message["msg_type"] == "display_data" and parent == whose:
+            ids.append(content["transient"]["display_id"])
+        if message["msg_type"] in ("display_data", "update_display_data"):
+            if content["transient"].get("display_id") in ids:
+                shown.append(content["data"].get("text/markdown", ""))
+        if parent == last and content.get("execution_state") == "idle":
+            return shown, len(ids)
+
+
+def test_a_session_that_answers_is_not_continued(nb, replay):
+    replay.reply(completion("One.", finish="length"), completion(["two ", "three"], gate="piece"))
+    nb.run("%%chat\nFirst?")
+    nb.run("%%chat --bg --out answer\nSecond?")
+    refused = nb.run("%chat continue")
+    assert "is still answering: wait for its end or stop it" in refused.error
+    assert len(replay.requests) <= 2
+    nb.run("answer.cancel(); answer.wait()")
 
 
 def echo(request):

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from ..catalog import Catalog
+from ..driver import Run
 from ..endpoints import Endpoint, LocalEndpoint, resolve
 from ..errors import NbstreamError, UsageError
 from ..key_prompt import run_key_command
@@ -17,7 +18,9 @@ from ..response import Response
 from ..session import Session, Sessions
 from ..tools.tool import tools_of
 from ..views.choose import choose_view, has_rich_output
+from ..views.protocol import View
 from .flags import words as split
+from .follow import follow
 
 __all__ = ["Commands", "Host"]
 
@@ -43,6 +46,12 @@ class Host(Protocol):
 
     def last(self) -> Response | None:
         """The last answer."""
+
+    def running(self, response: Response) -> Run | None:
+        """The run of an answer that has not ended, where a session of the notebook's has it."""
+
+    def live_view(self) -> View:
+        """What shows an answer in the running cell as it comes."""
 
     def value(self, name: str) -> Any:
         """What an expression is in the notebook."""
@@ -111,6 +120,11 @@ class Commands:
         response = self._host.last()
         if response is None:
             raise UsageError("no answer yet: ask with %%chat at the top of a cell")
+        if (run := self._host.running(response)) is not None:
+            follow(run, self._host.live_view())
+            return
+        if not response.done:  # such as that of a panel with a session of its own
+            raise UsageError("the answer is still running: _chat.wait() waits for its end")
         view = choose_view("display" if has_rich_output() else "text", owns_cell=False)
         view.open(response)
         view.close(response)
@@ -141,6 +155,11 @@ class Commands:
     def continue_(self, session: str = "default") -> None:
         """[SESSION]: ask for the rest of an answer that was cut"""
         chosen = self._host.session(session)
+        if not all(turn.response.done for turn in chosen.turns):
+            raise UsageError(
+                f"session {session!r} is still answering: wait for its end or stop it with ■, "
+                "and then continue"
+            )
         if not chosen.responses:
             raise UsageError(f"nothing to continue: session {session!r} is empty")
         self._host.go_on(chosen)

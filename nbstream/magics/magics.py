@@ -14,6 +14,7 @@ from traitlets import Bool, Dict, Float, Integer, List, Unicode
 from ..attachments import attach, attachment
 from ..catalog import Catalog
 from ..chat import Chat, raise_for_status
+from ..driver import Run
 from ..errors import UsageError
 from ..interpolate import interpolate
 from ..messages import Content
@@ -56,7 +57,7 @@ class _Address(Unicode):  # type: ignore[type-arg]  # as above
 class _Headers(Dict):
     """Texts by their names, of which `%config ChatMagics` shows the names alone."""
 
-    def validate(self, obj: Any, value: Any) -> Any:
+    def validate(self, obj: Any, value: Any) -> Any:  # noqa: ARG002  # the base class's
         if not isinstance(value, dict) or not all(map(_is_header, value.items())):
             # The base class would say what stands there instead.
             raise UsageError("ChatMagics.headers is a dict of texts: {'NAME': 'VALUE'}")
@@ -221,6 +222,15 @@ class ChatMagics(Magics):
     def value(self, name: str) -> Any:
         """What an expression is in the notebook."""
         return self._value("%chat tools", name)
+    def running(self, response: Response) -> Run | None:
+        """The run of an answer that has not ended, where a session of the notebook's has it."""
+        runs = (session.running(turn) for session in self.sessions for turn in session.copy())
+        return next((run for run in runs if run is not None and run.response is response), None)
+
+    def live_view(self) -> View:
+        """What shows an answer in the running cell as it comes."""
+        return self._view(None, blocking=False)
+
 
     def session(self, name: str) -> Session:
         """The session of this name; a new one has the system message of the settings."""
