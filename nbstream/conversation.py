@@ -169,5 +169,5 @@ def _messages(response: Response) -> Iterator[Message]:
             continue
         yield message
         for call in message.tool_calls:
-            content = _NOT_RUN if call.result is None else call.result.content
+            content = _NOT_RUN if call.answer is None else call.answer
             yield Message("tool", content, tool_call_id=call.id)

@@ -231,8 +231,8 @@ class _Runner:
             draft.approval = approval
             self._say_what_waits()
 
-        def runs() -> None:
-            draft.approval, draft.running_since = None, time.monotonic()
+        def runs(changed: str | None) -> None:
+            draft.approval, draft.changed, draft.running_since = None, changed, time.monotonic()
             self._say_what_waits()
 
         result = await toolbox.run(draft.call(), waits=waits, runs=runs)

@@ -57,9 +57,11 @@ class ToolCall:
     Attributes:
         id: the call's id, made up where the provider sent none.
         name: the function's name, as the model wrote it.
-        arguments: the arguments as JSON text, as the model wrote it.
+        arguments: the arguments as JSON text: what the model wrote, or what the user let
+            run in its place.
         extra: fields that the provider wants echoed, verbatim (`extra_content`, ...).
         result: what the call came to, or None while it has not run.
+        asked: what the model wrote, where the user changed it, else None.
     """
 
     id: str
@@ -67,6 +69,14 @@ class ToolCall:
     arguments: str = "{}"
     extra: Mapping[str, Any] = field(default_factory=dict)
     result: ToolResult | None = None
+    asked: str | None = None
+
+    @property
+    def answer(self) -> str | None:
+        """The text with which the call is answered: its result, and what the user changed."""
+        if self.result is None or self.asked is None:
+            return None if self.result is None else self.result.content
+        return f"(The user ran it with {self.arguments} instead.)\n{self.result.content}"
 
     @property
     def value(self) -> Any:
@@ -76,10 +86,11 @@ class ToolCall:
     def to_api(self) -> dict[str, Any]:
         """The call as an assistant message of the next request carries it.
 
-        Servers parse the arguments and fail where they are no JSON object; what a model
-        wrote wrong is wrapped in one.
+        It says what the model wrote, which may be signed. Servers parse the arguments and
+        fail where they are no JSON object; what a model wrote wrong is wrapped in one.
         """
-        function = {"name": self.name, "arguments": _object(self.arguments)}
+        written = self.arguments if self.asked is None else self.asked
+        function = {"name": self.name, "arguments": _object(written)}
         return {"id": self.id, "type": "function", "function": function, **self.extra}
 
     def to_dict(self) -> dict[str, Any]:
@@ -88,17 +99,20 @@ class ToolCall:
             data["extra"] = dict(self.extra)
         if self.result is not None:
             data["result"] = self.result.to_dict()
+        if self.asked is not None:
+            data["asked"] = self.asked
         return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ToolCall:
-        result = data.get("result")
+        result, asked = data.get("result"), data.get("asked")
         return cls(
             id=data["id"],
             name=data["name"],
             arguments=data["arguments"],
             extra=data.get("extra", {}),
             result=None if result is None else ToolResult(**result),
+            asked=None if asked is None else str(asked),  # from a file: of any type
         )
 
 

@@ -13,7 +13,7 @@ import json
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from .approval import Approval
@@ -53,6 +53,8 @@ class CallDraft:
     """A tool call while its arguments stream in, while it waits, and while it runs.
 
     Attributes:
+        arguments: as the model writes them.
+        changed: what the user let run in their place, or None.
         approval: the question to the user that is open, or None.
         running_since: when the call began, by `time.monotonic`, or None.
         result: what it came to, or None.
@@ -62,14 +64,19 @@ class CallDraft:
     name: str = ""
     arguments: TextBuffer = field(default_factory=TextBuffer)
     extra: dict[str, Any] = field(default_factory=dict)
+    changed: str | None = None
     approval: Approval | None = None
     running_since: float | None = None
     result: ToolResult | None = None
 
     def call(self) -> ToolCall:
         """The call as it stands; empty arguments are `{}`."""
-        text = str(self.arguments)
-        return ToolCall(self.id, self.name, text or "{}", dict(self.extra), self.result)
+        call = ToolCall(
+            self.id, self.name, str(self.arguments) or "{}", dict(self.extra), self.result
+        )
+        if self.changed is None:
+            return call
+        return replace(call, arguments=self.changed, asked=call.arguments)
 
 
 @dataclass(slots=True)
@@ -139,9 +146,9 @@ class Round:
     def results(self) -> tuple[Message, ...]:
         """The messages that answer the calls of this round."""
         return tuple(
-            Message("tool", call.result.content, tool_call_id=call.id)
+            Message("tool", call.answer, tool_call_id=call.id)
             for call in self.tool_calls
-            if call.result is not None
+            if call.answer is not None
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -188,8 +195,12 @@ class Round:
 
 
 def _draft(call: ToolCall) -> CallDraft:
-    arguments = TextBuffer(call.arguments)
-    return CallDraft(call.id, call.name, arguments, dict(call.extra), result=call.result)
+    written, changed = call.arguments, None
+    if call.asked is not None:
+        written, changed = call.asked, call.arguments
+    return CallDraft(
+        call.id, call.name, TextBuffer(written), dict(call.extra), changed, result=call.result
+    )
 
 
 class Response:

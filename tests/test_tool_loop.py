@@ -19,11 +19,16 @@ import pytest
 from replay import Reply, chunk, completion, cut, error
 
 import nbstream
+from nbstream.buffers import TextBuffer
 from nbstream.chat import Chat
 from nbstream.errors import IncompleteError, SchemaError, UsageError
 from nbstream.events import ToolResultEvent
 from nbstream.io_thread import io_thread
+from nbstream.render.saved import bundle
+from nbstream.render.summary import call_line
+from nbstream.response import CallDraft, Round
 from nbstream.schema import as_schema
+from nbstream.views.outline import Outline
 from nbstream.views.protocol import NullView
 
 
@@ -616,6 +621,30 @@ def test_the_user_changes_the_arguments(replay, monkeypatch):
     assert prompts[2].startswith("city: Field required\n")
     said = results(replay)["call_0"]
     assert said == ('(The user ran it with {"city": "Bonn"} instead.)\nBonn: 3.7 million people')
+    asked = sent(replay)[1]["tool_calls"][0]["function"]["arguments"]
+    assert json.loads(asked) == {"city": "Berlin"}
+    # What is shown and kept is what ran.
+    (call,) = response.tool_calls
+    assert (call.arguments, json.loads(call.asked)) == ('{"city": "Bonn"}', {"city": "Berlin"})
+    assert call_line(call).startswith('lookup_city("Bonn") → Bonn: 3.7 million people')
+    assert "Berlin" not in bundle(response)["text/markdown"]
+    restored = nbstream.Response.from_dict(json.loads(json.dumps(response.to_dict())))
+    assert restored == response
+    assert restored.messages == response.messages
+
+
+def test_the_page_shows_what_ran_under_what_was_asked():
+    response, outline = nbstream.Response(), Outline()
+    draft = CallDraft("call_0", "lookup_city", TextBuffer('{"city": "Berlin"}'))
+    response.rounds.append(Round(calls=[draft], finish_reason="tool_calls"))
+    list(outline.advance(response))
+    draft.changed = '{"city": "Bonn"}'
+    operations = outline.advance(response)
+    (section,) = outline.state()["sections"]
+    asked, _, ran = section["text"].partition("The user changed that, and ran:")
+    assert (json.loads(asked), json.loads(ran)) == ({"city": "Berlin"}, {"city": "Bonn"})
+    assert section["title"] == 'lookup_city("Bonn")'
+    assert ["title", section["id"], section["title"]] in operations
 
 
 def test_nothing_runs_where_nobody_can_be_asked(replay, monkeypatch):

@@ -11,7 +11,6 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -71,28 +70,28 @@ class Toolbox:
         call: ToolCall,
         *,
         waits: Callable[[Approval], None],
-        runs: Callable[[], None],
+        runs: Callable[[str | None], None],
     ) -> ToolResult:
         """Run one call, and say what came of it.
 
         Args:
             call: what the model wrote.
             waits: told when the call waits for the user.
-            runs: told when the call begins.
+            runs: told when the call begins, with the arguments (JSON) that the user has put in
+                place of the model's, or None.
         """
         try:
             chosen = self._tool(call.name)
             bound = _bound(chosen, call.arguments)
             asks = chosen.approve or self._approve_all
-            note = ""
+            changed: str | None = None
             async with self._place(chosen, asks=asks):
                 if asks:
-                    bound, note = await self._agreed(chosen, call, waits)
-                runs()
-                result = await self._run(chosen, bound)
+                    bound, changed = await self._agreed(chosen, call, waits)
+                runs(changed)
+                return await self._run(chosen, bound)
         except ArgumentsError as error:
             return error_result(str(error))
-        return replace(result, content=note + result.content) if note else result
 
     def _tool(self, name: str) -> Tool:
         if name not in self._tools:
@@ -102,8 +101,8 @@ class Toolbox:
 
     async def _agreed(
         self, chosen: Tool, call: ToolCall, waits: Callable[[Approval], None]
-    ) -> tuple[Callable[[], Any], str]:
-        """The call that the user agrees to, and a note for the model where it is another one.
+    ) -> tuple[Callable[[], Any], str | None]:
+        """The call that the user agrees to, and its arguments where it is another one.
 
         Raises:
             ArgumentsError: the user refused.
@@ -127,8 +126,8 @@ class Toolbox:
                 )
                 continue
             if _are_same(decision.arguments, call.arguments):
-                return bound, ""
-            return bound, f"(The user ran it with {decision.arguments} instead.)\n"
+                return bound, None
+            return bound, decision.arguments
 
     def _place(self, chosen: Tool, *, asks: bool) -> AbstractAsyncContextManager[Any]:
         """The notebook's thread does one thing after the other; all else runs side by side."""

@@ -37,6 +37,7 @@ Operation = list[Any]
 Kind = Literal["reasoning", "answer", "refusal", "call"]
 
 _RESULT_SHOWN = 4_000  # characters of a tool's result; the record keeps all of it
+_CHANGED = "The user changed that, and ran:"
 
 
 class Outline:
@@ -211,6 +212,7 @@ class _Call:
         asks: whose answer is waited for: `prompt` (the running cell asks) or `page`.
         runs: for how many seconds it has run.
     With `asks` come `call`, the id to answer with, `arguments` and `problem`.
+    Under arguments that the user has changed stand those that ran.
     """
 
     def __init__(self, number: int, new_document: Callable[[], Document]) -> None:
@@ -222,6 +224,7 @@ class _Call:
         self._arguments = TextBuffer()  # as they are shown
         self._draft = CallDraft()
         self._stage: tuple[object, object] = (None, None)
+        self._is_changed = False
         self._is_whole = False
         self._result: dict[str, Any] | None = None
 
@@ -230,9 +233,11 @@ class _Call:
         piece = draft.arguments.since(self.shown)
         if piece:
             self.shown += len(piece)
-            laid_out = self._indenter.feed(piece)
-            self._arguments.append(laid_out)
-            yield ["text", self.number, laid_out]
+            yield from self._written(self._indenter.feed(piece))
+        is_changed = draft.changed is not None and not self._is_changed
+        if is_changed:
+            self._is_changed = True
+            yield from self._written(f"\n\n{_CHANGED}\n{indented(draft.changed or '')}")
         stage = (draft.approval, draft.running_since if draft.result is None else None)
         if stage != self._stage:
             self._stage = stage
@@ -242,8 +247,12 @@ class _Call:
         if draft.result is not None and self._result is None:
             self._result = self._shown_result(draft.result)
             yield ["result", self.number, self._result]
-        if ends or not is_whole:
+        if ends or is_changed or not is_whole:
             yield from self._named(call_line(draft.call()) if is_whole else f"{draft.name}…")
+
+    def _written(self, arguments: str) -> Iterator[Operation]:
+        self._arguments.append(arguments)
+        yield ["text", self.number, arguments]
 
     def _named(self, title: str) -> Iterator[Operation]:
         if title != self.title:
