@@ -46,7 +46,7 @@ class FetchError(Exception):
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # an interrupt is no traceback
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is meant for a cell
     job = json.loads(sys.stdin.readline())
     threading.Thread(target=end_with_parent, daemon=True).start()
     path = Path(job["path"])

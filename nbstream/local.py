@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -72,11 +73,15 @@ def _require_extra() -> None:
         )
 
 
-def model_path(progress: bool = True) -> Path:  # noqa: FBT001, FBT002  (named by callers)
+def model_path(
+    progress: bool = True,  # noqa: FBT001, FBT002  (named by callers)
+    stopped: Future[None] | None = None,
+) -> Path:
     """The GGUF file of the embedded model; it is fetched (93 MB) if it is not there yet.
 
     Args:
         progress: whether a download shows how far it is.
+        stopped: ends a download when it is done.
 
     Raises:
         ConfigurationError: nbstream[local] is not installed.
@@ -85,7 +90,8 @@ def model_path(progress: bool = True) -> Path:  # noqa: FBT001, FBT002  (named b
     _require_extra()
     import platformdirs
 
-    return fetch(_MODEL, platformdirs.user_cache_path("nbstream"), progress=progress)
+    folder = platformdirs.user_cache_path("nbstream")
+    return fetch(_MODEL, folder, progress=progress, stopped=stopped)
 
 
 class LocalServer:
@@ -208,13 +214,14 @@ _servers: dict[Path, LocalServer] = {}
 _servers_lock = threading.Lock()
 
 
-def ensure_server(path: Path | None = None) -> LocalServer:
+def ensure_server(path: Path | None = None, stopped: Future[None] | None = None) -> LocalServer:
     """The server for a GGUF file, ready for requests; all callers share it.
 
     It is started on the first call, and again where it has died.
 
     Args:
         path: the GGUF file, by default the embedded model, which is fetched if need be.
+        stopped: ends a download when it is done.
 
     Raises:
         ConfigurationError: nbstream[local] is not installed.
@@ -222,7 +229,7 @@ def ensure_server(path: Path | None = None) -> LocalServer:
     """
     _require_extra()
     if path is None:
-        model, sampling, path = MODEL_NAME, _SAMPLING, model_path()
+        model, sampling, path = MODEL_NAME, _SAMPLING, model_path(stopped=stopped)
         chat_template = _CHAT_TEMPLATE.read_text(encoding="utf-8")
     else:
         model, sampling, path = path.stem, {}, _checked(path)

