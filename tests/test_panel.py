@@ -607,6 +607,17 @@ def test_edit_opens_a_branch_and_keeps_what_was_attached(page, replay):
     assert page.nb.value("[r.text for r in panel.responses]") == "['A', 'B']"
 
 
+def test_an_attachment_is_left_out_when_the_question_is_edited(page, replay):
+    replay.reply(completion("A"), completion("B"))
+    page.ask("send", [b"a,b", PNG, b"c,d"], text="a", files=["t.csv", "p.png", "u.csv"])
+    page.ended(1)
+    assert page.cards[page.order[0]]["question"]["attached"] == ["t.csv", 0, "u.csv"]
+    assert page.ask("edit", turn=page.order[0], text="b", without=[0, 1]) == {}
+    page.ended(1)
+    assert [part["text"] for part in sent(replay)[0]] == ["b", "u.csv:\n\nc,d"]
+    assert page.cards[page.order[0]]["question"]["attached"] == ["u.csv"]
+
+
 def test_edit_stops_what_runs(page, replay):
     replay.reply(Reply([chunk({"content": "Half"}), Hang()]), completion("B"))
     page.send("a")
@@ -656,6 +667,27 @@ def test_continue(page, replay):
     page.ended(2)
     assert page.texts == ["a", "Continue."]
     assert sent(replay)[:2] == ["a", "Once upon"]
+
+
+def test_what_goes_on_already_is_not_continued_again(page, replay):
+    part = Reply([chunk({"content": "Half"}), Hang()])
+    replay.reply(part, part, part, completion("rest"))
+    page.send("a")
+    assert replay.wait_requests(1)
+    (first,) = page.order
+    page.ask("decide", turn=first, what={"stop": True})
+    page.ended(1)
+    assert page.ask("continue", turn=first) == {}
+    assert replay.wait_requests(2)
+    assert page.ask("continue", turn=first) == {}
+    assert page.texts == ["a", "Continue."]
+    assert not replay.requests[1].aborted.is_set()
+    page.ask("edit", turn=page.order[1], text="b")
+    assert replay.wait_requests(3)
+    assert page.ask("continue", turn=first) == {}  # something else ran: that is stopped
+    page.ended(2)
+    assert replay.requests[2].aborted.wait(5)
+    assert page.answers[-1] == "rest"
 
 
 def test_remove_clear_undo(page, replay):
@@ -821,6 +853,7 @@ MALFORMED = [
     {"do": "send", "text": "x", "files": ["gone.png"]},
     {"do": "edit", "text": "x"},
     {"do": "edit", "turn": {}, "text": "x"},
+    {"do": "edit", "turn": "T", "text": " ", "without": [{}]},
     *({"do": do} for do in ("again", "continue", "branch", "remove", "decide", "text")),
     *({"do": do, "turn": 10**9} for do in ("edit", "again", "continue", "branch", "remove")),
     *(

@@ -95,7 +95,9 @@ class Desk:
 
     def _edit(self, said: dict[str, Any], buffers: list[Any]) -> None:
         turn = self._turn(said)
-        attached = (*turn.attached, *_attached(said, buffers))
+        without = said.get("without", ())
+        kept = (part for number, part in enumerate(turn.attached) if number not in without)
+        attached = (*kept, *_attached(said, buffers))
         content = self._content(said, attached)
         self._stop_all()
         before = self._panel.session.conversation.before(turn)
@@ -114,7 +116,11 @@ class Desk:
         self._panel.ask(content, place)
 
     def _continue(self, said: dict[str, Any], _buffers: list[Any]) -> None:
-        self._panel.ask(CONTINUE, Place(after=self._turn(said), typed="Continue.", keep=True))
+        turn = self._turn(said)
+        if any(_goes_on(after) for after in self._panel.session.conversation.after(turn)):
+            return  # the second click of two
+        self._stop_all()
+        self._panel.ask(CONTINUE, Place(after=turn, typed="Continue.", keep=True))
 
     def _branch(self, said: dict[str, Any], _buffers: list[Any]) -> None:
         session = self._panel.session
@@ -176,6 +182,12 @@ class Desk:
     def _stop_all(self) -> None:
         for turn in self._panel.session.turns:
             turn.response.cancel()
+
+
+def _goes_on(turn: Turn) -> bool:
+    """Whether this is the rest of an answer, which is being written."""
+    response = turn.response
+    return not response.done and response.prompt[-1].content == CONTINUE
 
 
 def _place(

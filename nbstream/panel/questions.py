@@ -17,7 +17,11 @@ _PICTURE = re.compile("data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+={0
 
 
 def question_of(turn: Turn) -> dict[str, Any]:
-    """`typed`, `sent` where that is something else, and the `pictures` and `files` with it."""
+    """`typed`, `sent` where that is something else, and the `pictures` and `files` with it.
+
+    `attached` are those that were attached, which go along when the question is edited: a
+    picture by its place among `pictures`, a file by its name.
+    """
     content = turn.response.prompt[-1].content if turn.response.prompt else ""
     sent = text_of(content)
     typed = turn.typed or sent
@@ -26,14 +30,28 @@ def question_of(turn: Turn) -> dict[str, Any]:
         "typed": typed,
         "sent": "" if sent == typed else sent[:_SENT_SHOWN],
         **parts,
-        "files": [*parts["files"], *_texts(turn)],
+        "files": [*parts["files"], *(_name(part) for part in turn.attached if _is_text(part))],
+        "attached": [_attached(part, parts["pictures"]) for part in turn.attached],
     }
 
 
-def _texts(turn: Turn) -> list[str]:
-    """The names of the attached files that went into the text (see `file_part`)."""
-    texts = (str(part["text"]) for part in turn.attached if part.get("type") == "text")
-    return [text.partition(":\n\n")[0][:200] for text in texts]
+def _attached(part: Mapping[str, Any], pictures: list[str]) -> int | str:
+    if _is_text(part):
+        return _name(part)
+    found = parts_of((part,))
+    (picture,) = found["pictures"] or [""]
+    if picture in pictures:
+        return pictures.index(picture)
+    return next(iter(found["files"]), "a file")
+
+
+def _is_text(part: Mapping[str, Any]) -> bool:
+    """Whether an attached file went into the text (see `file_part`)."""
+    return part.get("type") == "text"
+
+
+def _name(part: Mapping[str, Any]) -> str:
+    return str(part["text"]).partition(":\n\n")[0][:200]
 
 
 def text_of(content: Content) -> str:
