@@ -51,9 +51,10 @@ def test_questions_are_sent_and_answers_stopped(open_notebook, replay):
     expect(panel.answer(1)).to_contain_text("Stopped")
     assert panel.focused() == "Your question"
     notebook.screenshot("panel-stopped")
-    panel.press("Continue", 1)
+    panel.button("Continue", 1).dblclick()
     panel.expect_ended(3)
     expect(panel.answer(2)).to_contain_text("wer.")
+    assert len(chats(replay)) == 3
     history = said(chats(replay)[2])
     assert history[2:4] == [("user", "Next?"), ("assistant", "Half an ans")]
     assert history[4][1].startswith("Continue exactly where")
@@ -125,6 +126,7 @@ def test_a_question_waits_for_a_kernel_that_does_not_hear(open_notebook, replay)
     # It never hears: what was asked is back in the field, with the reason.
     notebook.start(2)
     notebook.page.wait_for_timeout(800)
+    edit_waits(panel, "Still there?")
     panel.keyboard.press("Control+a")
     panel.ask("?")
     expect(panel.waiting).to_contain_text("Waits")
@@ -134,6 +136,9 @@ def test_a_question_waits_for_a_kernel_that_does_not_hear(open_notebook, replay)
     expect(panel.field).to_have_value("Meanwhile, a draft?\n\nAnd more")
     expect(panel.problem).to_contain_text("the kernel has restarted")
     notebook.screenshot("panel-restarted")
+    expect_edit_refused(panel, "Still there?", "the kernel has restarted")
+    panel.press("Cancel", 0)
+    panel.expect_questions("Are you there?")
     panel.field.click()
     panel.keyboard.press("Enter")
     expect(panel.problem).to_contain_text("the kernel has restarted")
@@ -145,6 +150,25 @@ def test_a_question_waits_for_a_kernel_that_does_not_hear(open_notebook, replay)
     panel.ask(".")
     panel.expect_ended(1)
     assert said(chats(replay)[1]) == [("user", "Meanwhile, a draft?\n\nAnd more.")]
+
+
+def edit_waits(panel, text):
+    """Edit the first question, and delete its turn, while the kernel does not hear."""
+    panel.press("Edit the question", 0)
+    panel.keyboard.press("Control+a")
+    panel.keyboard.insert_text(text)
+    panel.keyboard.press("Enter")
+    panel.press("Delete this turn", 0)
+    notes = panel.turns.locator(".nbs-waiting-note")
+    expect(notes).to_have_text(["Waits: the kernel is running a cell."] * 2)
+    for name in ("Send", "Cancel", "Delete this turn"):
+        expect(panel.button(name, 0)).to_have_attribute("aria-disabled", "true")
+
+
+def expect_edit_refused(panel, text, reason):
+    expect(panel.turns.locator(".nbs-editing .nbs-problem")).to_contain_text(reason)
+    expect(panel.root.get_by_label("The question, edited")).to_have_value(text)
+    expect(panel.button("Send", 0)).to_have_attribute("aria-disabled", "false")
 
 
 CODE = "Sure:\n\n```python\nanswer = 6 * 7\n```\n"
@@ -162,7 +186,7 @@ def test_the_conversation_branches_and_is_cleared(open_notebook, replay):
     panel.expect_ended(2)
 
     # Another answer, and the first question in other words, each on a branch of its own.
-    panel.press("Regenerate", 0)
+    panel.button("Regenerate", 0).dblclick()
     panel.expect_ended(1)
     expect(panel.answer(0)).to_contain_text("Uno.")
     expect(panel.turns.nth(0)).to_contain_text("2/2")
@@ -336,6 +360,12 @@ def test_names_of_the_notebook_are_completed(open_notebook, replay):
     assert len(chats(replay)) == 1
     panel.keyboard.insert_text("?")
     expect(panel.problem).to_be_empty()
+    panel.press("Edit the question", 0)
+    panel.keyboard.press("Control+a")
+    panel.keyboard.insert_text("Peel {{ banana }}")
+    panel.keyboard.press("Enter")
+    expect_edit_refused(panel, "Peel {{ banana }}", "there is no 'banana' in the notebook")
+    assert len(chats(replay)) == 1
 
 
 REFUSED = "nbstream.ChatPanel(model='replay-1', base_url='http://127.0.0.1:9/v1')"

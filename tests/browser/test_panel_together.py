@@ -163,6 +163,22 @@ def test_files_are_attached(open_notebook, replay):
     expect(panel.field).to_have_value("And this?")
     expect(chips).to_have_text(["junk.bin"])
     assert len(chats(replay)) == 1
+    expect_edit_of_files(panel)
+    ((_, content),) = said(chats(replay)[1])
+    assert [part["type"] for part in content] == ["text", "image_url", "text"]
+
+
+def expect_edit_of_files(panel):
+    """What goes along with an edited question is seen, and can be taken away."""
+    panel.press("Edit the question", 0)
+    shown = panel.turns.first.locator(".nbs-question")
+    expect(shown.locator(".nbs-chip")).to_have_text(["picture 1", "picture 1", "note.txt"])
+    expect(shown.locator("img")).to_have_count(2)
+    panel.notebook.screenshot("panel-editing-files")
+    shown.get_by_role("button", name="Remove picture 1").first.click()
+    assert panel.focused() == "The question, edited"
+    panel.keyboard.press("Enter")
+    panel.expect_ended(1)
 
 
 LOAD = "%load_ext nbstream\n%config ChatMagics.model = 'replay-1'\n%chat panel talk"

@@ -1,7 +1,7 @@
 // @ts-check
 // Where a question is written: text, attachments, what will be sent, Send and Stop.
 
-import { createAttachments, createTool, make } from "./elements.js";
+import { createAttachments, createChip, createTool, make } from "./elements.js";
 import { createNames } from "./names.js";
 
 /**
@@ -126,16 +126,4 @@ export function createComposer(desk, draft, outbox, { onSend, onStop }) {
       unwatch();
     },
   };
-}
-
-/**
- * @param {import("./draft.js").Attachment} file
- * @param {() => void} onRemove
- */
-function createChip(file, onRemove) {
-  const chip = make("span", "chip");
-  if (file.url) chip.append(...createAttachments([file.url], []).childNodes);
-  const remove = createTool("clear", `Remove ${file.name}`, onRemove);
-  chip.append(make("span", "chip-name", file.name), remove);
-  return chip;
 }

@@ -5,9 +5,9 @@ import { createAttachments, createTool, make } from "./elements.js";
 import { createCard } from "./card.js";
 import { fillInSight } from "./sight.js";
 import { followEnd } from "./follow.js";
+import { whyWait } from "./waiting.js";
 
 const TIPS = "Write {{name}} to show the model a variable. Paste or drop a picture to attach it.";
-const BUSY = "Waits: the kernel is running a cell. It is sent when that has ended.";
 
 /**
  * @param {import("./turn.js").PanelContext} context
@@ -46,7 +46,8 @@ export function createConversation(context, outbox) {
     const { letters } = outbox;
     const isNew = letters.length > waiting.children.length;
     if (letters.length === 0 && waiting.children.length === 0) return;
-    const reason = context.desk.isBusy() ? BUSY : "Sending…";
+    const why = whyWait(context.desk);
+    const reason = why ? `${why} It is sent when that has ended.` : "Sending…";
     waiting.replaceChildren(...letters.map((letter) => createLetter(letter, reason)));
     showEmpty();
     if (isNew) toEnd();
@@ -143,6 +144,6 @@ function createLetter({ text, files }, reason) {
   const words = make("div", "question-text", text);
   words.dir = "auto";
   const bubble = make("div", "bubble", createAttachments(pictures, others), words);
-  const note = make("div", "letter-note", reason);
+  const note = make("div", "waiting-note", reason);
   return make("div", "letter", make("div", "question", bubble), note);
 }

@@ -49,7 +49,7 @@ export function make(tag, name, ...children) {
  * A button with an icon, and with a text where it is to be read.
  * @param {Icon} icon
  * @param {string} label what it does
- * @param {() => void} onClick
+ * @param {() => void | Promise<unknown>} onClick as long as it takes, further clicks do nothing
  * @param {string} [text]
  */
 export function createTool(icon, label, onClick, text = "") {
@@ -57,7 +57,14 @@ export function createTool(icon, label, onClick, text = "") {
   button.type = "button";
   button.title = label;
   if (label !== text) button.setAttribute("aria-label", label);
-  button.addEventListener("click", onClick);
+  button.addEventListener("click", async () => {
+    if (button.ariaDisabled === "true") return;
+    const doing = onClick();
+    if (!doing) return;
+    button.ariaDisabled = "true";
+    await doing;
+    button.ariaDisabled = "false";
+  });
   return button;
 }
 
@@ -84,4 +91,16 @@ export function createAttachments(pictures, files) {
   }
   for (const file of files) list.append(make("span", "chip", file));
   return list;
+}
+
+/**
+ * An attachment that can be taken away again.
+ * @param {{name: string, url: string}} file `url` is a picture's, or empty
+ * @param {() => void} onRemove
+ */
+export function createChip({ name, url }, onRemove) {
+  const chip = make("span", "chip");
+  if (url) chip.append(...createAttachments([url], []).childNodes);
+  chip.append(make("span", "chip-name", name), createTool("clear", `Remove ${name}`, onRemove));
+  return chip;
 }

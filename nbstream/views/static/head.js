@@ -3,15 +3,17 @@
 
 import { createSettings } from "./settings.js";
 import { createTool, make } from "./elements.js";
+import { createWaiting } from "./waiting.js";
 
 /**
  * @param {import("./desk.js").Desk} desk
  * @param {(problem: string) => void} complain
  */
 export function createHead(desk, complain) {
+  const waiting = createWaiting(desk);
   /** @param {string} what */
   async function ask(what) {
-    const reply = await desk.ask({ do: what });
+    const reply = await waiting.until(desk.ask({ do: what }));
     if (reply.error) complain(reply.error);
   }
   const settings = createSettings(desk, complain);
@@ -19,15 +21,15 @@ export function createHead(desk, complain) {
   const totals = make("span", "totals");
   const gauge = make("span", "gauge", make("span", ""));
   gauge.setAttribute("aria-hidden", "true"); // the text beside it says the same
-  const undo = createTool("again", "Undo", () => void ask("undo"), "Undo");
-  const clear = createTool("remove", "Clear the conversation", () => void ask("clear"));
+  const undo = createTool("again", "Undo", () => ask("undo"), "Undo");
+  const clear = createTool("remove", "Clear the conversation", () => ask("clear"));
   const open = createTool("settings", "Settings", () => {
     open.setAttribute("aria-expanded", String(settings.toggle()));
   });
   open.setAttribute("aria-expanded", "false");
   const bar = make("div", "head-bar", title, totals, gauge, undo, clear, open);
   return {
-    element: make("div", "head", bar, settings.element),
+    element: make("div", "head", bar, waiting.element, settings.element),
     /** @param {any} about */
     show(about) {
       settings.show(about);

@@ -7,6 +7,7 @@ import { createAnswer } from "./answer.js";
 import { createQuestion } from "./question.js";
 import { createStop } from "./stop.js";
 import { createTool, make } from "./elements.js";
+import { createWaiting } from "./waiting.js";
 
 /** @typedef {{id: number, question: import("./question.js").Question,
  *   answer: import("./store.js").State}} TurnState */
@@ -20,14 +21,15 @@ import { createTool, make } from "./elements.js";
  */
 export function createTurn(element, { id, question, answer: first }, context) {
   const { desk } = context;
+  const waiting = createWaiting(desk);
   /** @param {{do: string, [name: string]: any}} what */
   async function ask(what) {
-    const reply = await desk.ask({ ...what, turn: id });
+    const reply = await waiting.until(desk.ask({ ...what, turn: id }));
     if (reply.error) context.complain(reply.error);
     return reply;
   }
 
-  const asked = createQuestion(question, (text) => ask({ do: "edit", text }));
+  const asked = createQuestion(id, question, desk);
   const host = make("div", "answer-host");
   const stop = createStop({
     ...context.model,
@@ -43,24 +45,24 @@ export function createTurn(element, { id, question, answer: first }, context) {
   );
 
   const place = make("span", "place");
-  const again = createTool("again", "Regenerate", () => void ask({ do: "again" }));
-  const goOn = createTool("next", "Continue", () => void ask({ do: "continue" }), "Continue");
-  const retry = createTool("again", "Try again", () => void ask({ do: "again" }), "Try again");
+  const again = createTool("again", "Regenerate", () => ask({ do: "again" }));
+  const goOn = createTool("next", "Continue", () => ask({ do: "continue" }), "Continue");
+  const retry = createTool("again", "Try again", () => ask({ do: "again" }), "Try again");
   const branches = make(
     "span",
     "branches",
-    createTool("previous", "Previous branch", () => void ask({ do: "branch", by: -1 })),
+    createTool("previous", "Previous branch", () => ask({ do: "branch", by: -1 })),
     place,
-    createTool("next", "Next branch", () => void ask({ do: "branch", by: 1 })),
+    createTool("next", "Next branch", () => ask({ do: "branch", by: 1 })),
   );
   const copyTool = createTool("copy", "Copy the answer", async () => {
     const reply = await ask({ do: "text" });
     const copied = await copy(reply.text ?? answer.root.innerText);
     announce(copied ? "Copied." : "The browser does not allow copying.");
   });
-  const remove = createTool("remove", "Delete this turn", () => void ask({ do: "remove" }));
+  const remove = createTool("remove", "Delete this turn", () => ask({ do: "remove" }));
   const tools = make("div", "turn-tools", copyTool, again, retry, goOn, remove, branches);
-  element.append(asked.element, host, tools);
+  element.append(asked.element, host, tools, waiting.element);
 
   /** @param {{mark: string, isPart: boolean} | null} ending */
   function ended(ending) {
