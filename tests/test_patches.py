@@ -155,6 +155,13 @@ def test_the_operations_are_lean(piece, most):
         ("2 * 3 * 4", "<p>2 * 3 * 4"),
         ("~~a", "<p><s>a</s>"),
         ("\\*a", "<p>*a"),
+        ("**a *b", "<p><strong>a <em>b</em></strong>"),
+        ("***a** b", "<p><em><strong>a</strong> b</em>"),
+        ("重*重", "<p>重<em>重</em>"),
+        ("**.env", "<p><strong>.env</strong>"),
+        ("**a: 2*3", "<p><strong>a: 2*3</strong>"),
+        ("*.py and *x", "<p>*.py and <em>x</em>"),
+        ("**「a」**が **b", "<p>**「a」**が <strong>b</strong>"),
         ("[a", '<p><a href="#">a</a>'),
         ("[a](https://b", '<p><a href="#">a</a>'),
         ("![a](https://b", '<p><a href="#">a</a>'),
@@ -209,6 +216,28 @@ def test_the_cell_that_is_written_is_the_one_that_is_completed(before, rows, row
     html = json.dumps(document.snapshot(), ensure_ascii=False).replace('\\"', '"')
     assert f"<tr><td>{expected}".removesuffix("</td><td>").removesuffix("</td><td>") in html
     assert html.count("<tr>") == rows + 2
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("要点：**「速度」**が大切です。", "要点：**「速度」**が"),
+        ("**注意:**次に`code`を見て", "**注意:**次"),
+        ('결론은 **"속도"**입니다', '결론은 **"속도"**입'),
+        ("int *a and int *b or c", "int *a and int *b"),
+        ("all **/*.txt files", "all **/*.txt"),
+        ("a **/*.py or *.txt file", "a **/*.py"),
+    ],
+)
+def test_marks_that_close_nothing_look_as_they_will_stay(text, shown):
+    document = Document()
+    seen = []
+    for letter in text:
+        document.feed(letter)
+        document.patch()
+        seen.append(document.snapshot()["tail"].removeprefix("<p>"))
+    assert sanitize(parser().render(text, {})).startswith(f"<p>{shown}")
+    assert all(html.startswith(shown) for html in seen[len(shown) - 1 :])
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 __all__ = ["completed", "header_as_table", "held_back", "open_cell"]
@@ -30,6 +31,9 @@ _DEPTH = 50  # marks that may be open one in another
 _REACH = 300  # characters; what has been open for longer is more likely not to close
 _MARK = re.compile(r"\\.|`+|<[^<>\s]*>|\$\$|\\$|\[\^|!?\[|\]\(?|\*+|_+|~+", re.DOTALL)
 _AT_THE_END = re.compile(r"(?<!\\)(?:\\\\)*([*_~]+|`+)$")
+_BEGINS_NO_EMPHASIS = re.compile(  # `*.py`, `**/*.py`, `2*3`
+    r"[*_](?=[.,;:)\]}])|\*\*/\*|(?<=[A-Za-z0-9])[*~]+(?=[A-Za-z0-9])"
+)
 _NO_LABEL = re.compile(r"[\s\[\]]")
 _LABELS = ("[", "![", "[^")
 _FORMULAS = {"\\(": "\\)", "\\[": "\\]", "$$": "$$"}
@@ -140,7 +144,7 @@ class _Reader:
         )
 
     def _read_link_end(self, mark: str, start: int, end: int) -> int:
-        label = self._last("[", "!")
+        label = self._label()
         if label is None:
             return end
         if mark == "](":
@@ -155,28 +159,52 @@ class _Reader:
 
     def _read_emphasis(self, mark: str, start: int, end: int) -> None:
         opens, closes = self._flanks(mark[0], start, end)
-        size = len(mark)
-        while closes and size and (opened := self._last(mark[0])) is not None:
-            taken = min(size, len(self._open[opened].text))
+        run = _Mark(mark, start, mark, len(mark), is_both=opens and closes)
+        while closes and run.text and (opened := self._opening(run)) is not None:
+            taken = min(len(run.text), len(self._open[opened].text))
             del self._open[opened + 1 :]
-            rest = len(self._open[opened].text) - taken
-            size -= taken
-            if rest:
-                self._open[opened] = _Mark(mark[0] * rest, self._open[opened].start, mark[0] * rest)
-            else:
+            self._open[opened].shorten(taken)
+            run.shorten(taken)
+            if not self._open[opened].text:
                 del self._open[opened]
-        if opens and size and (mark[0] != "~" or size == 2):
-            self._open.append(_Mark(mark[0] * size, start, mark[0] * size))
+        if opens and run.text and (mark[0] != "~" or len(run.text) == 2):
+            self._open_emphasis(run)
 
-    def _last(self, *characters: str) -> int | None:
-        """The innermost open mark of these characters, within the innermost label."""
-        outermost = max(0, len(self._open) - _DEPTH)
-        for i in range(len(self._open) - 1, outermost - 1, -1):
-            if self._open[i].text[0] in characters:
+    def _open_emphasis(self, run: _Mark) -> None:
+        """Let the marks open emphasis, which is closed for the moment if it is likely to be.
+
+        Marks that can only open where the same are open have not closed those, as in
+        `**「a」**b`. Both are shown as what they will stay.
+        """
+        if _BEGINS_NO_EMPHASIS.match(self._text, run.start):
+            run.closing = ""
+        for mark in self._open[-_DEPTH:]:
+            if mark.text == run.text and mark.closing:
+                mark.closing = run.closing = ""
+        self._open.append(run)
+
+    def _opening(self, run: _Mark) -> int | None:
+        """The innermost of the open marks that these close (CommonMark, 6.2, rules 9 and 10)."""
+        for i in self._candidates():
+            mark = self._open[i]
+            if mark.text[0] == run.text[0] and not (
+                (mark.is_both or run.is_both)
+                and (mark.size + run.size) % 3 == 0
+                and (mark.size % 3 or run.size % 3)
+            ):
                 return i
-            if self._open[i].text[0] in "[!":
-                break
         return None
+
+    def _label(self) -> int | None:
+        """The innermost open label."""
+        return next((i for i in self._candidates() if self._open[i].text[0] in "[!"), None)
+
+    def _candidates(self) -> Iterator[int]:
+        """The places of what is open, from the innermost on, out to a label."""
+        for i in reversed(range(max(0, len(self._open) - _DEPTH), len(self._open))):
+            yield i
+            if self._open[i].text[0] in "[!":
+                return
 
     def _flanks(self, character: str, start: int, end: int) -> tuple[bool, bool]:
         """Whether a run of marks can open and close emphasis (CommonMark, 6.2)."""
@@ -198,11 +226,21 @@ class _Reader:
 
 @dataclass(slots=True)
 class _Mark:
-    """A mark that opened something, where it stands, and what closes it ("": nothing)."""
+    """A mark that opened something, where it stands, and what closes it ("": nothing).
+
+    Of a run of emphasis marks, `text` is what is left, `size` is how many there were, and
+    `is_both` is whether they could open and close.
+    """
 
     text: str
     start: int
     closing: str
+    size: int = 0
+    is_both: bool = False
+
+    def shorten(self, count: int) -> None:
+        self.text = self.text[count:]
+        self.closing = self.closing[count:]
 
 
 def _longer_ticks(code: str) -> str:
