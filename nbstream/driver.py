@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from .wire.reducer import Reducer
 
 __all__ = ["Question", "Run", "shut_down", "start"]
 
+_OPENING = 1.0  # seconds that a view is waited for
 _CUT = {
     "length": "it was cut at the limit of tokens · --max-tokens N allows more",
     "content_filter": "the provider's content filter cut it · reword the prompt, run it again",
@@ -63,12 +65,17 @@ class Run:
         self.response = runner.response
         self.job = job
         self._pacer = runner.pacer
+        self._opened = runner.opened
         self._foreground = foreground
 
     @property
     def is_blocking(self) -> bool:
         """Whether somebody waits for it, who alone can be interrupted."""
         return self._foreground is not None
+
+    def wait_open(self) -> None:
+        """Wait a moment for the view, which opens in the cell that runs now."""
+        self._opened.wait(_OPENING)
 
     def show(self, view: View) -> None:
         """Show the rest in one view more; on the I/O thread, before the end."""
@@ -149,6 +156,7 @@ async def _run(runner: _Runner, on_end: Callable[[Response], None] | None) -> No
         finally:
             response.finish(status, error, runner.exchange.timing())
             runner.pacer.close()
+            runner.opened.set()
 
 
 class _Runner:
@@ -165,6 +173,7 @@ class _Runner:
         self.question = question
         self.response = response
         self.pacer = pacer
+        self.opened = threading.Event()
         self.exchange = Exchange(question.options, response, pacer, observe)
         self._foreground = foreground
         self._observe = observe
@@ -180,6 +189,7 @@ class _Runner:
         # Before anything is shown; on a thread, because a keyring may have to be unlocked.
         target = await asyncio.to_thread(resolve, options)
         await self.pacer.open()
+        self.opened.set()
         toolbox = await Toolbox.opened(
             options.tools,
             approve_all=options.approve,

@@ -128,7 +128,11 @@ class Kernel:
         return str(request["content"]["prompt"])
 
     def run(self, code: str, cell_id: str | None = None, timeout: float = 60) -> Result:
-        return self.collect(self.start(code, cell_id), timeout)
+        while True:
+            result = self.collect(self.start(code, cell_id), timeout)
+            # Earlier kernels refuse what comes right behind a cell that failed.
+            if result.status != "aborted":
+                return result
 
     def value(self, expression: str) -> str:
         """The text of an expression in the kernel."""

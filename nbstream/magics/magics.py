@@ -17,6 +17,7 @@ from ..chat import Chat, raise_for_status
 from ..driver import Run
 from ..errors import UsageError
 from ..interpolate import interpolate
+from ..interrupts import interrupts
 from ..messages import Content
 from ..namespace import LAST, running_cell
 from ..request import Deadlines, Options
@@ -176,17 +177,19 @@ class ChatMagics(Magics):
         cell = running_cell() if remember else None
         key = cell[0] if cell else None
         dropped = session.later_than(key)
-        run = session.ask(
-            prompt,
-            options,
-            self._view(view, blocking=not background),
-            place=Place(key) if remember else None,
-            blocking=not background,
-        )
-        self._store(run.response, out)
-        if background:
-            return
-        run.wait()
+        with interrupts() as held:
+            run = session.ask(
+                prompt,
+                options,
+                self._view(view, blocking=not background),
+                place=Place(key) if remember else None,
+                blocking=not background,
+            )
+            self._store(run.response, out)
+            if background:
+                run.wait_open()  # earlier kernels show it in whichever cell runs
+                return
+            run.wait(held)
         if dropped and not session.later_than(key):
             turns = "1 later turn" if dropped == 1 else f"{dropped} later turns"
             print(f"Session {session.name!r} goes on from this cell: {turns} dropped.")  # noqa: T201
@@ -219,9 +222,6 @@ class ChatMagics(Magics):
         response = self.shell.user_ns.get(LAST)
         return response if isinstance(response, Response) else None
 
-    def value(self, name: str) -> Any:
-        """What an expression is in the notebook."""
-        return self._value("%chat tools", name)
     def running(self, response: Response) -> Run | None:
         """The run of an answer that has not ended, where a session of the notebook's has it."""
         runs = (session.running(turn) for session in self.sessions for turn in session.copy())
@@ -231,6 +231,9 @@ class ChatMagics(Magics):
         """What shows an answer in the running cell as it comes."""
         return self._view(None, blocking=False)
 
+    def value(self, name: str) -> Any:
+        """What an expression is in the notebook."""
+        return self._value("%chat tools", name)
 
     def session(self, name: str) -> Session:
         """The session of this name; a new one has the system message of the settings."""
