@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .approval import Approval
 from .buffers import TextBuffer
-from .errors import error_from_dict, error_to_dict
+from .errors import IncompleteError, error_from_dict, error_to_dict
 from .messages import Message, ToolCall, ToolResult, Usage
 
 if TYPE_CHECKING:
@@ -210,7 +210,8 @@ class Response:
     round's, `usage` is the sum, `tool_calls` are all calls in order and `messages` the
     whole exchange.
 
-    Two responses are equal when their records (`to_dict()`) are; a response pickles.
+    Two responses are equal when their records (`to_dict()`) are; a response pickles, one
+    that runs as far as it came.
 
     Attributes:
         prompt: the messages that this turn added before the model answered.
@@ -396,6 +397,8 @@ class Response:
     def from_dict(cls, data: Mapping[str, Any]) -> Response:
         """The response that `to_dict` wrote.
 
+        What was still running then is `incomplete`: nothing goes on in a copy.
+
         Raises:
             ValueError: the record is of a newer version, or is none.
         """
@@ -406,12 +409,11 @@ class Response:
         prompt = [_message(entry) for entry in data["prompt"]]
         response = cls(prompt, model=data["model"], is_json=data.get("is_json", False))
         response.rounds = [Round.from_dict(entry) for entry in data["rounds"]]
-        error = data["error"]
-        response.finish(
-            data["status"],
-            None if error is None else error_from_dict(error),
-            Timing(**data["timing"]),
-        )
+        status: Status = data["status"]
+        error = None if data["error"] is None else error_from_dict(data["error"])
+        if status == "running":
+            status, error = "incomplete", IncompleteError("this is what had come")
+        response.finish(status, error, Timing(**data["timing"]))
         return response
 
     def __eq__(self, other: object) -> bool:

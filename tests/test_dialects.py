@@ -22,7 +22,7 @@ from nbstream.events import (
     UsageEvent,
 )
 from nbstream.messages import Usage
-from nbstream.response import Response, Round
+from nbstream.response import Response, Round, Timing
 from nbstream.wire.calls import CallSlots, random_id
 from nbstream.wire.dialects import Dialect, parse_usage
 from nbstream.wire.sse import DONE, Chunk
@@ -321,6 +321,7 @@ def test_the_record_of_a_wire_case_is_restored():
     for case in wire_cases():
         turn, _ = read(decode([case.body]))
         response.rounds.append(turn)
+    response.finish("complete", None, Timing())
     assert Response.from_dict(json.loads(json.dumps(response.to_dict()))) == response
 
 

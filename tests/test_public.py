@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import pickle
 import subprocess
@@ -158,3 +159,18 @@ def test_a_record_of_another_version_is_refused(response):
 def test_values_are_frozen():
     with pytest.raises(AttributeError):
         ToolCall("1", "f").name = "g"
+
+
+def test_a_copy_of_what_runs_is_incomplete():
+    response = Response([Message("user", "Hi")], model="m")
+    response.rounds.append(Round(text=TextBuffer("Half an")))
+    copies = [
+        Response.from_dict(response.to_dict()),
+        pickle.loads(pickle.dumps(response)),
+        copy.deepcopy(response),
+    ]
+    for each in copies:
+        assert (each.status, each.text, each.done) == ("incomplete", "Half an", True)
+        assert isinstance(each.error, errors.IncompleteError)
+        assert each.wait(1)
+    assert response.status == "running"

@@ -174,7 +174,8 @@ def test_an_answer_that_is_not_whole_says_so(response, mark):
         markdown2html_mistune(data["text/markdown"]),
     ):
         assert "⚠" in BeautifulSoup(html, "html.parser").strong.get_text()
-    assert Response.from_dict(data[RECORD_TYPE]) == response
+    restored = Response.from_dict(data[RECORD_TYPE])
+    assert restored == response or (response.status, restored.status) == ("running", "incomplete")
 
 
 def test_a_whole_answer_has_no_mark():
