@@ -403,13 +403,20 @@ def test_an_async_tool_is_cancelled_with_its_answer(replay):
 
 
 def test_an_async_tool_may_ask_a_model_itself(replay):
-    inner = Chat("replay-1", base_url=replay.base_url, view="none")
+    """And blocks meanwhile, also where that model calls async tools in its turn."""
+
+    async def look() -> int:
+        return 1
+
+    inner = Chat("replay-1", base_url=replay.base_url, view="none", tools=[look])
 
     async def expert(question: str) -> str:
         return inner.send(question).text
 
-    replay.reply(calls(("expert", {"question": "Why?"})), completion("So."), completion("Well."))
+    asked = calls(("expert", {"question": "Why?"}))
+    replay.reply(asked, calls(("look", {})), completion("So."), completion("Well."))
     _, response = ask(replay, expert, timeout=20)
+    assert inner.last.tool_calls[0].value == 1
     assert response.tool_calls[0].value == "So."
     assert response.text == "Well."
 
