@@ -299,6 +299,31 @@ def test_error_statuses_are_not_retried_and_say_what_to_do(replay, reply, error_
     assert sum(r.method == "POST" for r in replay.requests) == 1
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": "insufficient_quota"},
+        "insufficient_quota",
+        {"error": {"message": "no", "code": "billing_error", "type": "insufficient_quota"}},
+        {"error": {"message": "no", "code": 429, "status": "insufficient_quota"}},
+        {"error": {"message": f"upstream: {'x' * 400} {{'type': 'insufficient_quota'}}"}},
+        {"detail": "Error code: 429 - {'error': {'type': 'insufficient_quota'}}"},
+    ],
+)
+def test_a_spent_quota_is_not_tried_again_wherever_it_is_said(replay, body):
+    replay.reply(whole(body, 429))
+    response = begin(replay.base_url).wait()
+    assert "says that the quota is spent (429)" in str(response.error)
+    assert "check the plan and billing" in str(response.error)
+    assert len(replay.requests) == 1
+
+
+def test_a_spent_quota_inside_the_stream_says_so(replay):
+    body = [chunk({"content": "half"}), {"error": {"message": "insufficient_quota", "code": 429}}]
+    replay.reply(Reply(body))
+    assert "check the plan and billing" in str(begin(replay.base_url).wait().error)
+
+
 def test_a_key_that_the_server_echoes_is_not_shown(replay, monkeypatch):
     monkeypatch.setenv("MINE", "sk-canary-0123456789")
     replay.reply(error(401, "Incorrect API key: sk-canary-0123456789"))

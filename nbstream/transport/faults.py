@@ -74,7 +74,7 @@ _SPENT_CODES = (
     "insufficient_credits",
 )
 _SPENT = re.compile(
-    r"insufficient (balance|credit|funds|quota)|credit balance is too low|out of credits",
+    r"insufficient[ _](balance|credit|funds|quota)|credit balance is too low|out of credits",
     re.IGNORECASE,
 )
 _UNKNOWN_MODEL = re.compile(
@@ -103,6 +103,9 @@ def status_error(
         request: what was asked, if it was a chat completion.
     """
     words, code = _words_and_code(endpoint.redact(body))
+    if status == 429:
+        # Wherever it stands: gateways put it into `type` or `status`, or quote it.
+        code = next((spent for spent in _SPENT_CODES if spent in body), code)
     wait = retry_after(headers)
     if status == 407:
         text = proxy_wants_login(endpoint)
