@@ -272,3 +272,10 @@ def test_reasoning_blocks_without_an_index_end_with_their_signature():
 def test_odd_fragments_do_no_harm():
     assert details({}, {"text": 1}, {"text": "a"}) == [{"text": "a"}]
     assert extra(["a", None, 1], [{}], name="reasoning_details", echo=True) == [{}]
+
+
+@pytest.mark.parametrize("odd", [["x"], {"x": 1}, 1.5, True])
+def test_fragments_with_odd_ids_are_matched_as_any(odd: object):
+    text = {"type": "reasoning.text", "text": "a", "id": odd}
+    assert details(text, text) == [{**text, "text": "aa"}]
+    assert details(text, {**text, "id": "y"}) == [text, {**text, "id": "y"}]

@@ -204,8 +204,8 @@ def _block_of(fragment: dict[str, Any], known: list[Any]) -> dict[str, Any] | No
             continue
         if index is None and block.get("signature"):
             return None  # Anthropic signs a block when it is whole
-        ids = {block.get("id"), fragment.get("id")} - {None}
-        return block if len(ids) < 2 else None
+        ids = block.get("id"), fragment.get("id")  # of any kind: this is a stranger's JSON
+        return block if None in ids or ids[0] == ids[1] else None
     return None
 
 
