@@ -225,6 +225,8 @@ def test_what_may_go_on_is_not_sealed(text):
         ("word *a b* `c d` [e](https://f.g) h\\*i ", "word *a b* `c d` [e](https://f.g) h\\*i"),
         ("in snake_case, a < b & c! *(d)* ", "in snake_case, a < b & c! *(d)*"),
         ("costs $5 or $6, $x + y$ is ", "costs $5 or $6, $x + y$ is"),
+        ("the $n$th of $x_i$s is ", "the $n$th of $x_i$s is"),
+        ("word $a b$t", "word"),
         ("> word\n> *a* \n> b\n> c", "> word\n> *a*\n> b"),
         ("word [a b ", "word"),
         ("word *a b ", "word"),

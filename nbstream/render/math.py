@@ -2,8 +2,10 @@ r"""Math: `\( \)` and `$ $` in a line, `\[ \]` and `$$ $$` displayed.
 
 Dollar signs are prices more often than math, so a `$` opens only before a character that
 is not a space, and the next `$` must close it: not after a space, and not before a letter
-or a digit. That is pandoc's rule (https://pandoc.org/MANUAL.html#extension-tex_math_dollars),
-a little stricter: what begins with a digit and is words, as in `$5 or 10$`, is no formula.
+or a digit, unless the letters are an English ending, as in `$n$th` and `$x_i$s`. That is
+pandoc's rule (https://pandoc.org/MANUAL.html#extension-tex_math_dollars), a little
+stricter: pandoc takes `$HOME/$USER` for a formula, and what begins with a digit and is
+words, as in `$5 or 10$`.
 """
 
 from __future__ import annotations
@@ -14,12 +16,17 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 
-__all__ = ["math_plugin"]
+__all__ = ["ENDING", "math_plugin"]
+
+#: A pattern of the letters that may stand right behind a formula's `$`, as in `$n$th`.
+ENDING = r"(?:ths?|st|nd|rd|s)"
 
 _CLOSING = {"$$": "$$", "\\[": "\\]", "\\(": "\\)"}
 _MAX_LINES = 100  # of one displayed formula: what looks ahead must not look ahead for ever
 _MAX_INLINE = 2_000  # characters
-_DOLLAR = re.compile(r"\$(?![\s$])((?:[^$\\]|\\.)+?)(?<!\s)\$(?![A-Za-z0-9$])", re.DOTALL)
+_DOLLAR = re.compile(
+    rf"\$(?![\s$])((?:[^$\\]|\\.)+?)(?<!\s)\$(?={ENDING}?+(?![A-Za-z0-9$]))", re.DOTALL
+)
 _PRICES = re.compile(r"\d[^\\^_={}<>+*/|]*\s[^\\^_={}<>+*/|]*")
 
 

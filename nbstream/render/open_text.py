@@ -14,6 +14,7 @@ import re
 from markdown_it.token import Token
 
 from .direction import has_letter
+from .math import ENDING
 from .sealer import Sealer
 from .structure import Parsed, Span, settled
 
@@ -57,9 +58,9 @@ _CLOSED = rf"""
     | (?<!`)`[^`\n]++`(?!`)
     | {_EMPHASIS}
     | !?\[(?:{_PLAIN}|{_CODE})*+\] (?:{_ADDRESS}|(?=[ \n.,;?)]))
-    | (?<![^ \n]){_DOLLAR}(?![\s\d])(?:[^$\\\n]|\\[^\n]){{1,500}}(?<!\s)\$(?![\w$])
+    | (?<![^ \n]){_DOLLAR}(?![\s\d])(?:[^$\\\n]|\\[^\n]){{1,500}}(?<!\s)\${ENDING}?+(?![\w$])
     | (?<=[A-Za-z0-9])\$(?!\$)
-    | {_DOLLAR}(?=[^$\\]*+(?:(?<=\s)\$|\$[A-Za-z0-9])|[^$\\]{{6000}})
+    | {_DOLLAR}(?=[^$\\]*+(?:(?<=\s)\$|\$(?![nrst])[A-Za-z0-9])|[^$\\]{{6000}})
 """
 _SPACE = r"(?:\\?\n[ ]{0,3}>?|[ ])"
 _CLOSED_WORDS = re.compile(rf"(?>{_SPACE}*+(?>{_CLOSED})++(?<!\s)(?=\\?\n|[ ]))*+", re.VERBOSE)
