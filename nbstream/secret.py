@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -26,6 +27,10 @@ Headers = tuple[tuple[str, "Secret"], ...]
 _SHORTEST = 8  # characters; what is shorter is no secret, and stands in other words too
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # a token of RFC 9110, 5.6.2
 _LOGIN = re.compile(r"(?P<before>(?:[A-Za-z][\w+.-]*:)?//|)(?P<login>[^/?#]*)@(?P<after>.*)")
+_ESCAPED = re.compile(
+    r"%(?P<percent>[0-9A-Fa-f]{2})|\\u(?P<unicode>[0-9A-Fa-f]{4})|(?P<entity>&#?\w{1,8};)|\\/"
+    r"|(?P<half>%\w?|&#?\w{0,8}|\\u?\w{0,3})(?=…)"  # where a text was shortened
+)
 _KEY_LIKE = re.compile(
     r"g?sk_.*|(?:pk|rk|hf|r8|gh[pousr]|xai|nvapi)_\w{16,}"  # as services begin their keys
     r"|AIza.*|.*(?:(?<![A-Za-z0-9])(?=[A-Za-z]*[0-9])[A-Za-z0-9]{20,}).*",  # no words
@@ -72,14 +77,36 @@ class Secret:
         """`text` without it, should a server echo it.
 
         Of `Bearer KEY`, the key alone is looked for too, and so is one that a shortened
-        text breaks off with `…`.
+        text breaks off with `…`, or whose characters are escaped as in addresses, web pages
+        and JSON.
         """
-        for form in (self._value, *self._also, self._value.rpartition(" ")[2]):
-            if len(form) >= _SHORTEST:
-                text = text.replace(form, "[key]")
-                for length in range(len(form) - 1, 3, -1) if "…" in text else ():
-                    text = text.replace(f"{form[:length]}…", "[key]…")
+        shown = self._redact_plain(text)
+        plain = _ESCAPED.sub(self._unescape, shown)
+        redacted = self._redact_plain(plain)
+        return shown if redacted == plain else redacted
+
+    @property
+    def _forms(self) -> tuple[str, ...]:
+        forms = (self._value, *self._also, self._value.rpartition(" ")[2])
+        return tuple(form for form in forms if len(form) >= _SHORTEST)
+
+    def _redact_plain(self, text: str) -> str:
+        for form in self._forms:
+            text = text.replace(form, "[key]")
+            for length in range(len(form) - 1, 3, -1) if "…" in text else ():
+                text = text.replace(f"{form[:length]}…", "[key]…")
         return text
+
+    def _unescape(self, escape: re.Match[str]) -> str:
+        """The character that an escape stands for, where the secret has it."""
+        code, entity, character = escape["percent"] or escape["unicode"], escape["entity"], "/"
+        if escape["half"]:
+            return ""
+        if code:
+            character = chr(int(code, 16))
+        elif entity:
+            character = html.unescape(entity)
+        return character if any(character in form for form in self._forms) else escape[0]
 
     def __repr__(self) -> str:
         return "Secret(...)"

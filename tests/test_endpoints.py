@@ -176,3 +176,24 @@ def test_what_a_server_echoes_is_taken_out():
     assert endpoint.redact(f"no {KEY}, no sk-of-the-variable") == "no [key], no [key]"
     options = Options(base_url="https://me:pass%20word@there/v1")
     assert options.headers[0][1].redact("no pass word") == "no [key]"
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        "sk-a%2Fb%2Bc%3D0123",
+        "sk-a%2fb%2bc%3d0123",
+        "sk%2Da/b+c%3D0123",
+        "sk-a&#47;b+c=0123",
+        "sk-a&#x2F;b&#x2B;c&equals;0123",
+        "sk-a&sol;b&plus;c&#061;0123",
+        r"sk-a\/b\u002bc\u003D0123",
+        "".join(f"&#{ord(c)};" for c in "sk-a/b+c=0123"),
+    ],
+)
+def test_an_escaped_echo_is_taken_out(echo):
+    secret = Secret("Bearer sk-a/b+c=0123")
+    assert secret.redact(f"{echo} 5 %25 &lt;") == "[key] 5 %25 &lt;"
+    for cut in range(len(echo) // 2, len(echo)):
+        assert secret.redact(f"100 %2B {echo[:cut]}…") == "100 + [key]…"
+    assert secret.redact(r"100 %2B &amp; \u002b") == r"100 %2B &amp; \u002b"
