@@ -244,6 +244,24 @@ def test_deadlines(replay, reply, deadlines, status, says):
     assert bool(response.text) == (status == "incomplete")
 
 
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        lambda n: chunk({}, id=f"id-{n}"),
+        lambda n: chunk({"content": ""}, model=f"m-{n}"),
+        lambda n: chunk(None, usage={"completion_tokens": n}),
+        lambda n: chunk({}, status=n),
+    ],
+    ids=["id", "model", "usage", "unknown field"],
+)
+def test_chunks_that_carry_nothing_are_no_progress(replay, nothing):
+    steps = [step for n in range(30) for step in (nothing(n), Wait(0.1))]
+    replay.reply(Reply([chunk({"content": "part"}), *steps]))
+    response = begin(replay.base_url, deadlines={"idle": 0.3}).wait()
+    assert (response.status, response.text) == ("incomplete", "part")
+    assert "for 0.3 s" in str(response.error)
+
+
 def test_a_server_that_stalls_after_the_finish_reason_has_answered(replay, monkeypatch):
     monkeypatch.setattr("nbstream.transport.exchange._FINISH_GRACE", 0.2)
     replay.reply(Reply([chunk({"content": "all"}), chunk({}, finish="stop"), Hang()]))
@@ -331,6 +349,16 @@ def test_a_key_that_the_server_echoes_is_not_shown(replay, monkeypatch):
     assert "canary" not in str(response.error)
     assert "check MINE" in str(response.error)
     assert replay.requests[0].headers["authorization"] == "Bearer sk-canary-0123456789"
+
+
+@pytest.mark.parametrize("escaped", ["canary%2F0123%2B456", "canary/0123&#43;456"])
+@pytest.mark.parametrize("status", [401, 200])
+def test_a_key_that_the_server_escapes_is_not_shown(replay, monkeypatch, status, escaped):
+    monkeypatch.setenv("MINE", "canary/0123+456")
+    replay.reply(whole({"error": {"message": f"not valid: {escaped}", "code": escaped}}, status))
+    response = begin(replay.base_url, api_key_env="MINE").wait()
+    assert "not valid: [key]" in str(response.error)
+    assert "canary" not in f"{response.error} {response.error.code} {response.to_dict()}"
 
 
 def test_retries_are_visible_and_bounded(replay):

@@ -19,7 +19,17 @@ from ..errors import (
     IncompleteError,
     NbstreamError,
 )
-from ..events import ErrorEvent, Event, ReasoningEvent, RetryEvent, TextEvent, ToolCallEvent
+from ..events import (
+    ErrorEvent,
+    Event,
+    ExtraEvent,
+    FinishEvent,
+    ReasoningEvent,
+    RefusalEvent,
+    RetryEvent,
+    TextEvent,
+    ToolCallEvent,
+)
 from ..messages import Message
 from ..pacer import Pacer
 from ..request import Options, Request
@@ -41,6 +51,9 @@ _LEAST_STREAMED = 0.05  # seconds; what came in less came at once, at no rate
 # Who waited so long, in seconds, for so few bytes lets more of them gather.
 _TRICKLE_WAIT = 0.001
 _TRICKLE_SIZE = 8192
+# An answer grows by these events, and by what comes in pieces of these fields.
+_GROWTH = (TextEvent, ReasoningEvent, ToolCallEvent, RefusalEvent, FinishEvent)
+_CONTENT = frozenset({"audio", "content_parts", "images", "reasoning_details", "thinking_blocks"})
 _LOOKUP_TIME = 3.0  # seconds to find the names of models for an error message
 
 
@@ -190,13 +203,13 @@ class Exchange:
             has_waited = loop.time() - asked > _TRICKLE_WAIT
             events = reader.feed(data)
             if not events:
-                continue  # keep-alive comments do not count as progress
+                continue  # a keep-alive comment
             was_over = _is_over(turn)
             self._take(events, reducer)
             if turn.done:
                 await _read_to_end(body)
                 break
-            if not was_over:
+            if not was_over and any(map(_is_progress, events)):
                 self._extend(deadline, turn)
             gathered += len(data)
             # Behind the first piece after a rest stand those that gathered meanwhile.
@@ -296,6 +309,11 @@ class _Reader:
         """What its end completes, and what was held back."""
         rest = [e for chunk in self._decoder.close() for e in self._dialect.feed(chunk)]
         return [*rest, *self._dialect.close()]
+
+
+def _is_progress(event: Event) -> bool:
+    """Whether the answer has grown; usage, names and unknown fields may come for ever."""
+    return isinstance(event, _GROWTH) or (isinstance(event, ExtraEvent) and event.name in _CONTENT)
 
 
 def _is_over(turn: Round) -> bool:
