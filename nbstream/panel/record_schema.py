@@ -57,7 +57,7 @@ _RESULT = {
 }
 _CALL = _object(
     {"id": _TEXT, "name": _TEXT, "arguments": _TEXT},
-    {"extra": {"type": "object"}, "result": _or_null(_RESULT)},
+    {"asked": _TEXT, "extra": {"type": "object"}, "result": _or_null(_RESULT)},
 )
 _ROUND = _object(
     {},
