@@ -253,15 +253,27 @@ def test_marks_that_close_nothing_look_as_they_will_stay(text, shown):
 @pytest.mark.parametrize("before", ["", "- ", "> "])
 def test_a_formula_is_code_until_it_is_closed(before, formula):
     indent = {"- ": "  "}.get(before, before)
+    text = before + formula.replace("\n", f"\n{indent}") + "\n"
+    assert forms_of_a_formula(text) == ["none", "code", "typeset"]
+
+
+@pytest.mark.parametrize("line", ["+ b", "- b", "# b", "> b", "1. b", "    b", "= b", "|a|b"])
+@pytest.mark.parametrize("before", ["", "# a\n\n", "a\n\n"])
+def test_the_lines_of_an_open_formula_are_no_blocks(before, line):
+    text = f"{before}$$\na\n{line}\n+ c\n$$\n"
+    assert forms_of_a_formula(text) == ["none", "code", "typeset"]
+
+
+def forms_of_a_formula(text: str) -> list[str]:
+    """The forms that the formula in a growing text takes one after the other."""
     document = Document()
     forms = []
-    for letter in before + formula.replace("\n", f"\n{indent}") + "\n":
+    for letter in text:
         document.feed(letter)
         document.patch()
         html = json.dumps(document.snapshot())
         forms.append("typeset" if "nbs-math" in html else "code" if "<code>" in html else "none")
-    changes = [form for form, last in zip(forms, ["", *forms], strict=False) if form != last]
-    assert changes == ["none", "code", "typeset"]
+    return [form for form, _ in itertools.groupby(forms)]
 
 
 @pytest.mark.parametrize(

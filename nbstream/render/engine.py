@@ -33,7 +33,8 @@ class Engine:
         self.references = References()
         self.changed: set[str] = set()
         self.parsed = 0
-        self._last_line = ""  # of the text that was parsed last, "" where it is complete
+        self._lines: list[str] = []  # of the text that was parsed last
+        self._last_line = ""  # of these, "" where all are complete
         self._md = parser()
         self._env: dict[str, Any] = {"references": self.references, "image_hosts": image_hosts}
 
@@ -45,7 +46,7 @@ class Engine:
             self._env.pop(name, None)
         lines = text.split("\n")
         complete = len(lines) if final else len(lines) - 1
-        self._last_line = lines[-1]
+        self._lines, self._last_line = lines, lines[-1]
         if not lines[-1]:
             lines.pop()
         complete = min(complete, len(lines))
@@ -86,6 +87,7 @@ class Engine:
         """`html` of blocks at the end of the text that was parsed last, which goes on."""
         if not self.anticipates:
             return self.html(tokens)
+        tokens = self._with_open_formula(tokens)
         last = self._open_inline(tokens)
         if last is not None and tokens[-1].type == "paragraph_close" and tokens[-1].level == 0:
             table = self.tokens(header_as_table(last.content) or "")
@@ -95,6 +97,20 @@ class Engine:
         if last is not None:
             last.content = completed(last.content)
         return self.html(tokens)
+
+    def _with_open_formula(self, tokens: list[Token]) -> list[Token]:
+        """`tokens` with a formula that goes on to the end of the text as one paragraph.
+
+        While it is open its lines are what they begin with: `+ b` is an item of a list.
+        """
+        line = self._env.get("open_formula")
+        for i, token in enumerate(tokens):
+            if token.type == "paragraph_open" and token.level == 0 and token.map:
+                text = tokens[i + 1]
+                if token.map[0] == line and text.content.startswith(("$$", "\\[")):
+                    text.content = "\n".join(self._lines[line:])
+                    return tokens[: i + 3]
+        return tokens
 
     def _open_inline(self, tokens: list[Token]) -> Token | None:
         """The running text that the end of what was parsed last stands in, if it is one."""
