@@ -126,9 +126,8 @@ def everything(nb, last, cell):
         content, parent = message["content"], message["parent_header"].get("msg_id")
         if message["msg_type"] == "display_data" and parent == whose:
             ids.append(content["transient"]["display_id"])
-        if message["msg_type"] in ("display_data", "update_display_data"):
-            if content["transient"].get("display_id") in ids:
-                shown.append(content["data"].get("text/markdown", ""))
+        if content.get("transient", {}).get("display_id") in ids:
+            shown.append(content["data"].get("text/markdown", ""))
         if parent == last and content.get("execution_state") == "idle":
             return shown, len(ids)
 
