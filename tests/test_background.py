@@ -92,12 +92,12 @@ def test_several_at_a_time_each_to_its_own_output(nb, replay):
         assert f"Number {number}." in final
 
 
-@pytest.mark.parametrize("view", ["widget", "display"])
-def test_the_last_answer_is_followed_to_its_end_in_one_cell_more(nb, replay, view):
+@pytest.mark.parametrize(("view", "flag"), [("widget", "--no-history"), ("display", "")])
+def test_the_last_answer_is_followed_to_its_end_in_one_cell_more(nb, replay, view, flag):
     paragraphs = [f"\n\nParagraph {n}. {'word ' * 500}" for n in range(4)]
     replay.reply(completion(paragraphs, gate="piece"))
     assert not nb.run(f"%config ChatMagics.view = '{view}'").error
-    assert not nb.run("%%chat --bg --out answer\nGo.").error
+    assert not nb.run(f"%%chat --bg --out answer {flag}\nGo.").error
     replay.open("piece-0")
     nb.run("import time\nwhile not answer.text: time.sleep(0.01)")
     again = nb.run("%chat last")

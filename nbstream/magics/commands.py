@@ -48,7 +48,7 @@ class Host(Protocol):
         """The last answer."""
 
     def running(self, response: Response) -> Run | None:
-        """The run of an answer that has not ended, where a session of the notebook's has it."""
+        """The run of an answer that has not ended, where a cell or a session here has it."""
 
     def live_view(self) -> View:
         """What shows an answer in the running cell as it comes."""

@@ -117,6 +117,7 @@ class ChatMagics(Magics):
         self.sessions = Sessions()
         self.tools: dict[str, Any] = {}
         self._panels: dict[str, ChatPanel] = {}
+        self._asked: Run | None = None  # what a cell asked last; no session may have it
         self.catalog = Catalog(self.options)
         self.commands = Commands(self)
         self.completer = Completer(
@@ -185,6 +186,7 @@ class ChatMagics(Magics):
                 place=Place(key) if remember else None,
                 blocking=not background,
             )
+            self._asked = run
             self._store(run.response, out)
             if background:
                 run.wait_open()  # earlier kernels show it in whichever cell runs
@@ -223,9 +225,11 @@ class ChatMagics(Magics):
         return response if isinstance(response, Response) else None
 
     def running(self, response: Response) -> Run | None:
-        """The run of an answer that has not ended, where a session of the notebook's has it."""
-        runs = (session.running(turn) for session in self.sessions for turn in session.copy())
-        return next((run for run in runs if run is not None and run.response is response), None)
+        """The run of an answer that has not ended, where a cell or a session here has it."""
+        turns = [(session, turn) for session in self.sessions for turn in session.copy()]
+        runs = (self._asked, *(session.running(turn) for session, turn in turns))
+        found = (run for run in runs if run is not None and run.response is response)
+        return None if response.done else next(found, None)
 
     def live_view(self) -> View:
         """What shows an answer in the running cell as it comes."""
