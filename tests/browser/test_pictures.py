@@ -84,7 +84,7 @@ def test_the_panel(open_notebook, replay):
         completion(tool_calls=[{"name": "price", "arguments": {"city": "Hamburg"}}], **named),
         completion(SECOND, **named),
     )
-    notebook = opened(open_notebook, [DATA, "panel"], 860)
+    notebook = opened(open_notebook, [DATA, "panel"], 960)
     notebook.run(0)
     notebook.run(1)
     panel = notebook.output(1).locator(".nbs-panel")
@@ -95,6 +95,7 @@ def test_the_panel(open_notebook, replay):
         question.press("Enter")
         expect(panel.locator(".nbs-usage")).to_have_count(number)
     expect(panel.locator(".nbs-turn").last).to_contain_text("3.9")
+    panel.evaluate("panel => { panel.style.height = '700px'; }")  # as its corner is drawn
     panel.evaluate("panel => panel.scrollIntoView({ block: 'end' })")
     panel.get_by_role("region", name="Conversation").evaluate("log => log.scrollTo(0, 0)")
     take(notebook, "panel")
