@@ -275,11 +275,14 @@ def test_a_server_that_stalls_after_the_end_has_answered(replay):
     assert (response.status, response.text) == ("complete", "all")
 
 
-def test_the_next_request_takes_the_same_connection(replay):
+def test_each_request_has_a_connection_of_its_own(replay):
+    """One that is kept may just be closing: what is sent over it then fails."""
     replay.fallback = completion("Hello.")
     for _ in range(3):
         assert begin(replay.base_url).wait().status == "complete"
-    assert {request.connection for request in replay.requests} == {0}
+    assert [request.connection for request in replay.requests] == [0, 1, 2]
+    assert all(request.finished.wait(5) for request in replay.requests)
+    assert replay.wait_until(lambda: replay.connections_open == 0)
 
 
 # --- faults -------------------------------------------------------------------------

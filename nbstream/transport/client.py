@@ -31,6 +31,10 @@ __all__ = ["Client", "preload"]
 
 _T = TypeVar("_T")
 
+# Many servers close a connection after a stream although they announce to keep it. A request
+# that is sent over it meanwhile fails, and may have been carried out.
+_OWN_CONNECTION = {"Connection": "close"}
+
 _LISTING_TIME = 20.0  # seconds for the names of the models
 _REFUSAL_TIME = 5.0  # seconds for the body of an error, once its status is there
 _REFUSAL_SIZE = 2**16  # bytes of it
@@ -42,7 +46,7 @@ def preload() -> None:
 
 
 class Client:
-    """Requests to one endpoint, over connections that are kept.
+    """Requests to one endpoint, each over a connection of its own.
 
     Belongs to the event loop on which it is first used.
     """
@@ -150,7 +154,7 @@ def _open_sdk(endpoint: Endpoint, deadlines: Deadlines) -> Any:
     return openai.AsyncOpenAI(
         api_key=endpoint.key.reveal(),
         base_url=endpoint.base_url,
-        default_headers=_plain(endpoint.headers),
+        default_headers={**_OWN_CONNECTION, **_plain(endpoint.headers)},
         max_retries=0,
         timeout=timeout,
         http_client=openai.DefaultAsyncHttpxClient(

@@ -289,7 +289,7 @@ class Exchange:
 
 
 async def _read_to_end(body: AsyncIterator[bytes]) -> None:
-    """Read what stands behind `[DONE]`: only then can the connection take the next request."""
+    """Read what stands behind `[DONE]`: only then does the connection end in good order."""
     with suppress(TimeoutError, IncompleteError):
         async with asyncio.timeout(_LAST_GRACE):
             async for _ in body:
