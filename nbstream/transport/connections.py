@@ -1,4 +1,4 @@
-"""The connections to the endpoints, kept from one turn to the next."""
+"""The clients that ask the endpoints, kept from one turn to the next."""
 
 from __future__ import annotations
 
