@@ -10,6 +10,7 @@ from .messages import Message
 from .schema import Schema
 from .secret import Headers, Secret, check_variable_name, split_login
 from .tools.tool import Tool, ToolSource
+from .wire.json_values import without_surrogates
 
 __all__ = ["Deadlines", "Options", "Request"]
 
@@ -127,30 +128,7 @@ class Request:
             arguments["response_format"] = options.schema.response_format()
         if body:
             arguments["extra_body"] = body
-        sendable: dict[str, Any] = _sendable(arguments)
+        # Half characters stand in file names that are no UTF-8, and in what is cut inside an
+        # emoji. The SDK cannot encode them; in the history they would fail all later requests.
+        sendable: dict[str, Any] = without_surrogates(arguments)
         return sendable
-
-
-def _sendable(value: Any) -> Any:
-    """`value` with every text in it as UTF-8 can say it.
-
-    Half characters (lone surrogates) stand in file names that are no UTF-8, and in what is cut
-    inside an emoji. The SDK cannot encode them, and one in the history would fail all later
-    requests too.
-    """
-    if isinstance(value, str):
-        return _whole_characters(value)
-    if isinstance(value, Mapping):
-        return {_sendable(key): _sendable(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_sendable(entry) for entry in value]
-    return value
-
-
-def _whole_characters(text: str) -> str:
-    """`text` with halves that meet joined, and U+FFFD for every other one."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text

@@ -7,7 +7,6 @@ choose where a key is sent.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from ..chat import Chat
 from ..conversation import Conversation, Turn
 from ..errors import UsageError
 from ..response import Response
+from ..wire.json_values import is_deeper
 from .record_schema import SCHEMA
 
 __all__ = ["Record", "read_record", "write_record"]
@@ -81,7 +81,8 @@ def read_record(path: Path) -> Record:
         data = json.loads(text, parse_constant=lambda _: None)  # NaN, which JSON does not have
         if data["nbstream"] != _VERSION:
             raise ValueError(f"it is of version {data['nbstream']!r}, not {_VERSION}")
-        _check_depth(data)
+        if is_deeper(data, _DEEPEST):  # what reads it could run out of stack
+            raise ValueError(f"it is nested more than {_DEEPEST} levels deep")
         _check(data)
         names = ("model", "system", "temperature", "max_tokens")
         options = {name: data["options"].get(name) for name in names}
@@ -89,19 +90,6 @@ def read_record(path: Path) -> Record:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise UsageError(f"{path} is no conversation that `save` wrote ({reason})") from error
-
-
-def _check_depth(data: Any) -> None:
-    """Raise ValueError where a record is so deep that what reads it could run out of stack."""
-    level = [data]
-    for _ in range(_DEEPEST):
-        level = [child for node in level for child in _children(node)]
-    if level:
-        raise ValueError(f"it is nested more than {_DEEPEST} levels deep")
-
-
-def _children(node: Any) -> Iterable[Any]:
-    return node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
 
 
 def _check(data: Any) -> None:

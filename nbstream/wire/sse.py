@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from .json_values import is_deeper, without_surrogates
 
 __all__ = ["DONE", "Body", "Chunk", "Decoder", "Done", "ErrorFrame", "Foreign", "Malformed"]
 
@@ -68,7 +69,6 @@ _BOM = b"\xef\xbb\xbf"
 _NOT_JSON: Any = object()  # what `_parse` returns for text that is no JSON
 
 _FIELDS = ("data", "event", "error", "id", "retry", "")  # `error` is llama.cpp's own
-_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def _finite(number: str) -> float | None:
@@ -328,10 +328,10 @@ def _parse(text: str) -> Any:
         return _NOT_JSON
     if end != len(text):
         return _NOT_JSON
-    if _may_be_deep(text) and _is_deep(value):
+    if _may_be_deep(text) and is_deeper(value, _MAX_DEPTH):
         return _NOT_JSON
     if _has_surrogate_escapes(text):
-        return _without_surrogates(value)
+        return without_surrogates(value)
     return value
 
 
@@ -342,30 +342,3 @@ def _has_surrogate_escapes(text: str) -> bool:
 def _may_be_deep(text: str) -> bool:
     """Cheap, and true of every JSON text nested deeper than allowed."""
     return len(text) > 2 * _MAX_DEPTH < 2 * (text.count("{") + text.count("["))
-
-
-def _is_deep(value: Any) -> bool:
-    level = [value]
-    for _ in range(_MAX_DEPTH):
-        level = [
-            child
-            for parent in level
-            if isinstance(parent, dict | list)
-            for child in (parent.values() if isinstance(parent, dict) else parent)
-        ]
-        if not level:
-            return False
-    return True
-
-
-def _without_surrogates(value: Any) -> Any:
-    """`value` with lone surrogates as U+FFFD: no file can be written with them."""
-    if isinstance(value, str):
-        return _SURROGATES.sub("\ufffd", value)
-    if isinstance(value, list):
-        return [_without_surrogates(entry) for entry in value]
-    if isinstance(value, dict):
-        return {
-            _without_surrogates(key): _without_surrogates(entry) for key, entry in value.items()
-        }
-    return value
