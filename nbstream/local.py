@@ -106,10 +106,6 @@ class LocalServer:
         base_url: the API's address, `http://127.0.0.1:PORT/v1`.
     """
 
-    # llama.cpp closes the connection after a stream although it announces keep-alive: a
-    # request sent over it meanwhile fails. So each asks for a connection of its own.
-    request_headers: Final = (("Connection", "close"),)
-
     def __init__(
         self, path: Path, model: str, sampling: Mapping[str, float], chat_template: str = ""
     ) -> None:

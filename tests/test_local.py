@@ -50,7 +50,6 @@ class Target:
     base_url: str
     api_key: str
     model: str = ""
-    request_headers: tuple[tuple[str, str], ...] = local.LocalServer.request_headers
 
 
 Server = local.LocalServer | Target
@@ -71,7 +70,7 @@ def request(
     connection = http.client.HTTPConnection(url.hostname, url.port, timeout=60)
     messages = [{"role": "user", "content": prompt}]
     body = {"model": server.model, "messages": messages, "stream": True, "temperature": 0}
-    headers = {"Authorization": f"Bearer {key or server.api_key}", **dict(server.request_headers)}
+    headers = {"Authorization": f"Bearer {key or server.api_key}", "Connection": "close"}
     path = f"{url.path}/chat/completions"
     connection.request("POST", path, json.dumps({**body, **options}), headers)
     return connection.getresponse()
@@ -291,7 +290,7 @@ def test_a_request_with_tools_is_answered(server: local.LocalServer) -> None:
 def test_the_embedded_model_is_sampled_as_its_card_says(server: local.LocalServer) -> None:
     url = urllib.parse.urlsplit(server.base_url)
     connection = http.client.HTTPConnection(url.hostname, url.port, timeout=10)
-    headers = {"Authorization": f"Bearer {server.api_key}", **dict(server.request_headers)}
+    headers = {"Authorization": f"Bearer {server.api_key}", "Connection": "close"}
     connection.request("GET", "/props", headers=headers)
     defaults = json.loads(connection.getresponse().read())["default_generation_settings"]["params"]
     assert defaults["temperature"] == pytest.approx(0.2)

@@ -74,7 +74,7 @@ class Answer:
 def post(server: local.LocalServer, path: str, body: dict[str, Any]) -> str:
     url = urllib.parse.urlsplit(server.base_url)
     connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=60)
-    headers = {"Authorization": f"Bearer {server.api_key}", **dict(server.request_headers)}
+    headers = {"Authorization": f"Bearer {server.api_key}", "Connection": "close"}
     connection.request("POST", path, json.dumps(body), headers)
     response = connection.getresponse()
     answer = response.read().decode()

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 
 from ..endpoints import Endpoint, LocalEndpoint
 from ..request import Options
-from ..secret import Secret, secret_headers
+from ..secret import Secret
 from .client import Client, preload
 from .faults import no_model
 from .listing import Model
@@ -35,7 +35,6 @@ async def connect(options: Options, target: Endpoint | LocalEndpoint) -> tuple[C
             server.base_url,
             Secret(server.api_key),
             key_name="the embedded model",
-            headers=secret_headers(server.request_headers),
             name="the embedded model",
         )
         return _client(endpoint, options), server.model
