@@ -46,9 +46,15 @@ def main() -> None:
 
 
 def _params(
-    *, path: str, model: str, api_key: str, sampling: dict[str, float], chat_template: str
+    *,
+    path: str,
+    model: str,
+    api_key: str,
+    sampling: dict[str, float],
+    max_tokens: int | None,
+    chat_template: str,
 ) -> Any:
-    """llama.cpp's settings; `sampling` holds for requests that do not say otherwise.
+    """llama.cpp's settings; the last three hold for requests that do not say otherwise.
 
     An empty `chat_template` means the model's own.
     """
@@ -62,6 +68,7 @@ def _params(
     params.kv_unified = True
     params.use_jinja = True  # without it, a template sees no tools
     params.chat_template = chat_template
+    params.n_predict = -1 if max_tokens is None else max_tokens
     params.cache_ram_mib = 0  # no second cache of prompts, which grows to gigabytes
     params.ui = False  # an API, and no web page
     # Reading a prompt takes every core; writing the answer leaves half of them to the kernel

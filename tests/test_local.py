@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from long import only_long
 
 from nbstream import local
 from nbstream.errors import ConfigurationError, LocalModelError
@@ -287,7 +288,7 @@ def test_a_request_with_tools_is_answered(server: local.LocalServer) -> None:
 
 
 @pytest.mark.local
-def test_the_embedded_model_is_sampled_as_its_card_says(server: local.LocalServer) -> None:
+def test_the_embedded_model_is_sampled_as_suits_it(server: local.LocalServer) -> None:
     url = urllib.parse.urlsplit(server.base_url)
     connection = http.client.HTTPConnection(url.hostname, url.port, timeout=10)
     headers = {"Authorization": f"Bearer {server.api_key}", "Connection": "close"}
@@ -295,6 +296,29 @@ def test_the_embedded_model_is_sampled_as_its_card_says(server: local.LocalServe
     defaults = json.loads(connection.getresponse().read())["default_generation_settings"]["params"]
     assert defaults["temperature"] == pytest.approx(0.2)
     assert defaults["top_p"] == pytest.approx(0.9)
+    assert defaults["dry_multiplier"] == pytest.approx(0.8)
+    assert defaults["dry_allowed_length"] == 6
+
+
+@pytest.mark.local
+@only_long
+def test_an_answer_of_the_embedded_model_ends(server: local.LocalServer) -> None:
+    answer = chat(server, "Count.", max_tokens=None, ignore_eos=True)
+    assert answer.chunks[-1]["usage"]["completion_tokens"] == 1024
+
+
+@pytest.mark.local
+def test_the_longest_answer_is_set_or_asked_for(model: Path) -> None:
+    server = local.LocalServer(model, "short", local.Defaults(max_tokens=5))
+    try:
+        server.wait_until_ready()
+        for asked, tokens in [({}, 5), ({"max_tokens": 9}, 9)]:
+            answer = chat(server, **({"max_tokens": None} | asked), ignore_eos=True)
+            *_, end, usage = answer.chunks
+            assert end["choices"][0]["finish_reason"] == "length"
+            assert usage["usage"]["completion_tokens"] == tokens
+    finally:
+        server.stop()
 
 
 @pytest.mark.local
@@ -355,7 +379,7 @@ def test_an_interrupt_does_not_reach_it(model: Path) -> None:
 
 
 _STARTING = """
-server = local.LocalServer(local.model_path(), 'x', {{}})
+server = local.LocalServer(local.model_path(), "x")
 threading.Thread(target=server.wait_until_ready).start()
 time.sleep({seconds}); tell(server); time.sleep(60)
 """

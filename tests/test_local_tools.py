@@ -123,7 +123,7 @@ PARTS = {"role": "user", "content": [{"type": "text", "text": t} for t in "ab"]}
 @pytest.fixture(scope="module")
 def own_template() -> Iterator[local.LocalServer]:
     """The same model with the chat template from its file."""
-    server = local.LocalServer(local.model_path(), "own", {})
+    server = local.LocalServer(local.model_path(), "own")
     server.wait_until_ready()
     yield server
     server.stop()

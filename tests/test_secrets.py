@@ -472,7 +472,7 @@ def test_no_object_shows_what_it_holds(nb, server):
 _SERVER = """
 from pathlib import Path
 from nbstream import local
-server = local.LocalServer(Path("no.gguf"), "m", {})
+server = local.LocalServer(Path("no.gguf"), "m")
 """
 
 
