@@ -129,9 +129,9 @@ def test_a_rest_takes_all_that_came_meanwhile(replay, monkeypatch):
 
     monkeypatch.setattr(Pacer, "rest", counted)
     monkeypatch.setattr(Decoder, "feed", slow)
-    replay.reply(completion(["piece "] * 100, pace=0.005))
-    assert begin(replay.base_url).wait().text == "piece " * 100
-    assert 1 <= len(rests) <= 40
+    replay.reply(completion(["piece "] * 300, pace=0.005))
+    assert begin(replay.base_url).wait().text == "piece " * 300
+    assert 1 <= len(rests) <= 120
 
 
 def test_frames_are_coalesced(replay):

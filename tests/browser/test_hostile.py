@@ -128,7 +128,7 @@ import hostile
 @pytest.mark.own_page
 @pytest.mark.timeout(300)
 def test_no_answer_harms_a_notebook(open_notebook, browser, replay, shared, tmp_path):
-    step = 1 if LONG else 12  # every frame of all of them is looked at above
+    step = 1 if LONG else 16  # every frame of all of them is looked at above
     attacks = hostile.payloads(shared)[::step]
     texts = [attack.text for attack in attacks]
     tools = [{"name": text, "arguments": {text: text}} for text in texts[::6]]
