@@ -13,7 +13,7 @@ from .views.protocol import View
 
 __all__ = ["Pacer"]
 
-_SHORTEST = 1 / 15  # seconds between frames: smooth to the eye, and light for the page
+_SHORTEST = 1 / 12  # seconds between frames: text flows to the eye, and the page stays light
 _LONGEST = 2.0
 _LONGEST_REST = 0.25  # seconds in which nothing is read
 _SHARE = 10  # the frames of all views may take a tenth of the time
@@ -25,7 +25,7 @@ class Pacer:
     """Coalesces what comes into frames, and keeps a failing view from failing anything else.
 
     The interval between frames is ten times the last frame's cost, and that of the other
-    answers that are shown, at least 1/15 s (or what a view wants) and at most 2 s. Frames
+    answers that are shown, at least 1/12 s (or what a view wants) and at most 2 s. Frames
     are never queued: one shows all that came since the one before. Between the frames of
     two answers there is as long a pause as the first one took, in which other threads run.
     """
