@@ -27,6 +27,7 @@ __all__ = [
     "RefusalEvent",
     "RetryEvent",
     "TextEvent",
+    "ThoughtEvent",
     "ToolCallEvent",
     "ToolResultEvent",
     "UsageEvent",
@@ -63,6 +64,17 @@ class ReasoningEvent:
     choice: int = 0
     echo_as: str | None = None
     kind: Literal["reasoning"] = "reasoning"
+
+
+@dataclass(frozen=True, slots=True)
+class ThoughtEvent:
+    """All text of the choice that came so far was reasoning.
+
+    Servers that leave reasoning in the text may send the end of it only, `</think>`.
+    """
+
+    choice: int = 0
+    kind: Literal["thought"] = "thought"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +176,7 @@ Event = (
     ModelEvent
     | TextEvent
     | ReasoningEvent
+    | ThoughtEvent
     | RefusalEvent
     | ToolCallEvent
     | ToolResultEvent

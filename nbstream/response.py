@@ -96,6 +96,7 @@ class Round:
         echo_reasoning_as: the field in which the provider wants the reasoning back in a
             turn that calls tools, or None.
         alternatives: further choices by index, where `n` was asked for.
+        is_reread: whether what came first as text turned out to be reasoning.
     """
 
     text: TextBuffer = field(default_factory=TextBuffer)
@@ -112,6 +113,7 @@ class Round:
     echo: dict[str, Any] = field(default_factory=dict)
     echo_reasoning_as: str | None = None
     alternatives: dict[int, Round] = field(default_factory=dict)
+    is_reread: bool = False
 
     @property
     def ended(self) -> bool:
@@ -125,6 +127,11 @@ class Round:
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
         return tuple(draft.call() for draft in self.calls)
+
+    def text_was_reasoning(self, seconds: float) -> None:
+        """All text that came so far, in so many seconds, was reasoning."""
+        self.reasoning, self.text = TextBuffer(str(self.text).strip()), TextBuffer()
+        self.reasoning_seconds, self.is_reread = seconds, True
 
     def message(self, *, with_calls: bool | None = None) -> Message:
         """The assistant message of this round, as the next request carries it.

@@ -80,6 +80,17 @@ def rich() -> list[Step]:
     ]
 
 
+def thought() -> list[Step]:
+    """Reasoning that looks like text until it has ended."""
+    return [
+        ("round", "model-1"),
+        *pieces("text", "The user wants **one** word.\n\n- Berlin?\n", 9),
+        ("thought", 2.0),
+        *pieces("text", "It is *Berlin*.", 6),
+        ("finish", "stop"),
+    ]
+
+
 def pieces(kind: str, text: str, size: int) -> Iterator[Step]:
     """`text` as steps of `size` characters."""
     return ((kind, text[i : i + size]) for i in range(0, len(text), size))
@@ -107,6 +118,8 @@ def grow(response: Response, steps: Iterable[Step]) -> Iterator[Response]:  # no
             last.finish_reason = value
         elif kind == "usage":
             last.usage = value
+        elif kind == "thought":
+            last.text_was_reasoning(value)
         else:
             getattr(last, kind).append(value)
         yield response

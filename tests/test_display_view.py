@@ -122,6 +122,29 @@ def test_what_is_sent_grows_as_the_answer_does(nb, kind):
     assert costs[1] < 25
 
 
+@pytest.mark.parametrize("owns_cell", [True, False])
+def test_text_that_was_reasoning_goes_into_its_fold(nb, owns_cell):
+    result = nb.run(f"show(answers.thought(), {owns_cell})")
+    (output,) = result.outputs
+    fold, _, answer = output["text/markdown"].partition("</details>")
+    assert "Reasoning" in fold
+    assert "- Berlin?" in fold
+    assert answer.strip().startswith("It is *Berlin*.")
+
+
+def test_reasoning_in_outputs_that_are_done_stands_above_the_answer(nb):
+    nb.run(f"text = {paragraphs(200)!r}")
+    steps = "[*text_steps(text, 50)[:-1], ('thought', 2.0), ('text', 'Done.'), ('finish', 'stop')]"
+    result = nb.run(f"show({steps}, False)")
+    whole = "\n\n".join(output["text/markdown"] for output in result.outputs)
+    assert [whole.count(f"Paragraph {i} says") for i in range(200)] == [1] * 200
+    assert result.outputs[-1]["text/markdown"].startswith("Done.")
+    (output,) = nb.run(f"show({steps}, True)").outputs
+    fold, _, answer = output["text/markdown"].partition("</details>")
+    assert fold.count("says") == 200
+    assert answer.strip().startswith("Done.")
+
+
 def test_sealed_outputs_end_between_blocks(nb):
     text = "\n\n".join([answers.ANSWER] * 6)
     nb.run(f"text = {text!r}")

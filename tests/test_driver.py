@@ -134,6 +134,17 @@ def test_a_rest_takes_all_that_came_meanwhile(replay, monkeypatch):
     assert 1 <= len(rests) <= 120
 
 
+def test_text_before_an_end_of_thinking_is_reasoning(replay):
+    replay.reply(completion(["Two and two.\n</thi", "nk>\n\nIt is 4."]))
+    response = begin(replay.base_url).wait()
+    assert (response.text, response.reasoning) == ("It is 4.", "Two and two.")
+    (turn,) = response.rounds
+    assert turn.message().to_api() == {"role": "assistant", "content": "It is 4."}
+    assert (
+        "Two and two." not in response._repr_mimebundle_()["text/markdown"].split("</details>")[1]
+    )
+
+
 def test_frames_are_coalesced(replay):
     replay.reply(completion(["x"] * 3000))
     view = Recorder()

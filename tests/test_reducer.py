@@ -18,6 +18,7 @@ from nbstream.events import (
     RefusalEvent,
     RetryEvent,
     TextEvent,
+    ThoughtEvent,
     ToolCallEvent,
     ToolResultEvent,
     UsageEvent,
@@ -42,6 +43,7 @@ def test_every_event_is_understood():
         ModelEvent: ModelEvent("m", "id"),
         TextEvent: TextEvent("a"),
         ReasoningEvent: ReasoningEvent("a"),
+        ThoughtEvent: ThoughtEvent(),
         RefusalEvent: RefusalEvent("a"),
         ToolCallEvent: ToolCallEvent(0, "id", "f", "{}"),
         ToolResultEvent: ToolResultEvent(0, ToolResult("done")),
@@ -53,7 +55,8 @@ def test_every_event_is_understood():
         RetryEvent: RetryEvent(1, 0.5, "busy"),
     }
     assert set(samples) == set(get_args(Event))
-    before = {ToolResultEvent: [samples[ToolCallEvent]]}  # a result needs its call
+    # A result needs its call, and a thought the text that it was.
+    before = {ToolResultEvent: [samples[ToolCallEvent]], ThoughtEvent: [samples[TextEvent]]}
     ignored = {
         cls
         for cls, event in samples.items()
@@ -67,6 +70,17 @@ def test_text_reasoning_and_refusal_grow():
         ReasoningEvent("x"), TextEvent("a"), ReasoningEvent("y"), RefusalEvent("no"), TextEvent("b")
     )
     assert (str(turn.text), str(turn.reasoning), str(turn.refusal)) == ("ab", "xy", "no")
+
+
+def test_text_that_was_reasoning():
+    turn = Round()
+    reducer = Reducer(turn)
+    for now, event in enumerate(
+        [TextEvent("a\n"), TextEvent("b\n"), ThoughtEvent(), TextEvent("c")]
+    ):
+        reducer.apply(event, float(now))
+    assert (str(turn.text), str(turn.reasoning)) == ("c", "a\nb")
+    assert (turn.reasoning_seconds, turn.is_reread) == (2.0, True)
 
 
 def test_names_stay_when_a_later_event_has_none():

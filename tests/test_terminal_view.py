@@ -66,6 +66,20 @@ def test_reasoning_calls_and_results_are_told_apart():
     )
 
 
+def test_text_that_was_reasoning_is_said_to_be():
+    text = shown(answers.thought())
+    assert text.startswith(
+        "The user wants **one** word.\n"
+        "\n"
+        "- Berlin?\n"
+        "(So far the model was reasoning.)\n"
+        "It is *Berlin*.\n"
+    )
+    assert shown(answers.thought(), every=100).startswith(
+        "| The user wants **one** word.\n\n| - Berlin?\n\nIt is *Berlin*.\n"
+    )
+
+
 def test_a_result_follows_its_call():
     steps = [("round", "m"), ("call", "f"), ("arguments", "{}"), ("finish", "tool_calls")]
     steps.append(("result", ToolResult("done")))

@@ -317,15 +317,25 @@ class Replica:
             section["state"] = untimed(rest[0])
         elif name == "settle":
             section["settled"] = True
+        elif name == "drop":
+            self.order.remove(number)
+            del self.sections[number]
 
     def state(self):
         return [self.sections[number] for number in self.order]
 
 
-def test_operations_and_state_say_the_same():
+@pytest.mark.parametrize(
+    ("steps", "kinds"),
+    [
+        (answers.rich(), ["reasoning", "call", "call", "reasoning", "answer"]),
+        (answers.thought(), ["reasoning", "answer"]),
+    ],
+)
+def test_operations_and_state_say_the_same(steps, kinds):
     """What the documents say of themselves is the renderer's to test."""
     outline, response, replica = Outline(), Response(), Replica()
-    for _ in answers.grow(response, answers.rich()):
+    for _ in answers.grow(response, steps):
         for op in outline.advance(response):
             replica.apply(*op)
         state = outline.state()["sections"]
@@ -334,13 +344,7 @@ def test_operations_and_state_say_the_same():
             if section["kind"] == "call":
                 section["state"] = untimed(section["state"])
         assert shown == replica.state()
-    assert [section["kind"] for section in replica.state()] == [
-        "reasoning",
-        "call",
-        "call",
-        "reasoning",
-        "answer",
-    ]
+    assert [section["kind"] for section in replica.state()] == kinds
 
 
 def test_late_reasoning_stands_above_the_answer():

@@ -46,6 +46,7 @@ class DisplayView:
         self._sealed: list[_Place] = []  # of each round, what stands in outputs that are done
         self._tail: DisplayHandle | None = None
         self._shown_size = 0
+        self._reread: set[int] = set()  # the rounds whose first text was reasoning
         self._shown_events: tuple[Any, ...] = ()
 
     def open(self, response: Response) -> None:
@@ -53,6 +54,7 @@ class DisplayView:
 
     def update(self, response: Response) -> None:
         self._sealed += [_Place()] * (len(response.rounds) - len(self._sealed))
+        self._leave_reasoning(response)
         if not self._is_due(response):
             return
         ends = [_Place.end(turn) for turn in response.rounds]
@@ -77,6 +79,18 @@ class DisplayView:
             else:
                 data |= {"text/markdown": self._rest(response)}
         self._put(data)
+
+    def _leave_reasoning(self, response: Response) -> None:
+        """Text turns out to be reasoning: what of it is in outputs that are done stands there."""
+        for i, turn in enumerate(response.rounds):
+            if not turn.is_reread or i in self._reread:
+                continue
+            self._reread.add(i)
+            self._shown_size = 0
+            if self._sealed[i] != _Place():
+                self._sealed[:i] = [_Place.end(earlier) for earlier in response.rounds[:i]]
+                self._sealed[i] = _Place(reasoning=len(turn.reasoning))
+                self._tail = None
 
     def _is_due(self, response: Response) -> bool:
         """Whether there is news, and enough of it."""

@@ -19,6 +19,7 @@ _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 _DIM, _NORMAL = "\x1b[2m", "\x1b[22m"
+_WAS_REASONING = "(So far the model was reasoning.)"
 _QUOTE = "| "  # begins the lines of reasoning where there is nothing to dim them with
 _RESULT_SHOWN = 200  # characters of a tool's result; the response keeps all of it
 
@@ -63,6 +64,13 @@ class TerminalView:
         self._paper.flush()
 
     def _show(self, turn: Round, shown: _Shown, *, is_over: bool) -> None:
+        if turn.is_reread and not shown.is_reread:
+            shown.is_reread = True
+            if shown.characters["text"]:  # what is written stays
+                self._paper.line(_WAS_REASONING)
+                shown.characters |= {"reasoning": len(turn.reasoning), "text": 0}
+                if shown.answer is not None:
+                    shown.answer = JSONAnswer(is_markdown=False)
         for channel in ("reasoning", "text", "refusal"):
             new = getattr(turn, channel).since(shown.characters[channel])
             shown.characters[channel] += len(new)
@@ -102,6 +110,7 @@ class _Shown:
     results: int = 0
     newest: int = 0  # the call that the last line is about
     answer: JSONAnswer | None = None  # lays out the text
+    is_reread: bool = False
 
     def laid_out(self, text: str, *, is_over: bool) -> str:
         """More of the text, as it is written."""

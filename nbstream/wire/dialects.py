@@ -18,6 +18,7 @@ from ..events import (
     ReasoningEvent,
     RefusalEvent,
     TextEvent,
+    ThoughtEvent,
     UsageEvent,
 )
 from ..messages import Usage
@@ -258,6 +259,9 @@ class _Choice:
     def _add_piece(self, kind: str, piece: str, events: list[Event]) -> None:
         if kind == "text":
             events.append(TextEvent(piece, self._number))
+        elif kind == "thought":
+            self._channel = "<think>"
+            events.append(ThoughtEvent(self._number))
         else:
             self._add_reasoning("<think>", piece, events)
 

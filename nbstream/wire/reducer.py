@@ -15,6 +15,7 @@ from ..events import (
     RefusalEvent,
     RetryEvent,
     TextEvent,
+    ThoughtEvent,
     ToolCallEvent,
     ToolResultEvent,
     UsageEvent,
@@ -39,6 +40,7 @@ class Reducer:
 
     def __init__(self, round: Round) -> None:  # noqa: A002  # the domain's word
         self._round = round
+        self._answering_since: dict[int, float] = {}
         self._thinking_since: dict[int, float] = {}
         self._thought: set[int] = set()  # the choices whose first reasoning is over
 
@@ -48,7 +50,11 @@ class Reducer:
             case TextEvent(text, choice):
                 if self._thinking_since:
                     self._end_thinking(choice, now)
+                self._answering_since.setdefault(choice, now)
                 self._target(choice).text.append(text)
+            case ThoughtEvent(choice):
+                seconds = now - self._answering_since.get(choice, now)
+                self._target(choice).text_was_reasoning(seconds)
             case ReasoningEvent(text, choice, echo_as):
                 target = self._target(choice)
                 target.reasoning.append(text)

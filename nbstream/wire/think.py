@@ -1,4 +1,9 @@
-"""A leading `<think>` block, told apart from the answer's text while it streams."""
+"""A leading `<think>` block, told apart from the answer's text while it streams.
+
+Some models reason without an opening tag: their chat template puts it at the end of the
+prompt, and the server sends on what comes after it (DeepSeek-R1 and Qwen3 where no
+reasoning parser is set). What they think looks like text until the closing tag comes.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +13,14 @@ from typing import Literal
 
 __all__ = ["Piece", "ThinkSplitter"]
 
-#: What a piece of text is, and the text.
-Piece = tuple[Literal["reasoning", "text"], str]
+#: What a piece of text is, and the text. `thought`: all text so far was reasoning.
+Piece = tuple[Literal["reasoning", "text", "thought"], str]
 
 _OPEN = re.compile(r"\s*<(think|thought)>")  # the second is Gemini's
 _OPEN_TAGS = ("<think>", "<thought>")
 _CLOSE_TAGS = ("</think>", "</thought>")
+_TAG_LINE = re.compile(r"^(?:</think>|</thought>)[ \t\r]{0,99}(?=\n|\Z)", re.MULTILINE)
+_LONGEST_TAG = max(map(len, _OPEN_TAGS)) - 1  # characters of one that is not whole
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
 _BLANK_LINE = re.compile(r"[ \t]*\n[ \t]*\n")
 _MAY_BE_BLANK_LINE = re.compile(r"[ \t]*(\n[ \t]*)?")
@@ -32,6 +39,9 @@ class ThinkSplitter:
     models write their own: on a line by itself, before a blank line, and with no
     opening tag in the fence that it would belong to. (A model that forgets to close a
     fence while it thinks must not lose its answer.)
+
+    Where no block was opened, a closing tag makes all text before it reasoning, if it is a
+    line by itself, in no code fence, and no opening tag stands before it.
     """
 
     def __init__(self) -> None:
@@ -40,11 +50,12 @@ class ThinkSplitter:
         self._tag = ""
         self._fences = _Fences()
         self._is_fresh = True  # inside, and nothing but white space so far
+        self._unopened: _Unopened | None = _Unopened()
 
     @property
     def is_done(self) -> bool:
         """Whether everything from here on is text."""
-        return self._state == "text"
+        return self._state == "text" and self._unopened is None
 
     def feed(self, text: str) -> list[Piece]:
         """Take more text; return what is certain now, in order."""
@@ -66,15 +77,31 @@ class ThinkSplitter:
             if self._held:
                 self._state = "text"
         if self._state == "text" and self._held:
+            self._text(pieces, at_end=at_end)
+        return pieces
+
+    def _text(self, pieces: list[Piece], *, at_end: bool) -> None:
+        """Pass text on, up to a closing tag that was not opened."""
+        if self._unopened is None:
             pieces.append(("text", self._held))
             self._held = ""
-        return pieces
+            return
+        size, tag = self._unopened.find(self._held, at_end=at_end)
+        if size:
+            pieces.append(("text", self._held[:size]))
+        self._held = self._held[size + len(tag) :]
+        if tag:
+            pieces.append(("thought", ""))
+            self._unopened = None
+            self._state = "after"
+            pieces += self._split(at_end=at_end)
 
     def _start(self, *, at_end: bool) -> None:
         """Decide whether the answer begins with a block, as soon as that is certain."""
         opening = _OPEN.match(self._held)
         if opening:
             self._state = "inside"
+            self._unopened = None
             self._tag = f"</{opening[1]}>"
             self._held = self._held[opening.end() :]
             return
@@ -117,6 +144,43 @@ class ThinkSplitter:
         self._is_fresh = False
         self._fences = self._fences.after(text)
         pieces.append(("reasoning", text))
+
+
+class _Unopened:
+    """Looks in growing text for the closing tag of a block that was not opened there."""
+
+    def __init__(self) -> None:
+        self._place = _Fences()  # where the text has come to
+        self._end = ""  # the last characters of it
+        self._is_opened = False
+
+    def find(self, held: str, *, at_end: bool) -> tuple[int, str]:
+        """The size of the text that `held` begins with, and the tag behind it, if there is one.
+
+        What is neither is to come again, with more behind it.
+        """
+        size = 0
+        for tag in _TAG_LINE.finditer(held):
+            self._read(held[size : tag.start()])
+            size = tag.start()
+            is_one = not (self._place.line or self._place.marker or self._is_opened)
+            if is_one and (at_end or tag.end() < len(held)):
+                return size, tag[0]
+            if is_one:
+                return size, ""  # the line may go on
+        rest = held[size:]
+        line = rest.rpartition("\n")[2]
+        may_be_tag = any(tag.startswith(line) for tag in _CLOSE_TAGS) and not at_end
+        if line and may_be_tag and (len(line) < len(rest) or not self._place.line):
+            rest = rest[: -len(line)]
+        self._read(rest)
+        return size + len(rest), ""
+
+    def _read(self, text: str) -> None:
+        seen = self._end + text
+        self._is_opened = self._is_opened or any(tag in seen for tag in _OPEN_TAGS)
+        self._end = seen[-_LONGEST_TAG:]
+        self._place = self._place.after(text)
 
 
 @dataclass(frozen=True, slots=True)

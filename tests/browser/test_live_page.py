@@ -53,6 +53,13 @@ PAGE = """async ({ source, snapshot }) => {
 
 @pytest.fixture(scope="module")
 def messages():
+    found = sent("answers.rich()")
+    assert sum("snapshot" in message for message in found) >= 5
+    assert sum("custom" in message for message in found) > 100
+    return found
+
+
+def sent(steps):
     """What the kernel sends for one answer: the first snapshot, then frames and snapshots."""
     with kernel(JPY_SESSION_NAME="x") as nb:
         result = nb.run(
@@ -62,7 +69,7 @@ def messages():
             "from nbstream.views.choose import choose_view\n"
             "response, view = Response(), choose_view('widget', owns_cell=True)\n"
             "view.open(response)\n"
-            "for _ in answers.grow(response, answers.rich()): view.update(response)\n"
+            f"for _ in answers.grow(response, {steps}): view.update(response)\n"
             "view.close(answers.finish(response))"
         )
     assert not result.error
@@ -73,8 +80,6 @@ def messages():
             found.append({"custom": data["content"]})
         elif message["buffers"]:
             found.append({"snapshot": base64.b64encode(message["buffers"][0]).decode()})
-    assert sum("snapshot" in message for message in found) >= 5
-    assert sum("custom" in message for message in found) > 100
     return found
 
 
@@ -220,6 +225,28 @@ def test_reasoning_is_open_until_the_answer_begins_unless_the_reader_decides(pag
     folds.first.locator("summary").click()
     deliver(page, rest[settle:])
     assert folds.evaluate_all("all => all.map(e => e.open)") == [True, False]
+
+
+def test_text_that_was_reasoning_goes_into_its_fold(page):
+    rest = begin(page, sent("answers.thought()"))
+    dropped = next(
+        i
+        for i, message in enumerate(rest)
+        if any(op[0] == "drop" for op in message.get("custom", message).get("ops", []))
+    )
+    page.evaluate("view()")
+    deliver(page, rest[:dropped])
+    text = page.locator(".nbs-text")
+    expect(text).to_contain_text("Berlin?")
+    deliver(page, rest[dropped : dropped + 1])
+    fold = page.locator("details")
+    expect(fold).to_contain_text("Berlin?")
+    expect(fold).to_have_attribute("open", "")
+    expect(text).to_have_count(0)
+    deliver(page, rest[dropped + 1 : -1])
+    expect(text).to_have_text("It is Berlin.")
+    expect(fold).not_to_have_attribute("open", "")
+    expect(fold.locator("summary")).to_have_text("Reasoning · 2.0 s")
 
 
 def test_the_copy_button_copies_the_code(page, messages, whole):

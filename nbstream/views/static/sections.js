@@ -79,7 +79,12 @@ export function createSections(root, onSealed, send) {
         return;
       }
       const section = sections.get(id);
-      if (section) change[name](section, ...rest);
+      if (name === "drop") {
+        section?.element.remove();
+        sections.delete(id);
+      } else if (section) {
+        change[name](section, ...rest);
+      }
     },
 
     /** @param {any[]} states */
