@@ -59,6 +59,8 @@ class ThinkSplitter:
 
     def feed(self, text: str) -> list[Piece]:
         """Take more text; return what is certain now, in order."""
+        if self._state == "text" and self._unopened and self._unopened.passes(text):
+            return [("text", text)]
         self._held += text
         return self._split(at_end=False)
 
@@ -151,8 +153,13 @@ class _Unopened:
 
     def __init__(self) -> None:
         self._place = _Fences()  # where the text has come to
-        self._end = ""  # the last characters of it
+        self._end = ""  # the last characters of it, where they may begin a tag
         self._is_opened = False
+        self._is_prose = False  # what goes on in this line is neither a tag nor a fence
+
+    def passes(self, text: str) -> bool:
+        """Whether `text` need not be looked at: most pieces are inside a line."""
+        return self._is_prose and bool(text) and "\n" not in text and "<" not in text
 
     def find(self, held: str, *, at_end: bool) -> tuple[int, str]:
         """The size of the text that `held` begins with, and the tag behind it, if there is one.
@@ -179,8 +186,11 @@ class _Unopened:
     def _read(self, text: str) -> None:
         seen = self._end + text
         self._is_opened = self._is_opened or any(tag in seen for tag in _OPEN_TAGS)
-        self._end = seen[-_LONGEST_TAG:]
+        end = seen[-_LONGEST_TAG:]
+        self._end = end[end.find("<") :] if "<" in end else ""
         self._place = self._place.after(text)
+        begin = self._place.line.lstrip(" ")[:1]
+        self._is_prose = begin not in ("", "`", "~") and not self._end
 
 
 @dataclass(frozen=True, slots=True)
