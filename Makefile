@@ -25,8 +25,10 @@ help:  ## this list
 demo: $(VENV)/.demo model  ## open the quickstart in JupyterLab (ARGS=--check: run it here, print what it shows)
 	$(PY) scripts/demo.py $(ARGS)
 
+# Real browsers, kernels and models, on a machine that others use too: what fails is run once
+# more, and named at the end.
 test: setup lint  ## all tests (ARGS="-k name" picks some)
-	$(PYTEST) $(ARGS)
+	$(PYTEST) --reruns 1 -r fER $(ARGS)
 
 test-long: setup  ## all tests, the long suites in full: hours
 	NBSTREAM_LONG=1 $(PYTEST) --timeout 7200 $(ARGS)
