@@ -55,7 +55,7 @@ def open_panel(page: Page, monkeypatch, turns: int, text: str = LINES, asked: st
 def test_a_long_conversation_opens_at_its_end(page, monkeypatch):
     open_panel(page, monkeypatch, TURNS)
     page.wait_for_function(IS_FILLED)
-    page.wait_for_timeout(300)  # ms: the last ones are laid out
+    page.wait_for_function(f"Math.abs(({BELOW})()) < 2")  # once the last ones are laid out
     assert page.locator("article").count() == TURNS
     assert page.evaluate("document.querySelector('.nbs-log').scrollHeight") > TURNS * 400
     assert abs(page.evaluate(BELOW)) < 2

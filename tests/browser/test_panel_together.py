@@ -162,6 +162,7 @@ def test_files_are_attached(open_notebook, replay):
     expect(panel.problem).to_contain_text("junk.bin is neither an image")
     expect(panel.field).to_have_value("And this?")
     expect(chips).to_have_text(["junk.bin"])
+    expect(chips.locator("img")).to_have_count(0)
     assert len(chats(replay)) == 1
     expect_edit_of_files(panel)
     ((_, content),) = said(chats(replay)[1])
@@ -178,6 +179,7 @@ def expect_edit_of_files(panel):
     shown.get_by_role("button", name="Remove picture 1").first.click()
     assert panel.focused() == "The question, edited"
     panel.keyboard.press("Enter")
+    expect(panel.answer(0)).to_contain_text("Only the dot.")
     panel.expect_ended(1)
 
 

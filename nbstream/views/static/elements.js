@@ -100,7 +100,10 @@ export function createAttachments(pictures, files) {
  */
 export function createChip({ name, url }, onRemove) {
   const chip = make("span", "chip");
-  if (url) chip.append(...createAttachments([url], []).childNodes);
+  for (const picture of url ? Array.from(createAttachments([url], []).children) : []) {
+    picture.addEventListener("error", () => picture.remove()); // it only calls itself one
+    chip.append(picture);
+  }
   chip.append(make("span", "chip-name", name), createTool("clear", `Remove ${name}`, onRemove));
   return chip;
 }
