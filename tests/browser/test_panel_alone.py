@@ -237,7 +237,9 @@ def expect_deletion_and_undo(panel, replay):
     panel.press("Undo")
     panel.expect_questions("First?", "Second?")
     panel.press("Delete this turn", 0)
+    panel.expect_questions("Second?")
     panel.ask("Code?")
+    panel.expect_questions("Second?", "Code?")
     panel.expect_ended(2)
     assert said(chats(replay)[4]) == [
         ("user", "Second?"),
