@@ -147,6 +147,9 @@ class Chat:
     def stream(self, prompt: Content) -> Iterator[Event]:
         """Ask, and give each event as it comes; closing the iterator stops the answer.
 
+        On some servers what the model thinks comes as text until a `thought` event says so;
+        `chat.session.responses[-1]` has the two apart.
+
         Raises:
             NbstreamError: after the last event, if the answer is not complete.
         """
