@@ -14,6 +14,8 @@ from .views.protocol import View
 __all__ = ["Pacer"]
 
 _SHORTEST = 1 / 12  # seconds between frames: text flows to the eye, and the page stays light
+_SKIMMED = 1 / 8  # the same where text comes faster than anybody reads
+_READABLE = 500  # characters a second
 _LONGEST = 2.0
 _LONGEST_REST = 0.25  # seconds in which nothing is read
 _SHARE = 10  # the frames of all views may take a tenth of the time
@@ -25,7 +27,8 @@ class Pacer:
     """Coalesces what comes into frames, and keeps a failing view from failing anything else.
 
     The interval between frames is ten times the last frame's cost, and that of the other
-    answers that are shown, at least 1/12 s (or what a view wants) and at most 2 s. Frames
+    answers that are shown, at least 1/12 s (1/8 s where text comes faster than anybody
+    reads, or what a view wants) and at most 2 s. Frames
     are never queued: one shows all that came since the one before. Between the frames of
     two answers there is as long a pause as the first one took, in which other threads run.
     """
@@ -39,6 +42,7 @@ class Pacer:
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
         self._cost = 0.0  # seconds, of the last frame
+        self._shown = (0.0, 0)  # when it was, and how many characters it showed
         self._is_open = False
 
     async def open(self) -> None:
@@ -70,7 +74,15 @@ class Pacer:
         self._turn("update")
         wanted = max((getattr(view, "interval", 0.0) for view in self._views), default=0.0)
         all_costs = sum(pacer._cost for pacer in self._open)  # noqa: SLF001  # of this class
-        self._due = _now() + min(_LONGEST, max(_SHORTEST, wanted, _SHARE * all_costs))
+        shortest = self._shortest()
+        self._due = _now() + min(_LONGEST, max(shortest, wanted, _SHARE * all_costs))
+
+    def _shortest(self) -> float:
+        """Seconds until the next frame, by the speed at which text came before this one."""
+        then, before = self._shown
+        now, size = _now(), sum(turn.size for turn in self._response.rounds)
+        self._shown = now, size
+        return _SKIMMED if size - before > _READABLE * (now - then) else _SHORTEST
 
     def _turn(self, method: str) -> None:
         started = time.perf_counter()

@@ -125,6 +125,11 @@ class Round:
         return not (len(self.text) or len(self.reasoning) or len(self.refusal) or self.calls)
 
     @property
+    def size(self) -> int:
+        """The characters that came, arguments of calls not counted."""
+        return len(self.text) + len(self.reasoning) + len(self.refusal)
+
+    @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
         return tuple(draft.call() for draft in self.calls)
 

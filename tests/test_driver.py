@@ -155,6 +155,14 @@ def test_frames_are_coalesced(replay):
     assert view.calls.count("update") <= 2 + 30 * seconds
 
 
+def test_text_that_nobody_can_read_so_fast_takes_fewer_frames(replay):
+    replay.reply(completion(["x" * 40 + " "] * 400, pace=0.01))
+    view = Recorder()
+    started = time.monotonic()
+    begin(replay.base_url, view).wait()
+    assert view.calls.count("update") <= 3 + 8 * (time.monotonic() - started)
+
+
 def test_events_are_observed_in_order(replay):
     replay.reply(completion(["a", "b"]))
     kinds = []
