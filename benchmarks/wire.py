@@ -18,7 +18,7 @@ import openai
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk
 
-from nbstream.response import Round
+from nbstream.rounds import Round
 from nbstream.wire.dialects import Dialect
 from nbstream.wire.reducer import Reducer
 from nbstream.wire.sse import Decoder

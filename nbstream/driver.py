@@ -24,7 +24,8 @@ from .io_thread import Job, io_thread, tool_thread
 from .messages import Message
 from .pacer import Pacer
 from .request import Options
-from .response import CallDraft, Response, Round, Status
+from .response import Response, Status
+from .rounds import CallDraft, Round
 from .schema import Schema
 from .tools.foreground import Foreground
 from .tools.results import error_result

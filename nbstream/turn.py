@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from .errors import IncompleteError
 from .messages import Message
-from .response import Round
+from .rounds import Round
 
 __all__ = ["Ask", "Effect", "RunCalls", "tool_loop"]
 

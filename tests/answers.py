@@ -8,7 +8,8 @@ from typing import Any
 
 from nbstream.approval import Approval
 from nbstream.messages import ToolResult, Usage
-from nbstream.response import CallDraft, Response, Round, Timing
+from nbstream.response import Response, Timing
+from nbstream.rounds import CallDraft, Round
 
 Step = tuple[str, Any]
 

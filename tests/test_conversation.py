@@ -11,7 +11,8 @@ from long import LONG
 
 from nbstream.conversation import Conversation, came_to_nothing, history
 from nbstream.messages import Message, ToolResult
-from nbstream.response import CallDraft, Response, Round, Timing
+from nbstream.response import Response, Timing
+from nbstream.rounds import CallDraft, Round
 
 WALKS = 2_000 if LONG else 150
 

@@ -24,7 +24,8 @@ from nbstream.events import (
     UsageEvent,
 )
 from nbstream.messages import Usage
-from nbstream.response import Response, Round, Timing
+from nbstream.response import Response, Timing
+from nbstream.rounds import Round
 from nbstream.wire.calls import CallSlots, random_id
 from nbstream.wire.dialects import Dialect, parse_usage
 from nbstream.wire.sse import DONE, Chunk

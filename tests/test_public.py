@@ -14,7 +14,8 @@ import nbstream
 from nbstream import errors
 from nbstream.buffers import TextBuffer
 from nbstream.messages import Message, ToolCall, ToolResult, Usage
-from nbstream.response import CallDraft, Response, Round, Timing
+from nbstream.response import Response, Timing
+from nbstream.rounds import CallDraft, Round
 
 NAMES = {
     "Chat",

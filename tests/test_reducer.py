@@ -24,7 +24,7 @@ from nbstream.events import (
     UsageEvent,
 )
 from nbstream.messages import ToolCall, ToolResult, Usage
-from nbstream.response import Round
+from nbstream.rounds import Round
 from nbstream.wire.reducer import Reducer
 
 

@@ -19,7 +19,8 @@ from nbstream.buffers import TextBuffer
 from nbstream.errors import APIResponseError, IncompleteError, Interrupted
 from nbstream.messages import Message, ToolResult, Usage
 from nbstream.render.saved import RECORD_TYPE, bundle, content_markdown, display_markdown
-from nbstream.response import CallDraft, Response, Round, Timing
+from nbstream.response import Response, Timing
+from nbstream.rounds import CallDraft, Round
 
 PERMISSIVE = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 

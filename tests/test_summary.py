@@ -15,7 +15,8 @@ from nbstream.render.summary import (
     usage_line,
     usage_rows,
 )
-from nbstream.response import CallDraft, Response, Round, Timing
+from nbstream.response import Response, Timing
+from nbstream.rounds import CallDraft, Round
 
 
 def answer(text="Berlin.", status="complete", error=None, timing=None, **round_fields) -> Response:

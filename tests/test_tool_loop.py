@@ -26,7 +26,7 @@ from nbstream.events import ToolResultEvent
 from nbstream.io_thread import io_thread
 from nbstream.render.saved import bundle
 from nbstream.render.summary import call_line
-from nbstream.response import CallDraft, Round
+from nbstream.rounds import CallDraft, Round
 from nbstream.schema import as_schema
 from nbstream.views.outline import Outline
 from nbstream.views.protocol import NullView

@@ -24,7 +24,8 @@ from nbstream.messages import Message, ToolResult
 from nbstream.panel.questions import question_of
 from nbstream.panel.transcript import _groups, _ranges, turn_markdown
 from nbstream.render.safe_text import clean
-from nbstream.response import CallDraft, Response, Round, Timing
+from nbstream.response import Response, Timing
+from nbstream.rounds import CallDraft, Round
 from nbstream.views.outline import Outline
 
 PLAIN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from nbstream.events import ErrorEvent, Event
-from nbstream.response import Round
+from nbstream.rounds import Round
 from nbstream.wire.dialects import Dialect
 from nbstream.wire.reducer import Reducer
 from nbstream.wire.sse import Chunk, Decoder

@@ -17,7 +17,8 @@ from functools import partial
 from typing import Any
 
 from ..messages import ToolCall
-from ..response import Response, Round
+from ..response import Response
+from ..rounds import Round
 from .json_text import indented, json_markdown
 from .safe_markdown import safe_markdown
 from .safe_text import clean, code_block, escape_text, html_text

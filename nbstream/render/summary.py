@@ -12,7 +12,8 @@ import re
 from typing import TypeGuard
 
 from ..messages import ToolCall
-from ..response import Response, Round
+from ..response import Response
+from ..rounds import Round
 
 __all__ = ["call_line", "mark", "plain_summary", "reasoning_line", "usage_line", "usage_rows"]
 

@@ -33,7 +33,8 @@ from ..events import (
 from ..messages import Message
 from ..pacer import Pacer
 from ..request import Options, Request
-from ..response import Response, Round, Timing
+from ..response import Response, Timing
+from ..rounds import Round
 from ..tools.tool import Tool
 from ..wire.dialects import Dialect
 from ..wire.reducer import Reducer

@@ -16,7 +16,8 @@ from ..buffers import TextBuffer
 from ..render.blocks import settled_length
 from ..render.saved import bundle, content_markdown, display_markdown
 from ..render.summary import plain_summary
-from ..response import Response, Round
+from ..response import Response
+from ..rounds import Round
 from .ending import leaves_nothing
 
 __all__ = ["DisplayView"]

@@ -30,7 +30,8 @@ from ..messages import ToolResult
 from ..render.json_text import JSONAnswer, JSONIndenter, indented
 from ..render.patches import Document
 from ..render.summary import call_line, reasoning_line
-from ..response import CallDraft, Response, Round
+from ..response import Response
+from ..rounds import CallDraft, Round
 
 __all__ = ["Operation", "Outline"]
 

@@ -10,7 +10,8 @@ from typing import TextIO
 
 from ..render.json_text import JSONAnswer
 from ..render.summary import call_line, mark, usage_line
-from ..response import CallDraft, Response, Round
+from ..response import Response
+from ..rounds import CallDraft, Round
 
 __all__ = ["TerminalView", "printable"]
 

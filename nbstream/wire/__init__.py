@@ -1,1 +1,1 @@
-"""From bytes to the `Response`: framing, providers' dialects, and the fold over events."""
+"""From bytes to the `Round`: framing, providers' dialects, and the fold over events."""

@@ -20,7 +20,7 @@ from ..events import (
     ToolResultEvent,
     UsageEvent,
 )
-from ..response import CallDraft, Round
+from ..rounds import CallDraft, Round
 
 __all__ = ["Reducer"]
 

@@ -19,7 +19,8 @@ from IPython.display import display
 from nbstream.errors import APIResponseError
 from nbstream.messages import ToolResult
 from nbstream.render.saved import bundle
-from nbstream.response import Response, Round
+from nbstream.response import Response
+from nbstream.rounds import Round
 from nbstream.views.protocol import View
 from nbstream.views.widget import WidgetView
 
