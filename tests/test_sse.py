@@ -45,6 +45,13 @@ seeded = settings(derandomize=True, deadline=None, max_examples=5_000 if LONG el
         (b'data: {"a": NaN, "b": -Infinity, "c": 1e999}\n\n', [{"a": None, "b": None, "c": None}]),
         (b'data: {"a": ' + b"9" * 5000 + b"}\n\n", [Malformed("9")]),
         (b'data: {"\\ud800": ["\\uDFFF", "\\ud83d\\ude00"]}\n\n', [{"�": ["�", "😀"]}]),
+        (
+            rb"""data: {"a": ["x\ud83d", "\ud83d"], "b": "\ud83d"}
+data: {"a": ["\ude00y", "z"], "c": "\ud83d"}
+data: [DONE]""",
+            [{"a": ["x😀", "�"], "b": "�"}, {"a": ["y", "z"], "c": "�"}, DONE],
+        ),
+        (b'data: {"a": "\\ud83d"}', [{"a": "�"}]),
         (b'data: {"a": "\\\\ud800"}\n\n', [{"a": "\\ud800"}]),
         ('data: {"a": "\u2028\x85"}\n\n'.encode(), [{"a": "\u2028\x85"}]),
         (b'data: {"a": "\xff\xc3"}\n\n', [{"a": "��"}]),
@@ -92,6 +99,8 @@ lines = st.sampled_from(
         b'data: {"a": "x"}',
         b'data: {"b": "\xc3\xa4\xf0\x9f\x98\x80"}',
         b'data: {"c": "\xc3',
+        b'data: {"g": "\\ud83d"}',
+        b'data: {"g": "\\ude00\\ud83d"}',
         b'data: {"d":',
         b"data: 1}",
         b"data: [DONE]",

@@ -17,7 +17,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .json_values import is_deeper, without_surrogates
+from .json_values import is_deeper, is_halved, rejoined, without_surrogates
 
 __all__ = ["DONE", "Body", "Chunk", "Decoder", "Done", "ErrorFrame", "Foreign", "Malformed"]
 
@@ -97,6 +97,7 @@ class Decoder:
         self._tail = bytearray()  # what came after the last line end
         self._after_cr = False
         self._chunks: list[Chunk] = []
+        self._halved: dict[str, Any] | None = None  # the chunk that ends within a character
         self._event = ""
         self._data: list[str] = []  # data lines of an event that are no JSON so far
         self._data_size = 0
@@ -124,9 +125,12 @@ class Decoder:
         if self._kind == "json":
             self._close_json()
         elif self._kind == "foreign":
-            self._chunks.append(Foreign(self._tail.decode("utf-8", "replace")))
+            self._push(Foreign(self._tail.decode("utf-8", "replace")))
         elif self._kind == "events":
             self._close_events()
+        if self._halved is not None:
+            self._chunks.append(without_surrogates(self._halved))
+            self._halved = None
         self._kind = "over"
         self._tail.clear()
         return self._emit()
@@ -198,7 +202,7 @@ class Decoder:
 
     def _give_up(self, reason: str) -> None:
         if self._kind != "over":
-            self._chunks.append(Malformed(reason))
+            self._push(Malformed(reason))
         self._kind = "over"
         self._tail.clear()
         self._data.clear()
@@ -213,7 +217,7 @@ class Decoder:
         """Read `text`, which ends with a line end."""
         lines = text.split("\n")
         lines.pop()
-        plain = not _has_surrogate_escapes(text)
+        plain = self._halved is None and not _has_surrogate_escapes(text)
         for line in lines:
             # The common line, without the calls of the general case below.
             if plain and line.startswith("data: {") and not self._event and not self._data:
@@ -242,7 +246,8 @@ class Decoder:
             case "event":
                 self._event = value.strip()
             case "error":
-                self._chunks.append(_error_frame(value.strip()))
+                value = value.strip()
+                self._push(_error_frame(_parse(value), value))
             case _ if line.startswith("{"):
                 self._read_bare_json(line)
             case _:
@@ -281,28 +286,42 @@ class Decoder:
     def _add(self, value: Any) -> None:
         """Add what one event says; text that is no JSON still stands in `_data`."""
         if value is DONE:
-            self._chunks.append(DONE)
+            self._push(DONE)
         elif self._event == "ping" or value is None:
             return
         elif self._event == "error":
-            self._chunks.append(ErrorFrame(self._text() if value is _NOT_JSON else value))
+            self._push(_error_frame(value, self._text()))
         elif isinstance(value, dict):
-            self._chunks.append(value)
+            self._push(value)
         elif isinstance(value, list) and value and all(isinstance(v, dict) for v in value):
-            self._chunks += value  # Gemini's compatibility layer wraps its errors in a list
+            for entry in value:  # Gemini's compatibility layer wraps its errors in a list
+                self._push(entry)
         else:
             shown = self._text() if value is _NOT_JSON else json.dumps(value)
-            self._chunks.append(Malformed(f"an event is no JSON object: {shown[:80]!r}"))
+            self._push(Malformed(f"an event is no JSON object: {shown[:80]!r}"))
 
     def _text(self) -> str:
         return "\n".join(self._data)
+
+    def _push(self, chunk: Chunk) -> None:
+        """Hand out `chunk`; one that ends within a character waits for what follows it.
+
+        Servers that cut their text by UTF-16 units split an emoji over two chunks.
+        """
+        if self._halved is not None:
+            first, chunk = rejoined(self._halved, chunk)
+            self._chunks.append(without_surrogates(first))
+        self._halved = chunk if isinstance(chunk, dict) and is_halved(chunk) else None
+        if self._halved is None:
+            self._chunks.append(without_surrogates(chunk))
 
     # -- the end -----------------------------------------------------------------
 
     def _close_json(self) -> None:
         text = self._tail.decode("utf-8", "replace").strip()
         value = _parse(text)
-        self._chunks.append(Foreign(text[:_FOREIGN_KEPT]) if value is _NOT_JSON else Body(value))
+        is_json = value is not _NOT_JSON
+        self._push(Body(without_surrogates(value)) if is_json else Foreign(text[:_FOREIGN_KEPT]))
 
     def _close_events(self) -> None:
         self._read_lines(self._tail.decode("utf-8", "replace") + "\n")
@@ -312,16 +331,15 @@ class Decoder:
                 self._add(value)
         cut = any(f"{name}:".startswith(self._stray) for name in _FIELDS)
         if not self._saw_field and not cut:
-            self._chunks.append(Foreign(self._stray))
+            self._push(Foreign(self._stray))
 
 
-def _error_frame(text: str) -> ErrorFrame:
-    value = _parse(text)
-    return ErrorFrame(text if value is _NOT_JSON else value)
+def _error_frame(value: Any, text: str) -> ErrorFrame:
+    return ErrorFrame(text if value is _NOT_JSON else without_surrogates(value))
 
 
 def _parse(text: str) -> Any:
-    """The JSON value of `text`, safe to keep and to write again, or `_NOT_JSON`."""
+    """The JSON value of `text`, or `_NOT_JSON`; half characters (surrogates) may be in it."""
     try:
         value, end = _scan(text)
     except (ValueError, RecursionError):
@@ -330,8 +348,6 @@ def _parse(text: str) -> Any:
         return _NOT_JSON
     if _may_be_deep(text) and is_deeper(value, _MAX_DEPTH):
         return _NOT_JSON
-    if _has_surrogate_escapes(text):
-        return without_surrogates(value)
     return value
 
 
