@@ -10,11 +10,13 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Self
 
+from .approval import Approval, ask
 from .driver import Run
 from .errors import Interrupted, NbstreamError
-from .events import Event
+from .events import ApprovalEvent, Event
 from .interrupts import interrupts
 from .messages import Content, Message
+from .namespace import in_cell
 from .request import Deadlines, Options
 from .response import Response
 from .schema import as_schema
@@ -139,13 +141,30 @@ class Chat:
         return raise_for_status(response)
 
     async def asend(self, prompt: Content) -> Response:
-        """As `send`, without blocking the event loop; cancelling stops the answer."""
-        run = self._start(prompt, self._view())
+        """As `send`, without blocking the event loop; cancelling stops the answer.
+
+        A call that waits for approval asks at the prompt where a cell awaits this, because
+        no button reaches the kernel then; elsewhere buttons and code (`chat.last.approvals`)
+        answer.
+        """
+        loop = asyncio.get_running_loop()
+        run: Run
+
+        def ask_here(event: Event) -> None:
+            if isinstance(event, ApprovalEvent):
+                event.approval.is_at_prompt = True
+                loop.call_soon_threadsafe(_ask, event.approval, run)
+
+        asks_here = bool(self.options.tools) and in_cell()
+        run = self._start(prompt, self._view(), ask_here if asks_here else None)
         await _ended(run)
         return raise_for_status(run.response)
 
     def stream(self, prompt: Content) -> Iterator[Event]:
         """Ask, and give each event as it comes; closing the iterator stops the answer.
+
+        A call that waits for approval is an event too: who does not answer it by
+        `event.approval.run()` or `.refuse()` is asked at the prompt.
 
         On some servers what the model thinks comes as text until a `thought` event says so;
         `chat.session.responses[-1]` has the two apart.
@@ -159,6 +178,8 @@ class Chat:
         try:
             while (event := _next(events)) is not None:
                 yield event
+                if isinstance(event, ApprovalEvent):
+                    _ask(event.approval, run)
         finally:
             run.job.cancel()
             if not sys.is_finalizing():  # the thread that reads is gone then
@@ -178,6 +199,8 @@ class Chat:
         try:
             while (event := await events.get()) is not None:
                 yield event
+                if isinstance(event, ApprovalEvent):
+                    _ask(event.approval, run)
         finally:
             run.job.cancel()
             await _ended(run)
@@ -207,6 +230,15 @@ class Chat:
 
 def _is_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
+
+
+def _ask(approval: Approval, run: Run) -> None:
+    """Ask at the prompt; an interrupt stops the answer, and gets no further: not into a loop."""
+    try:
+        with interrupts() as held, held.breaking_in():
+            ask(approval)
+    except KeyboardInterrupt:
+        run.job.cancel()
 
 
 def _next(events: queue.SimpleQueue[Event | None]) -> Event | None:

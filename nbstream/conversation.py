@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .errors import BadRequestError
 from .messages import Message
 from .response import Response
 
@@ -148,7 +149,13 @@ class Conversation:
 
 
 def came_to_nothing(response: Response) -> bool:
-    """Whether nothing came that a later request can carry."""
+    """Whether nothing came that a later request can carry.
+
+    A turn that was refused with the results of its tools would be refused again with each
+    later one.
+    """
+    if isinstance(response.error, BadRequestError):
+        return True
     return all(message.role != "assistant" for message in _messages(response))
 
 

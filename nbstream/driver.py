@@ -18,7 +18,7 @@ from typing import Any
 from .approval import Approval
 from .endpoints import resolve
 from .errors import APITimeoutError, IncompleteError, Interrupted, NbstreamError, SchemaError
-from .events import Event, ToolResultEvent
+from .events import ApprovalEvent, Event, ToolResultEvent
 from .interrupts import Interrupts
 from .io_thread import Job, io_thread, tool_thread
 from .messages import Message
@@ -43,7 +43,6 @@ _CUT = {
     "length": "it was cut at the limit of tokens · --max-tokens N allows more",
     "content_filter": "the provider's content filter cut it · reword the prompt, run it again",
 }
-_STOPPED = "cancelled: the user stopped the answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +95,9 @@ class Run:
         except KeyboardInterrupt:
             self.job.cancel()
             self.job.wait()
+        except BaseException:  # a tool that asks a model itself has reached its time limit
+            self.job.cancel()
+            raise
         return self.response
 
 
@@ -133,8 +135,8 @@ async def _run(runner: _Runner, on_end: Callable[[Response], None] | None) -> No
     error: BaseException | None = None
     total = runner.question.options.deadlines.total
     try:
-        async with asyncio.timeout(total):
-            await runner.run()
+        async with asyncio.timeout(total) as limit:
+            await runner.run(due=limit.when())
     except asyncio.CancelledError:
         status, error = "cancelled", Interrupted("stopped; what came is kept")
     except TimeoutError:
@@ -151,7 +153,8 @@ async def _run(runner: _Runner, on_end: Callable[[Response], None] | None) -> No
         error.__cause__ = failure
     finally:
         try:
-            runner.answer_open_calls()
+            is_stopped = status == "cancelled"
+            runner.answer_open_calls("the user stopped it" if is_stopped else "the answer was cut")
             if on_end is not None:
                 on_end(response)  # first: who waits for the answer then finds it in the history
         finally:
@@ -185,7 +188,8 @@ class _Runner:
         has_output = any(not turn.is_empty for turn in self.response.rounds)
         return "incomplete" if has_output else "error"
 
-    async def run(self) -> None:
+    async def run(self, due: float | None) -> None:
+        """Run until the model has answered; `due` is when the time is over, by the loop's clock."""
         options = self.question.options
         # Before anything is shown; on a thread, because a keyring may have to be unlocked.
         target = await asyncio.to_thread(resolve, options)
@@ -195,6 +199,7 @@ class _Runner:
             options.tools,
             approve_all=options.approve,
             timeout=options.deadlines.tool,
+            due=due,
             foreground=self._foreground,
         )
         await self.exchange.open(target, toolbox.tools)
@@ -240,6 +245,7 @@ class _Runner:
     async def _run_call(self, toolbox: Toolbox, turn: Round, slot: int, draft: CallDraft) -> None:
         def waits(approval: Approval) -> None:
             draft.approval = approval
+            self._tell(ApprovalEvent(slot, approval))
             self._say_what_waits()
 
         def runs(changed: str | None) -> None:
@@ -250,16 +256,19 @@ class _Runner:
         event = ToolResultEvent(slot, result)
         draft.approval = None
         Reducer(turn).apply(event, time.monotonic())
+        self._tell(event)
+        self._say_what_waits()
+
+    def _tell(self, event: Event) -> None:
         if self._observe is not None:
             self._observe(event)
-        self._say_what_waits()
 
     def _say_what_waits(self) -> None:
         """Call for the user as long as a call waits, whatever runs and ends beside it."""
         self.response.notice = _what_waits(self.response.approvals)
         self.pacer.notify()
 
-    def answer_open_calls(self) -> None:
+    def answer_open_calls(self, why: str) -> None:
         """A call that was stopped is answered too: the next request must be valid."""
         for turn in self.response.rounds:
             if not turn.ended:
@@ -268,7 +277,8 @@ class _Runner:
                 is_stopped = draft.running_since is not None or draft.approval is not None
                 if draft.result is None and is_stopped:
                     draft.approval = None
-                    Reducer(turn).apply(ToolResultEvent(slot, error_result(_STOPPED)), 0.0)
+                    result = error_result(f"cancelled: {why}")
+                    Reducer(turn).apply(ToolResultEvent(slot, result), 0.0)
 
 
 def _what_waits(approvals: Sequence[Approval]) -> str:

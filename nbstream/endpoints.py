@@ -41,6 +41,10 @@ class Endpoint:
         return self.name or urlsplit(self.base_url).netloc or self.base_url
 
     @property
+    def origin(self) -> str:
+        return _origin(self.base_url)
+
+    @property
     def is_openai(self) -> bool:
         return self.host == "api.openai.com"
 
@@ -81,8 +85,7 @@ class Destination:
     @property
     def origin(self) -> str:
         """Scheme, host and port: what a key is bound to."""
-        parts = urlsplit(self.base_url)
-        return f"{parts.scheme}://{parts.netloc}".lower()
+        return _origin(self.base_url)
 
 
 def destination(
@@ -144,6 +147,11 @@ def resolve(
     return Endpoint(target.base_url, key, source, target.headers)
 
 
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
 def _how_to_set(name: str) -> str:
     if name == "OPENAI_API_KEY":
         return (
@@ -167,5 +175,10 @@ def _checked_url(url: str) -> str:
         raise UsageError(
             f"not a base URL{shown}; it looks like https://api.example.com/v1 or "
             "http://localhost:8000/v1 (in a login, / and @ are %2F and %40)"
+        )
+    if parts.query or parts.fragment:  # a path that follows would become part of it
+        raise UsageError(
+            "a base URL ends before ? and #: leave that out, and send a key that stood there "
+            "by %chat key or --header NAME VALUE"
         )
     return url.rstrip("/")

@@ -14,9 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from .approval import Approval
 from .messages import ToolResult, Usage
 
 __all__ = [
+    "ApprovalEvent",
     "DoneEvent",
     "ErrorEvent",
     "Event",
@@ -115,6 +117,18 @@ class ToolResultEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalEvent:
+    """A call waits for the user's word: `approval.run()` or `approval.refuse()`.
+
+    `slot` is the call's place in its round.
+    """
+
+    slot: int
+    approval: Approval
+    kind: Literal["approval"] = "approval"
+
+
+@dataclass(frozen=True, slots=True)
 class UsageEvent:
     """Token counts; the last one of a stream holds."""
 
@@ -180,6 +194,7 @@ Event = (
     | RefusalEvent
     | ToolCallEvent
     | ToolResultEvent
+    | ApprovalEvent
     | UsageEvent
     | FinishEvent
     | ExtraEvent

@@ -7,11 +7,21 @@ The field names are the OpenAI Chat Completions API's
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-__all__ = ["Content", "Message", "Role", "ToolCall", "ToolResult", "Usage", "is_left_out"]
+__all__ = [
+    "Content",
+    "Message",
+    "Role",
+    "ToolCall",
+    "ToolResult",
+    "Usage",
+    "api_name",
+    "is_left_out",
+]
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 
@@ -83,15 +93,17 @@ class ToolCall:
         """The Python object that the tool returned, or None."""
         return None if self.result is None else self.result.value
 
-    def to_api(self) -> dict[str, Any]:
+    def to_api(self, *, with_extra: bool = True) -> dict[str, Any]:
         """The call as an assistant message of the next request carries it.
 
-        It says what the model wrote, which may be signed. Servers parse the arguments and
-        fail where they are no JSON object; what a model wrote wrong is wrapped in one.
+        It says what the model wrote, which may be signed. Servers check names and parse the
+        arguments; what a model wrote wrong would fail this request and all later ones, so
+        the name is cleaned, and what is no JSON object is wrapped in one.
         """
         written = self.arguments if self.asked is None else self.asked
-        function = {"name": self.name, "arguments": _object(written)}
-        return {"id": self.id, "type": "function", "function": function, **self.extra}
+        function = {"name": api_name(self.name), "arguments": _object(written)}
+        data = {"id": self.id, "type": "function", "function": function}
+        return {**data, **self.extra} if with_extra else data
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = {"id": self.id, "name": self.name, "arguments": self.arguments}
@@ -116,6 +128,11 @@ class ToolCall:
         )
 
 
+def api_name(name: str) -> str:
+    """A function's name as the API takes it: 1 to 64 letters, digits, `_` and `-` (OpenAI's)."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64] or "_"
+
+
 def is_left_out(arguments: str) -> bool:
     """Whether a model wrote no arguments: nothing, space, or `null`, which all mean `{}`."""
     return arguments.strip() in ("", "null")
@@ -129,10 +146,13 @@ def _object(arguments: str) -> str:
 
 
 def _is_object(text: str) -> bool:
+    """Whether a strict parser takes it: Python's own takes NaN and half characters too."""
     try:
-        return isinstance(json.loads(text), dict)
+        value = json.loads(text)
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return False
+    return isinstance(value, dict)
 
 
 def _wrapped(text: str) -> str:
@@ -149,6 +169,7 @@ class Message:
         tool_calls: the calls that an assistant message asks for.
         tool_call_id: of a `tool` message, the call that it answers.
         extra: fields to send back verbatim (`reasoning_details`, signatures, ...).
+        origin: who said it (scheme, host and port), and gets these fields back; None: anybody.
     """
 
     role: Role
@@ -156,16 +177,23 @@ class Message:
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    origin: str | None = None
 
-    def to_api(self) -> dict[str, Any]:
-        """The message as the request's `messages` carry it."""
+    def to_api(self, to: str | None = None) -> dict[str, Any]:
+        """The message as the request's `messages` carry it.
+
+        Args:
+            to: the origin that it is sent to. Others refuse fields that they do not know,
+                and one provider's signatures are no other one's business.
+        """
+        is_known = None in (to, self.origin) or to == self.origin
         content = list(self.content) if isinstance(self.content, tuple) else self.content
         data: dict[str, Any] = {"role": self.role, "content": content}
         if self.tool_calls:
-            data["tool_calls"] = [call.to_api() for call in self.tool_calls]
+            data["tool_calls"] = [call.to_api(with_extra=is_known) for call in self.tool_calls]
         if self.tool_call_id is not None:
             data["tool_call_id"] = self.tool_call_id
-        return {**data, **self.extra}
+        return {**data, **self.extra} if is_known else data
 
 
 @dataclass(frozen=True, slots=True)

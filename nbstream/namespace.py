@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-__all__ = ["LAST", "namespace", "running_cell", "variables"]
+__all__ = ["LAST", "in_cell", "namespace", "running_cell", "variables"]
 
 LAST = "_chat"  # the variable that is always the last response
 
@@ -36,6 +37,16 @@ def running_cell() -> tuple[str, str] | None:
     parent: Any = get_parent() if get_parent is not None else None
     cell = ((parent or {}).get("metadata") or {}).get("cellId")
     return (cell, str(parent["header"]["msg_id"])) if isinstance(cell, str) else None
+
+
+def in_cell() -> bool:
+    """Whether the caller runs inside a cell, and not in a task of its own beside it."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "IPython.core.interactiveshell":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _shell() -> Any:

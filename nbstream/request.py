@@ -102,8 +102,14 @@ class Request:
     tools: tuple[Tool, ...] = ()
     stream_options: bool = True
 
-    def to_api(self, *, max_tokens_name: str = "max_tokens") -> dict[str, Any]:
+    def to_api(
+        self, *, to: str | None = None, max_tokens_name: str = "max_tokens"
+    ) -> dict[str, Any]:
         """The keyword arguments of `chat.completions.create`.
+
+        Args:
+            to: the origin that is asked.
+            max_tokens_name: what it calls that parameter.
 
         What the user set goes into `extra_body`, which the SDK merges into the request
         as it is: parameters that it does not know must reach the server too.
@@ -117,7 +123,7 @@ class Request:
         body.update(options.params)
         arguments: dict[str, Any] = {
             "model": self.model,
-            "messages": [message.to_api() for message in self.messages],
+            "messages": [message.to_api(to) for message in self.messages],
             "stream": True,
         }
         if self.stream_options:

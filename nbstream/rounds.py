@@ -55,6 +55,7 @@ class Round:
         text, reasoning, refusal: what came so far.
         calls: the tool calls, in the order in which they opened.
         model, id: what the provider calls itself and the completion.
+        origin: who answered (scheme, host and port), or None.
         usage: the last token counts that came, or None.
         finish_reason: the provider's word for why the answer ended, or None.
         done: whether the stream said `[DONE]`.
@@ -73,6 +74,7 @@ class Round:
     calls: list[CallDraft] = field(default_factory=list)
     model: str | None = None
     id: str | None = None
+    origin: str | None = None
     usage: Usage | None = None
     finish_reason: str | None = None
     done: bool = False
@@ -91,6 +93,12 @@ class Round:
     @property
     def is_empty(self) -> bool:
         return not (len(self.text) or len(self.reasoning) or len(self.refusal) or self.calls)
+
+    @property
+    def _wants_back(self) -> str | None:
+        """Who gets fields of it sent back, or None where there are none."""
+        is_one = self.echo or self.echo_reasoning_as or any(call.extra for call in self.calls)
+        return self.origin if is_one else None
 
     @property
     def size(self) -> int:
@@ -121,7 +129,7 @@ class Round:
         with_calls = bool(self.calls) if with_calls is None else with_calls
         if with_calls and self.echo_reasoning_as is not None:
             extra[self.echo_reasoning_as] = str(self.reasoning)
-        return Message("assistant", content, self.tool_calls, extra=extra)
+        return Message("assistant", content, self.tool_calls, extra=extra, origin=self._wants_back)
 
     def results(self) -> tuple[Message, ...]:
         """The messages that answer the calls of this round."""
@@ -140,6 +148,7 @@ class Round:
             "tool_calls": [draft.call().to_dict() for draft in self.calls],
             "model": self.model,
             "id": self.id,
+            "origin": self._wants_back,
             "usage": None if self.usage is None else self.usage.to_dict(),
             "finish_reason": self.finish_reason,
             "done": self.done,
@@ -161,6 +170,7 @@ class Round:
             calls=[_draft(ToolCall.from_dict(call)) for call in data.get("tool_calls", ())],
             model=data.get("model"),
             id=data.get("id"),
+            origin=data.get("origin"),
             usage=None if usage is None else Usage(**usage),
             finish_reason=data.get("finish_reason"),
             done=data.get("done", False),

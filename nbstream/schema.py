@@ -8,12 +8,12 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .errors import SchemaError, UsageError
+from .messages import api_name
 from .tools.json_schema import without_refs
 from .tools.signatures import readable
 from .tools.typed_dicts import known_to_pydantic
@@ -102,7 +102,7 @@ def _of_json_schema(schema: Mapping[str, Any]) -> Schema:
             raise ValueError(f"{error.json_path}: {error.message}") from error
         return data
 
-    return Schema(_name(schema.get("title", "answer")), schema, False, load)  # noqa: FBT003
+    return Schema(api_name(str(schema.get("title") or "answer")), schema, False, load)  # noqa: FBT003
 
 
 def _of_type(kind: Any) -> Schema:
@@ -138,7 +138,7 @@ def _of_type(kind: Any) -> Schema:
 
     strict = None if _may_lack_keys(adapter.core_schema) else _strict_or_none(schema)
     name = getattr(kind, "__name__", "answer") if is_object else "answer"
-    return Schema(_name(name), strict or schema, strict is not None, load)
+    return Schema(api_name(name), strict or schema, strict is not None, load)
 
 
 def _with_its_root(schema: dict[str, Any]) -> dict[str, Any]:
@@ -216,8 +216,3 @@ def _may_lack_keys(core: Any) -> bool:
     elif not isinstance(core, list | tuple):
         return False
     return any(_may_lack_keys(each) for each in core)
-
-
-def _name(text: Any) -> str:
-    """`text` as the API takes names."""
-    return re.sub(r"[^A-Za-z0-9_-]", "_", str(text))[:64] or "answer"

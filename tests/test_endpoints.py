@@ -124,7 +124,7 @@ def test_what_may_be_a_key_is_not_echoed_where_no_variable_has_that_name():
     ("typed", "base_url", "authorization"),
     [
         ("https://me:pa%2Fss@there/v1", "https://there/v1", "Basic bWU6cGEvc3M="),
-        ("https://canary@there:8443/v1?a=@b", "https://there:8443/v1?a=@b", "Basic Y2FuYXJ5Og=="),
+        ("https://canary@there:8443/v1/a=@b", "https://there:8443/v1/a=@b", "Basic Y2FuYXJ5Og=="),
         ("https://there/@me/v1", "https://there/@me/v1", None),
     ],
 )
@@ -197,3 +197,10 @@ def test_an_escaped_echo_is_taken_out(echo):
     for cut in range(len(echo) // 2, len(echo)):
         assert secret.redact(f"100 %2B {echo[:cut]}…") == "100 + [key]…"
     assert secret.redact(r"100 %2B &amp; \u002b") == r"100 %2B &amp; \u002b"
+
+
+@pytest.mark.parametrize("rest", ["?api-key=canary-0123456789", "/#canary-0123456789"])
+def test_a_base_url_ends_before_its_query(rest):
+    with pytest.raises(UsageError, match="a base URL ends before") as caught:
+        resolve(Options(base_url=f"https://there/v1{rest}"), {})
+    assert "canary" not in str(caught.value)

@@ -18,7 +18,7 @@ from long import LONG
 from replay import Gate, Hang, ReplayServer, Reply, chunk, completion, error, sample, silence
 
 REPEATS = 40 if LONG else 4
-STOPPED = "cancelled: the user stopped the answer"  # the result of a call
+STOPPED = "cancelled: the user stopped it"  # the result of a call
 BOUND = 2.0  # seconds, on any machine
 
 TOOLS = """

@@ -23,6 +23,7 @@ from nbstream.io_thread import io_thread
 from nbstream.tools import mcp_process, mcp_servers
 from nbstream.tools.mcp_servers import MCPImage, MCPServer, MCPToolError, close_all, mcp
 from nbstream.tools.tool import Tool, ToolSource
+from nbstream.tools.toolbox import Toolbox
 
 SERVER = [sys.executable, str(Path(__file__).with_name("mcp_server.py"))]
 SILENT = [sys.executable, "-c", "import sys; sys.stdin.read()"]  # never answers
@@ -335,6 +336,31 @@ def test_a_server_that_fails_says_its_last_words():
     message = start_error([sys.executable, "-c", script], name="test")
     assert message.startswith("MCP server test did not start: its process ended · it wrote: line 1")
     assert "Missing token ·" in message
+
+
+def test_what_it_was_given_in_its_environment_is_not_repeated():
+    script = "import os, sys; k = os.environ['SVC']; sys.exit(f'key {k} and {170 * chr(120)}{k}')"
+    message = start_error([sys.executable, "-c", script], env={"SVC": "canary-0123456789"})
+    assert "it wrote: key [key] and xxx" in message
+    assert "cana" not in message
+
+
+def test_tools_of_one_name_get_their_servers():
+    """Two servers that do not know each other, and a function of the notebook."""
+    sources = [mcp(SERVER, name="first one"), mcp(SERVER, name="second")]
+
+    async def names() -> list[str]:
+        greet = Tool("greet", "", {}, lambda _: list)
+        box = await Toolbox.opened(
+            [*sources, greet], approve_all=False, timeout=None, foreground=None
+        )
+        return [tool.name for tool in box.tools if "greet" in tool.name]
+
+    assert run(names()) == ["first_one_greet", "second_greet", "greet"]
+    sources.append(mcp(SERVER, name="second"))
+    with pytest.raises(UsageError, match=r"or its server by mcp\(\.\.\., name=\.\.\.\)"):
+        run(names())
+    run(close_all())
 
 
 def test_what_is_no_server_says_nothing(monkeypatch):

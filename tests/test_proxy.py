@@ -135,6 +135,14 @@ def test_a_proxy_that_cannot_be_one_is_named(monkeypatch):
     assert "secret-word" not in line
 
 
+@pytest.mark.parametrize("sign", "/#?")
+def test_a_password_that_should_be_escaped_is_not_quoted(monkeypatch, sign):
+    monkeypatch.setenv("HTTPS_PROXY", f"http://me:secret-word{sign}x@proxy.test:80")
+    line = failure(f"https://{HOST}/v1")
+    assert "in a login, / and @ are %2F and %40" in line
+    assert "secret-word" not in line
+
+
 def test_a_file_of_certificates_that_is_not_there(monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", str(Path(__file__).with_name("nothing.pem")))
     assert "SSL_CERT_FILE" in failure(f"https://{HOST}/v1")

@@ -7,7 +7,9 @@ from typing import get_args
 
 import pytest
 
+from nbstream.approval import Approval
 from nbstream.events import (
+    ApprovalEvent,
     DoneEvent,
     ErrorEvent,
     Event,
@@ -47,6 +49,7 @@ def test_every_event_is_understood():
         RefusalEvent: RefusalEvent("a"),
         ToolCallEvent: ToolCallEvent(0, "id", "f", "{}"),
         ToolResultEvent: ToolResultEvent(0, ToolResult("done")),
+        ApprovalEvent: ApprovalEvent(0, Approval(ToolCall("id", "f"))),
         UsageEvent: UsageEvent(Usage(1, 2, 3)),
         FinishEvent: FinishEvent("stop"),
         ExtraEvent: ExtraEvent("a", 1),
@@ -62,7 +65,7 @@ def test_every_event_is_understood():
         for cls, event in samples.items()
         if fold(*before.get(cls, []), event).to_dict() == fold(*before.get(cls, [])).to_dict()
     }
-    assert ignored == {ErrorEvent, RetryEvent}
+    assert ignored == {ApprovalEvent, ErrorEvent, RetryEvent}
 
 
 def test_text_reasoning_and_refusal_grow():

@@ -16,12 +16,18 @@ from typing import Annotated, Any, TypedDict
 import pandas as pd
 import pydantic
 import pytest
-from replay import Reply, chunk, completion, cut, error
+from replay import Hang, ReplayServer, Reply, chunk, completion, cut, error
 
 import nbstream
 from nbstream.buffers import TextBuffer
 from nbstream.chat import Chat
-from nbstream.errors import IncompleteError, SchemaError, UsageError
+from nbstream.errors import (
+    APITimeoutError,
+    BadRequestError,
+    IncompleteError,
+    SchemaError,
+    UsageError,
+)
 from nbstream.events import ToolResultEvent
 from nbstream.io_thread import io_thread
 from nbstream.render.saved import bundle
@@ -685,6 +691,131 @@ def test_code_answers_where_no_cell_waits(replay):
     response = asyncio.run(answered())
     assert response.tool_calls[0].value == "Bonn: 3.7 million people"
     assert not response.approvals
+
+
+async def collected(events):
+    return [event async for event in events]
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_call_that_waits_is_an_event_of_a_stream(replay, monkeypatch, is_async):
+    """Who does not answer it is asked at the prompt: a loop over the events never hangs."""
+    prompts = answering(monkeypatch, "y")
+    replay.reply(calls(("lookup_city", {"city": "Berlin"})), completion("Yes."))
+    replay.reply(calls(("lookup_city", {"city": "Bonn"})), completion("No."))
+    options = {"base_url": replay.base_url, "tools": [lookup_city], "approve": True}
+    chat = Chat("replay-1", **options)
+    stream = chat.astream("Go.") if is_async else chat.stream("Go.")
+    events = asyncio.run(collected(stream)) if is_async else list(stream)
+    (waits,) = (event for event in events if event.kind == "approval")
+    assert waits.approval.call.name == "lookup_city"
+    assert len(prompts) == 1
+    for event in chat.stream("And?"):
+        if event.kind == "approval":
+            event.approval.refuse()
+    assert len(prompts) == 1
+    assert chat.last.tool_calls[0].result.is_error
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "sent_name", "sent_arguments"),
+    [
+        ("multi_tool_use.parallel", "{}", "multi_tool_use_parallel", {}),
+        ("", "{}", "_", {}),
+        ("f" * 70, "{}", "f" * 64, {}),
+        ("f", '{"a": NaN}', "f", {"invalid_json": '{"a": NaN}'}),
+        ("f", '{"a": 1e999}', "f", {"invalid_json": '{"a": 1e999}'}),
+        ("f", r'{"a": "\ud83d"}', "f", {"invalid_json": r'{"a": "\ud83d"}'}),
+    ],
+)
+def test_what_a_strict_server_refuses_is_not_sent_back(
+    replay, name, arguments, sent_name, sent_arguments
+):
+    """One such call in the history would fail every request that follows."""
+    replay.reply(calls((name, arguments)), completion("Sorry."), completion("Hello."))
+    chat, response = ask(replay, lookup_city)
+    assert response.text == "Sorry."
+    assert (response.tool_calls[0].name, response.tool_calls[0].arguments) == (name, arguments)
+    chat.send("Again.")
+    for number in (1, 2):
+        (call,) = sent(replay, number)[1]["tool_calls"]
+        assert call["function"]["name"] == sent_name
+        assert json.loads(call["function"]["arguments"]) == sent_arguments
+
+
+def test_what_one_provider_wants_back_goes_to_no_other(replay):
+    extra = {"extra_content": {"google": {"thought_signature": "sig"}}}
+    delta = {"index": 0, "id": "c", "function": {"name": "lookup_city", "arguments": "{}"}}
+    stream = [
+        chunk({"reasoning_content": "Hm.", "thinking_blocks": [{"signature": "sig"}]}),
+        chunk({"tool_calls": [{**delta, **extra}]}, finish="tool_calls"),
+    ]
+    replay.reply(Reply(stream), completion("One."), completion("Two."))
+    chat, _ = ask(replay, lookup_city)
+    asked = sent(replay, 1)[1]
+    assert {"reasoning_content", "thinking_blocks"} < asked.keys()
+    assert asked["tool_calls"][0]["extra_content"] == extra["extra_content"]
+    restored = nbstream.Response.from_dict(chat.last.to_dict())
+    with ReplayServer() as other:
+        other.reply(completion("Three."))
+        chat.options = dataclasses.replace(chat.options, base_url=other.base_url)
+        chat.send("And?")
+        first = sent(other)[1]
+        assert first.keys() == {"role", "content", "tool_calls"}
+        assert first["tool_calls"][0].keys() == {"id", "type", "function"}
+    chat.options = dataclasses.replace(chat.options, base_url=replay.base_url)
+    chat.send("And here?")
+    assert sent(replay)[1] == asked
+    assert restored.messages[1].to_api(replay.origin)["thinking_blocks"]
+    assert "thinking_blocks" not in restored.messages[1].to_api("https://elsewhere.test")
+
+
+def test_a_turn_that_was_refused_with_its_results_is_not_sent_again(replay):
+    def large() -> str:
+        return "x" * 10_000
+
+    too_long = error(400, {"message": "too long", "code": "context_length_exceeded"})
+    replay.reply(completion("Hello."), calls(("large", {})), too_long, completion("Two."))
+    chat, _ = ask(replay, large)
+    with pytest.raises(BadRequestError, match="too long for the model"):
+        chat.send("Look.")
+    assert chat.last.tool_calls[0].value == "x" * 10_000
+    assert chat.send("What is 1 + 1?").text == "Two."
+    assert [message["role"] for message in sent(replay)] == ["user", "assistant", "user"]
+
+
+def test_the_time_of_the_answer_is_the_time_of_its_tools(replay):
+    def slow() -> None:
+        time.sleep(30)
+
+    replay.reply(calls(("slow", {})))
+    with pytest.raises(APITimeoutError, match="the answer took longer than 1 s"):
+        ask(replay, slow, timeout=1)
+    started = time.monotonic()
+    chat = Chat("replay-1", base_url=replay.base_url, view="none", tools=[slow], timeout=1)
+    replay.reply(calls(("slow", {})))
+    with pytest.raises(APITimeoutError):
+        chat.send("Go.")
+    assert time.monotonic() - started < 20
+    assert chat.last.tool_calls[0].result.is_error
+    assert "user" not in chat.last.tool_calls[0].result.content
+
+
+def test_a_model_that_a_tool_asks_is_stopped_with_the_tool(replay):
+    inner = Chat("replay-1", base_url=replay.base_url, view="none")
+
+    @nbstream.tool(timeout=0.5)
+    def asks() -> str:
+        return inner.send("Inside.").text
+
+    replay.reply(
+        calls(("asks", {})), Reply([chunk({"content": "So"}), Hang()]), completion("Late.")
+    )
+    _, response = ask(replay, asks)
+    assert response.text == "Late."
+    assert "no result within 0.5 s" in response.tool_calls[0].result.content
+    inner.last.wait(5)
+    assert (inner.last.status, inner.last.text) == ("cancelled", "So")
 
 
 def test_the_notice_stays_while_a_call_waits(replay):

@@ -506,6 +506,8 @@ def test_two_of_one_name():
 
 
 class Source:
+    name = "source"
+
     async def tools(self) -> list[Tool]:
         return []
 

@@ -414,6 +414,26 @@ def test_an_interrupt_at_the_question_runs_nothing(nb, server):
     assert nb.value("deleted") == "[]"
 
 
+CHAT = "await nbstream.Chat(tools=[delete]).asend('Go.')"
+
+
+def test_a_cell_that_awaits_asks(nb, server):
+    server.reply(calls(DELETE), completion("Done."))
+    running = nb.start(CHAT, allow_stdin=True)
+    assert nb.answer("y") == QUESTION
+    assert not nb.collect(running).error
+    assert nb.value("deleted") == "['/tmp/x']"
+
+
+def test_an_interrupt_at_the_question_of_a_cell_that_awaits(nb, server):
+    server.reply(calls(DELETE))
+    running = nb.start(CHAT, allow_stdin=True)
+    assert nb.client.get_stdin_msg(timeout=20)["content"]["prompt"] == QUESTION
+    nb.interrupt()
+    assert nb.collect(running).error.startswith("Interrupted: ")
+    assert nb.value("deleted") == "[]"
+
+
 def test_without_somebody_to_ask_nothing_runs(nb, server):
     server.reply(calls(DELETE), completion("I see."))
     result = run(nb, "--tool delete")

@@ -67,6 +67,7 @@ _ROUND = _object(
         "refusal": _TEXT,
         "tool_calls": _list(_CALL),
         "model": _MAYBE_TEXT,
+        "origin": _MAYBE_TEXT,
         "usage": _or_null({"type": "object", "additionalProperties": _MAYBE_COUNT}),
         "finish_reason": _MAYBE_TEXT,
         "reasoning_seconds": _MAYBE_NUMBER,

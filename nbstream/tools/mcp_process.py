@@ -22,6 +22,7 @@ from typing import Any, TextIO, TypeVar
 
 from ..errors import ConfigurationError
 from ..io_thread import io_thread
+from ..secret import Secret
 
 __all__ = ["Connection", "MCPToolError", "close_all"]
 
@@ -84,7 +85,7 @@ class Connection:
         except MCPToolError:
             raise
         except Exception as error:
-            what = _said(error) or f"no answer within {_START_TIME:g} s"
+            what = self._said(error) or f"no answer within {_START_TIME:g} s"
             raise ConfigurationError(
                 f"MCP server {self._name} does not list its tools: {what} · ask its maker"
             ) from error
@@ -105,9 +106,9 @@ class Connection:
         except Exception as error:
             if _code(error) == _CLOSED:
                 await self.close()
-                self._cause = _DIED + await asyncio.to_thread(self._log.tail)
+                self._cause = _DIED + await self._wrote()
                 raise self._ended() from error
-            raise MCPToolError(_said(error) or type(error).__name__) from error
+            raise MCPToolError(self._said(error) or type(error).__name__) from error
         plain: dict[str, Any] = result.model_dump(mode="json", by_alias=True, exclude_none=True)
         return plain
 
@@ -169,8 +170,20 @@ class Connection:
         except Exception as error:  # noqa: BLE001  # of the SDK's, told to those who wait
             if self._is_closing:  # nobody waits for what older SDKs complain of then
                 return
-            wrote = await asyncio.to_thread(self._log.tail)
-            self._cause = _cause(error, self._command[0], self._env) + wrote
+            cause = _cause(error, self._command[0], self._env)
+            self._cause = self._without_env(cause) + await self._wrote()
+
+    async def _wrote(self) -> str:
+        return self._without_env(await asyncio.to_thread(self._log.tail))
+
+    def _said(self, error: BaseException) -> str:
+        return self._without_env(_said(error))
+
+    def _without_env(self, text: str) -> str:
+        """`text` without what the user gave the process only: keys stand there."""
+        for value in self._env.values():
+            text = Secret(value).redact(text)
+        return text
 
 
 async def _opened(
@@ -224,16 +237,23 @@ class _Log:
 
     def _read(self, reader: int) -> None:
         with os.fdopen(reader, "rb") as pipe:
+            is_rest = False  # of a line that is cut
             while line := pipe.readline(_LOG_WIDTH):
-                if line.strip():
+                if line.strip() and not is_rest:
                     self._lines.append(line)
+                is_rest = not line.endswith(b"\n")
 
     def tail(self) -> str:
         """What a process that has ended wrote last, to append to a message."""
         self._thread.join(timeout=0.5)  # it may have left children that hold the pipe
-        text = " ".join(line.decode(errors="replace").strip() for line in self._lines)
+        text = " ".join(map(_shown, self._lines))
         text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text)
         return f" · it wrote: {''.join(c for c in text if c.isprintable())}" if text else ""
+
+
+def _shown(line: bytes) -> str:
+    is_cut = len(line) == _LOG_WIDTH and not line.endswith(b"\n")
+    return line.decode(errors="replace").strip() + ("…" if is_cut else "")
 
 
 def _cause(error: BaseException, program: str, env: Mapping[str, str]) -> str:

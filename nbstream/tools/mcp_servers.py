@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import functools
 import importlib.util
-import re
 import shlex
 import weakref
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -16,6 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from ..errors import ConfigurationError, UsageError
+from ..messages import api_name
 from .json_schema import without_refs
 from .mcp_process import Connection, MCPToolError, close_all
 from .tool import Tool
@@ -128,7 +128,7 @@ class MCPServer:
     async def _tools(self, connection: Connection) -> list[Tool]:
         return [
             Tool(
-                name=re.sub(r"[^A-Za-z0-9_-]", "_", each["name"])[:64] or "_",
+                name=api_name(each["name"]),
                 description=each.get("description") or "",
                 parameters=_parameters(each["inputSchema"]),
                 bind=functools.partial(_bind, connection, each["name"]),

@@ -71,7 +71,14 @@ class Tool:
 
 @runtime_checkable
 class ToolSource(Protocol):
-    """Something that has tools to offer, such as an MCP server."""
+    """Something that has tools to offer, such as an MCP server.
+
+    Attributes:
+        name: what it is called; stands before the names of its tools where those of others
+            are the same.
+    """
+
+    name: str
 
     def tools(self) -> Awaitable[Sequence[Tool]]:
         """The tools as they are now; called on the I/O thread as a turn begins."""
@@ -186,7 +193,10 @@ def unique(tools: Sequence[Tool]) -> Sequence[Tool]:
     names = [each.name for each in tools]
     for name in names:
         if names.count(name) > 1:
-            raise UsageError(f"two tools are called {name!r}: name one by @nbstream.tool(name=...)")
+            raise UsageError(
+                f"two tools are called {name!r}: name one by @nbstream.tool(name=...), "
+                "or its server by mcp(..., name=...)"
+            )
     return tools
 
 

@@ -8,15 +8,17 @@ import inspect
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
 from ..approval import Approval, ask
 from ..io_thread import tool_thread
-from ..messages import ToolCall, ToolResult
+from ..messages import ToolCall, ToolResult, api_name
 from .foreground import Foreground, TimeLimit, limited
 from .results import error_result, tool_result
 from .tool import ArgumentsError, Tool, ToolSource, parse_arguments, unique
@@ -25,6 +27,7 @@ __all__ = ["Toolbox"]
 
 _T = TypeVar("_T")
 
+_PREFIX = 24  # characters of a server's name before a tool's
 _GRACE = 1.0  # seconds that a function gets to stop at its limit before it is left behind
 
 
@@ -35,6 +38,7 @@ class Toolbox:
         tools: what may be called.
         approve_all: ask the user before every call.
         timeout: seconds for a call whose tool does not say; None is no bound.
+        due: when the time of the whole answer is over, by the loop's clock, or None.
         foreground: runs plain functions, and asks, where the notebook's thread waits;
             None: plain functions run on threads of their own, and somebody else answers.
     """
@@ -46,20 +50,23 @@ class Toolbox:
         approve_all: bool,
         timeout: float | None,
         foreground: Foreground | None,
+        due: float | None = None,
     ) -> None:
         self._tools = {each.name: each for each in unique(tools)}
         self._approve_all = approve_all
         self._timeout = timeout
+        self._due = due
         self._foreground = foreground
         self._line = asyncio.Lock()
 
     @classmethod
     async def opened(cls, sources: Sequence[Tool | ToolSource], **settings: Any) -> Toolbox:
         """The toolbox of these tools and of what these sources have now."""
-        tools: list[Tool] = []
-        for source in sources:
-            tools += [source] if isinstance(source, Tool) else await source.tools()
-        return cls(tools, **settings)
+        found = [
+            (None, [source]) if isinstance(source, Tool) else (source, await source.tools())
+            for source in sources
+        ]
+        return cls(_told_apart(found), **settings)
 
     @property
     def tools(self) -> tuple[Tool, ...]:
@@ -135,7 +142,7 @@ class Toolbox:
         return self._line if is_in_line else nullcontext()
 
     async def _run(self, chosen: Tool, bound: Callable[[], Any]) -> ToolResult:
-        limit = self._timeout if chosen.timeout is None else chosen.timeout
+        limit = self._limit(chosen)
         if chosen.on_io_thread:
             return await _awaited(bound, limit)
         if chosen.is_async:
@@ -144,6 +151,14 @@ class Toolbox:
         if isinstance(made, ToolResult):
             return made
         return await _on_tool_thread(lambda: made, limit)  # of a decorated function, perhaps
+
+    def _limit(self, chosen: Tool) -> float | None:
+        """The seconds that a call has: its own, within what is left of the answer's."""
+        limit = self._timeout if chosen.timeout is None else chosen.timeout
+        if self._due is None:
+            return limit
+        left = max(0.0, self._due - asyncio.get_running_loop().time())
+        return left if limit is None else min(limit, left)
 
     async def _called(
         self, bound: Callable[[], Any], limit: float | None
@@ -173,6 +188,21 @@ class Toolbox:
 
         submit = _in_thread if self._foreground is None else self._foreground.submit
         return await _within(submit(call), limit)
+
+
+def _told_apart(found: Sequence[tuple[ToolSource | None, Sequence[Tool]]]) -> list[Tool]:
+    """The tools of all sources; where several have one name, a server's gets its server's before.
+
+    Servers do not know each other, and many have a `search`.
+    """
+    names = Counter(each.name for _, tools in found for each in tools)
+    return [
+        each
+        if source is None or names[each.name] == 1
+        else replace(each, name=f"{api_name(source.name)[:_PREFIX]}_{each.name}"[:64])
+        for source, tools in found
+        for each in tools
+    ]
 
 
 def _bound(chosen: Tool, arguments: str) -> Callable[[], Any]:

@@ -25,6 +25,7 @@ from ..request import Deadlines, Request
 from ..secret import Headers
 from .faults import status_error
 from .listing import Model, models_in
+from .proxies import has_login
 from .unreachable import cause_of, connection_error
 
 __all__ = ["Client", "preload"]
@@ -57,10 +58,13 @@ class Client:
         try:
             self._sdk = _open_sdk(endpoint, deadlines)
         except Exception as error:  # noqa: BLE001  # whatever the environment's proxies cause
-            failure = endpoint.redact(str(error) or type(error).__name__)
+            # It may quote half of a password that should have been escaped.
+            what = "" if has_login() else str(error)
+            failure = endpoint.redact(what) or type(error).__name__
         if failure:
             raise ConfigurationError(
-                f"no request can be made: {failure} · check SSL_CERT_FILE, HTTP_PROXY, HTTPS_PROXY"
+                f"no request can be made: {failure} · check SSL_CERT_FILE, HTTP_PROXY, HTTPS_PROXY "
+                "(in a login, / and @ are %2F and %40)"
             )
 
     @asynccontextmanager
@@ -74,7 +78,7 @@ class Client:
             IncompleteError: the connection broke inside the body.
         """
         name = "max_completion_tokens" if self.endpoint.is_openai else "max_tokens"
-        arguments = request.to_api(max_tokens_name=name)
+        arguments = request.to_api(to=self.endpoint.origin, max_tokens_name=name)
         create = self._sdk.chat.completions.with_streaming_response.create
         manager = create(**arguments)
         response = await self._mapped(manager.__aenter__(), request)

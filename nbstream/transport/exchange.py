@@ -138,7 +138,7 @@ class Exchange:
         return "%chat continue asks for the rest" if has_text else "ask again"
 
     async def _send(self) -> Round:
-        turn = Round(model=self._request.model)
+        turn = Round(model=self._request.model, origin=self._client.endpoint.origin)
         if self._first is None:
             self._sent = time.monotonic()
         deadlines = self._options.deadlines
@@ -148,16 +148,16 @@ class Exchange:
                 self._begin(turn)
                 await self._read(body, turn, deadline)
         except TimeoutError as error:
-            if turn.ended:
+            if _is_over(turn):
                 return turn
             host = self._client.endpoint.host
-            if turn.is_empty:
+            if _is_empty(turn):
                 text = f"no answer from {host} within {deadlines.first_token:g} s · try again"
             else:
                 text = f"nothing more from {host} for {deadlines.idle:g} s · {self._hint}"
             raise APITimeoutError(text) from error
         except IncompleteError as error:
-            if not turn.ended:
+            if not _is_over(turn):
                 raise IncompleteError(f"{error} · {self._hint}") from None
         return turn
 
@@ -183,11 +183,16 @@ class Exchange:
             await self._receive(body, reader, turn, reducer, deadline)
         except IncompleteError as error:
             broke = error
+        except BaseException:  # a Stop, a deadline, an error in the stream
+            self._take(reader.flush(), reducer)
+            raise
         # Half a body that is no stream is not an answer of another kind.
         with suppress(APIResponseError) if broke else nullcontext():
             self._take(reader.close(), reducer)
-        if not turn.ended:
-            what = "sent an empty answer" if turn.is_empty else "ended the stream before the answer"
+        if not _is_over(turn):
+            what = (
+                "sent an empty answer" if _is_empty(turn) else "ended the stream before the answer"
+            )
             raise broke or IncompleteError(f"{self._client.endpoint.host} {what}")
 
     async def _receive(
@@ -233,7 +238,7 @@ class Exchange:
         wait = self._options.deadlines.idle
         if _is_over(turn):
             wait = _FINISH_GRACE
-        elif all(choice.is_empty for choice in (turn, *turn.alternatives.values())):
+        elif _is_empty(turn):
             return
         if wait is None:
             deadline.reschedule(None)
@@ -309,7 +314,11 @@ class _Reader:
     def close(self) -> list[Event]:
         """What its end completes, and what was held back."""
         rest = [e for chunk in self._decoder.close() for e in self._dialect.feed(chunk)]
-        return [*rest, *self._dialect.close()]
+        return [*rest, *self.flush()]
+
+    def flush(self) -> list[Event]:
+        """What was held back, such as a partial tag."""
+        return self._dialect.close()
 
 
 def _is_progress(event: Event) -> bool:
@@ -319,7 +328,12 @@ def _is_progress(event: Event) -> bool:
 
 def _is_over(turn: Round) -> bool:
     """Whether every choice has its end; usage may follow."""
-    return turn.ended and all(choice.ended for choice in turn.alternatives.values())
+    return turn.done or all(choice.ended for choice in (turn, *turn.alternatives.values()))
+
+
+def _is_empty(turn: Round) -> bool:
+    """Whether no choice has anything yet."""
+    return all(choice.is_empty for choice in (turn, *turn.alternatives.values()))
 
 
 async def _with_nearest(error: APIStatusError, client: Client, model: str) -> APIStatusError:

@@ -64,6 +64,7 @@ _TOO_LONG = re.compile(
     r"|exceeds the maximum number of tokens|reduce the length|max_new_tokens. must be <=",
     re.IGNORECASE,
 )
+_OF_A_TOOL = re.compile(r"\btools?[.\[]")  # tools[0].function.description: string too long
 # OpenAI, Moonshot and LiteLLM have codes for it. The words of OpenAI are no sign: Gemini
 # says the same where a minute's waiting helps.
 _SPENT_CODES = (
@@ -225,7 +226,8 @@ def _words_and_code(body: str) -> tuple[str, str | None]:
 
 
 def _is_too_long(code: str | None, words: str) -> bool:
-    return code in _TOO_LONG_CODES or _TOO_LONG.search(words) is not None
+    is_said = _TOO_LONG.search(words) and not _OF_A_TOOL.search(words)
+    return code in _TOO_LONG_CODES or bool(is_said)
 
 
 def _is_spent(status: int, code: str | None, words: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-__all__ = ["proxy_of"]
+__all__ = ["has_login", "proxy_of"]
 
 
 def proxy_of(url: str) -> str:
@@ -17,3 +17,10 @@ def proxy_of(url: str) -> str:
     if not proxy or urllib.request.proxy_bypass(parts.netloc):
         return ""
     return proxy.rpartition("://")[2].rpartition("@")[2].rstrip("/")
+
+
+def has_login() -> bool:
+    """Whether a proxy's address, as the environment has it, may hold a password."""
+    import urllib.request
+
+    return any("@" in address for address in urllib.request.getproxies().values())

@@ -6,6 +6,7 @@
 {"type": "error", "error": {…}}                      Anthropic
 {"success": false, "errors": [{"message": …}]}       Cloudflare
 {"base_resp": {"status_code": …, "status_msg": …}}   MiniMax
+{"text": …, "error_code": …}   {"code": …, "msg": …} FastChat, Zhipu
 [{"error": {…}}]                                     Gemini
 """
 
@@ -17,12 +18,19 @@ from typing import Any
 
 from ..events import ErrorEvent
 
-__all__ = ["CHECK_BASE_URL", "foreign_body", "plain_words", "read_error", "reported_error"]
+__all__ = [
+    "CHECK_BASE_URL",
+    "foreign_body",
+    "one_line",
+    "plain_words",
+    "read_error",
+    "reported_error",
+]
 
 CHECK_BASE_URL = "check the base URL"  # how the error for a foreign body ends
 
-_MESSAGE = ("message", "detail", "msg", "status_msg", "error", "reason")
-_CODE = ("code", "type", "status_code", "status")
+_MESSAGE = ("message", "detail", "msg", "status_msg", "error_msg", "error", "reason")
+_CODE = ("code", "type", "status_code", "status", "error_code")
 _SHORT = 120  # characters of a body that is no answer
 _LONG = 400  # characters of a message that is meant to be read
 _LOOKED_AT = 8192  # characters of a page; the patterns below are not linear on hostile text
@@ -35,19 +43,22 @@ _KEY = re.compile(r"\b(?:sk|gsk|xai|pk|rk|hf|r8|nvapi)[-_][\w*-]{6,}|\bAIza[\w-]
 
 def read_error(chunk: Mapping[str, Any]) -> ErrorEvent | None:
     """The error in a chunk's JSON object, or None where it reports none."""
-    error = chunk.get("error")
-    if error:
+    if chunk.get("error"):
         return reported_error(chunk)
     if chunk.get("choices") or chunk.get("usage"):
         return None
-    if chunk.get("object") == "error" or chunk.get("type") == "error" or chunk.get("errors"):
-        return reported_error(chunk)
     status = chunk.get("base_resp")
     if isinstance(status, Mapping) and status.get("status_code"):
         return reported_error(status)
-    if any(isinstance(chunk.get(name), str) and chunk[name] for name in ("message", "detail")):
-        return reported_error(chunk)
-    return None
+    if chunk.get("error_code"):
+        return reported_error({"message": chunk.get("text"), **chunk})
+    is_error = (
+        "error" in (chunk.get("object"), chunk.get("type"))
+        or chunk.get("errors")
+        or (chunk.get("code") and chunk.get("msg"))
+        or any(isinstance(chunk.get(name), str) and chunk[name] for name in ("message", "detail"))
+    )
+    return reported_error(chunk) if is_error else None
 
 
 def reported_error(value: Any) -> ErrorEvent:
@@ -80,7 +91,7 @@ def plain_words(text: str) -> str:
     if len(head) < len(text):
         head = _HALF_TAG.sub("", head)
     title = _TITLE.search(head)
-    return _one_line(_MARKUP.sub(" ", title[1] if title else head), _SHORT)
+    return one_line(_MARKUP.sub(" ", title[1] if title else head), _SHORT)
 
 
 def _code(value: Mapping[str, Any]) -> str | None:
@@ -96,10 +107,10 @@ def _message(value: Any) -> str:
         for name in _MESSAGE:
             if value.get(name):
                 return _message(value[name])
-        return _one_line(str(dict(value)), _SHORT) if value else ""
+        return one_line(str(dict(value)), _SHORT) if value else ""
     if isinstance(value, list):
-        return _one_line("; ".join(_field_error(entry) for entry in value), _LONG)
-    return "" if value is None else _one_line(str(value), _LONG)
+        return one_line("; ".join(_field_error(entry) for entry in value), _LONG)
+    return "" if value is None else one_line(str(value), _LONG)
 
 
 def _field_error(entry: Any) -> str:
@@ -111,7 +122,7 @@ def _field_error(entry: Any) -> str:
     return where + _message(entry)
 
 
-def _one_line(text: str, limit: int) -> str:
+def one_line(text: str, limit: int = _LONG) -> str:
     """`text` without line breaks, control characters and what looks like a key."""
     text = _KEY.sub("…", text)
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -22,7 +22,7 @@ from ..events import (
     UsageEvent,
 )
 from ..messages import Usage
-from .apierrors import CHECK_BASE_URL, foreign_body, read_error, reported_error
+from .apierrors import CHECK_BASE_URL, foreign_body, one_line, read_error, reported_error
 from .calls import CallSlots, random_id
 from .sse import Body, Chunk, Done, ErrorFrame, Foreign, Malformed
 from .think import ThinkSplitter
@@ -63,10 +63,17 @@ _FINISH_WORDS = {
     "model_context_window_exceeded": "length",
     "safety": "content_filter",
     "sensitive": "content_filter",
+    # Gemini's, also behind a colon: `content_filter: RECITATION`
+    **dict.fromkeys(("blocklist", "image_safety", "prohibited_content"), "content_filter"),
+    **dict.fromkeys(("recitation", "spii"), "content_filter"),
+    **{word: word for word in ("content_filter", "length", "stop", "tool_calls")},
 }
 # Reasons that a broken-off answer is given: it must not look complete.
 _FAILED = frozenset(
-    {"abort", "aborted", "cancelled", "error", "insufficient_system_resource", "network_error"}
+    {
+        *("abort", "aborted", "cancelled", "error", "insufficient_system_resource"),
+        *("function_call_filter", "malformed_function_call", "network_error"),
+    }
 )
 
 
@@ -92,7 +99,7 @@ class Dialect:
             case ErrorFrame(value):
                 return [reported_error(value)]
             case Malformed(reason):
-                return [ErrorEvent(reason)]
+                return [ErrorEvent(one_line(reason))]
             case Body(value):
                 return self._body(value)
             case Foreign(text):
@@ -340,14 +347,15 @@ class _Choice:
 
     def _finish(self, reason: str, fields: dict[str, Any], events: list[Event]) -> None:
         events += self.flush()
-        word = _FINISH_WORDS.get(reason.lower(), reason)
-        native = _text(fields.get("native_finish_reason")).lower()
-        if word in ("stop", "tool_calls") and _FINISH_WORDS.get(native, native) == "length":
+        said = _first_word(reason)
+        word = _FINISH_WORDS.get(said, reason)
+        native = _first_word(_text(fields.get("native_finish_reason")))
+        if word in ("stop", "tool_calls") and _FINISH_WORDS.get(native) == "length":
             word = "length"  # OpenRouter says `tool_calls` where the upstream model was cut
         elif word != reason:
             self._keep("native_finish_reason", reason, events)
         events.append(FinishEvent(word, self._number))
-        if reason.lower() in _FAILED and not fields.get("error"):
+        if said in _FAILED and not fields.get("error"):
             events.append(ErrorEvent(f"the answer was broken off ({reason})", reason))
 
 
@@ -418,6 +426,10 @@ def _first(*counts: int | None) -> int | None:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _first_word(reason: str) -> str:
+    return reason.partition(":")[0].strip().lower()
 
 
 def _joined(value: Any) -> str:

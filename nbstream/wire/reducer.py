@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar, assert_never
 
 from ..events import (
+    ApprovalEvent,
     DoneEvent,
     ErrorEvent,
     Event,
@@ -85,7 +86,7 @@ class Reducer:
                 self._round.done = True
                 for choice in list(self._thinking_since):
                     self._end_thinking(choice, now)
-            case ErrorEvent() | RetryEvent():
+            case ErrorEvent() | RetryEvent() | ApprovalEvent():
                 pass  # the driver's business
             case _:
                 assert_never(event)

@@ -65,6 +65,7 @@ _MAX_LINE = 16 * 2**20  # bytes; an image in base64 fits, a runaway server does 
 _MAX_TOTAL = 2**30  # bytes; a million tokens are about 300 MB on the wire
 _MAX_DEPTH = 250  # nested containers; what is kept must be writable as JSON again
 _FOREIGN_KEPT = 8192  # bytes of a foreign body; only an excerpt is ever shown
+_SHOWN = 80  # characters of an event that cannot be read
 _BOM = b"\xef\xbb\xbf"
 _NOT_JSON: Any = object()  # what `_parse` returns for text that is no JSON
 
@@ -297,8 +298,9 @@ class Decoder:
             for entry in value:  # Gemini's compatibility layer wraps its errors in a list
                 self._push(entry)
         else:
-            shown = self._text() if value is _NOT_JSON else json.dumps(value)
-            self._push(Malformed(f"an event is no JSON object: {shown[:80]!r}"))
+            said = self._text() if value is _NOT_JSON else json.dumps(value)
+            shown = said if len(said) <= _SHOWN else said[: _SHOWN - 1] + "…"
+            self._push(Malformed(f"an event is no JSON object: '{shown}'"))
 
     def _text(self) -> str:
         return "\n".join(self._data)
