@@ -161,7 +161,9 @@ def test_the_operations_are_lean(piece, most):
         ("**.env", "<p><strong>.env</strong>"),
         ("**a: 2*3", "<p><strong>a: 2*3</strong>"),
         ("*.py and *x", "<p>*.py and <em>x</em>"),
-        ("**「a」**が **b", "<p>**「a」**が <strong>b</strong>"),
+        ("**「a」**が **b", "<p><strong>「a」</strong>が <strong>b</strong>"),
+        ("**注意：**请 **「b", "<p><strong>注意：</strong>请 <strong>「b</strong>"),
+        ('**"a"**b **c', '<p>**"a"**b <strong>c</strong>'),
         ("[a", '<p><a href="#">a</a>'),
         ("[a](https://b", '<p><a href="#">a</a>'),
         ("![a](https://b", '<p><a href="#">a</a>'),
@@ -221,9 +223,8 @@ def test_the_cell_that_is_written_is_the_one_that_is_completed(before, rows, row
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("要点：**「速度」**が大切です。", "要点：**「速度」**が"),
-        ("**注意:**次に`code`を見て", "**注意:**次"),
-        ('결론은 **"속도"**입니다', '결론은 **"속도"**입'),
+        ("then **(a)**b is it", "then **(a)**b"),
+        ('the **"speed"**s of `code`', 'the **"speed"**s'),
         ("int *a and int *b or c", "int *a and int *b"),
         ("all **/*.txt files", "all **/*.txt"),
         ("a **/*.py or *.txt file", "a **/*.py"),

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from long import LONG
 from markdown_it import MarkdownIt
+from markdown_it.parser_inline import ParserInline
 from markdown_it.utils import read_fixture_file
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 from nested_documents import nested_document
@@ -32,6 +33,7 @@ CASES = read_fixture_file(FOLDER / "safe_markdown.txt")
 #: Our own parser, but with HTML allowed.
 PERMISSIVE = make_parser().enable(["html_block", "html_inline"])
 PERMISSIVE.options["html"] = True
+PERMISSIVE.inline.__class__ = ParserInline  # and with everybody's idea of emphasis
 #: What else there is: markdown-it as others set it up.
 PLAIN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 

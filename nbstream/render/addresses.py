@@ -15,13 +15,16 @@ from markdown_it.token import Token
 
 __all__ = ["addresses_plugin"]
 
-_REST = r"[^\s<>\"`\x00-\x1f\x7f\u3000-\u303f\uff00-\uffef]+"
+# Dashes, quotes and ellipses of a sentence are no part of an address: the host of
+# `https://example.com—it’s` is one that somebody else may register. In a path a short dash is.
+_STOP = r"\s<>\"`\x00-\x1f\x7f«»\u3000-\u303f\uff00-\uffef"
+_REST = rf"[^{_STOP}/?\#\u2010-\u205e]+(?:[/?\#][^{_STOP}\u2014-\u205e]*)?"
 _SCHEME_BEFORE = re.compile(r"(?:^|[^A-Za-z0-9+.-])(https?)$", re.IGNORECASE)
 _AFTER_SCHEME = re.compile(f"://{_REST}")
 _WITHOUT_SCHEME = re.compile(
     rf"""
       (?<![^\s*_~(]) (?P<web> www\.(?=\w){_REST} )
-    | (?<![\w.+/@-]) [A-Za-z0-9_.+-]+ @ [A-Za-z0-9_-]+ (?:\.[A-Za-z0-9_-]+)+ (?<![_-]) (?![\w@-])
+    | (?<![\w.+/@-]) [A-Za-z0-9_.+-]+ @ [A-Za-z0-9_-]+ (?:\.[A-Za-z0-9_-]+)+ (?<![_0-9-]) (?![\w@-])
     """,
     re.VERBOSE,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .html import parser
+from .html import code_language, parser
 
 __all__ = ["CodeBlock", "Table", "code_blocks", "tables"]
 
@@ -28,7 +28,7 @@ class Table:
 def code_blocks(markdown: str) -> list[CodeBlock]:
     """The fenced and indented code blocks of `markdown`, nested ones too, in order."""
     return [
-        CodeBlock((token.info.split() or [""])[0], token.content)
+        CodeBlock(code_language(token), token.content)
         for token in parser().parse(markdown)
         if token.type in ("fence", "code_block")
     ]

@@ -14,6 +14,8 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from .emphasis import is_east_asian
+
 __all__ = ["completed", "header_as_table", "held_back", "open_cell"]
 
 _MARKS_ONLY = re.compile(
@@ -216,6 +218,8 @@ class _Reader:
         right = not before.isspace() and (
             not _is_punctuation(before) or after.isspace() or _is_punctuation(after)
         )
+        if character != "_" and (is_east_asian(before) or is_east_asian(after)):
+            return not after.isspace(), not before.isspace()
         if character == "_":
             return (
                 left and (not right or _is_punctuation(before)),

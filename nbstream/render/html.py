@@ -22,8 +22,10 @@ from markdown_it.utils import OptionsDict
 
 from .addresses import addresses_plugin
 from .direction import direction_plugin
+from .emphasis import EmphasisParser
 from .footnotes import footnotes_plugin
 from .highlight import COLOURED, Colouring
+from .line_breaks import line_breaks_plugin
 from .links import is_safe_link, links_plugin
 from .math import math_plugin
 from .safe_text import clean
@@ -39,6 +41,7 @@ __all__ = [
     "sanitize",
 ]
 
+_LANGUAGE = re.compile(r"\s*\{?\.?([^\s:,{}]+)")
 _NOT_A_CLASS = re.compile(r"[^\w+#.-]")
 _ALIGNMENT = {"text-align:left": "nbs-l", "text-align:center": "nbs-c", "text-align:right": "nbs-r"}
 _UP_TO_BLOCKS = ("normalize", "block", "direction")  # rules that look at more than one block
@@ -59,10 +62,12 @@ def make_parser() -> MarkdownIt:
     """
     options = {"html": False, "xhtmlOut": False, "maxNesting": 100, "tasklists": True}
     md = _Parser("commonmark", options, renderer_cls=_Renderer)
+    md.inline = EmphasisParser()
+    md.configure("commonmark", options)
     md.enable(["table", "strikethrough"])
     md.disable(["html_block", "html_inline"])
     md.use(math_plugin).use(footnotes_plugin).use(addresses_plugin).use(links_plugin)
-    return md.use(direction_plugin)
+    return md.use(line_breaks_plugin).use(direction_plugin)
 
 
 @cache
@@ -106,9 +111,12 @@ def render(markdown: str, *, image_hosts: frozenset[str] = frozenset()) -> str:
 
 
 def code_language(token: Token) -> str:
-    """The language of a code block's token, such as `python`, or ""."""
-    words = unescapeAll(token.info).split(maxsplit=1)
-    return words[0] if words else ""
+    """The language of a code block's token, such as `python`, or "".
+
+    Models write more behind it: `python:src/app.py`, `python,linenos`, `{python}`, `{.python}`.
+    """
+    word = _LANGUAGE.match(unescapeAll(token.info))
+    return word[1] if word else ""
 
 
 class _Renderer(RendererHTML):

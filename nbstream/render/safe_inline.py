@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from markdown_it.token import Token
 
+from .line_breaks import BREAK
 from .links import is_safe_link, plain_text
 from .safe_text import (
     GUARDED_DOLLAR,
@@ -128,8 +129,12 @@ class _InlineWriter:
     def line_break(self, token: Token) -> None:
         if token.type == "softbreak":
             self._add(" " if self._one_line else "\n")
-        else:
+        elif token.markup != BREAK:
             self._add("<br>" if self._one_line else "\\\n")
+        else:
+            # Not `\`, which the readers see differently where several follow each other; and
+            # alone on its line an element would begin a block of HTML.
+            self._add("<br>" if self._last not in ("", "\n") else "<span></span><br>")
 
     def code(self, token: Token) -> None:
         self._add_code(token.content)

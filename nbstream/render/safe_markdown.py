@@ -18,7 +18,7 @@ from typing import Any
 
 from markdown_it.token import Token
 
-from .html import parse_blocks, parse_inside
+from .html import code_language, parse_blocks, parse_inside
 from .safe_inline import inline_cell, inline_line, inline_lines
 from .safe_text import clean, code_block, escape_line, escape_text
 from .tex import portable
@@ -242,7 +242,7 @@ class _BlockWriter:
 
     def code(self, token: Token) -> None:
         self._begin(token)
-        self._write(code_block(token.content, token.info, nested=self._nested))
+        self._write(code_block(token.content, code_language(token), nested=self._nested))
 
     def math(self, token: Token) -> None:
         self._begin(token)

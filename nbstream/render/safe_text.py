@@ -162,12 +162,12 @@ def code_span(code: str, *, in_link: bool = False, in_table: bool = False) -> st
     return f"` {code} `" if stripped else f"`{code}`"
 
 
-def code_block(code: str, info: str, *, nested: bool) -> list[str]:
+def code_block(code: str, language: str, *, nested: bool) -> list[str]:
     """The lines of a code block: a fence, or a `<pre>` element where no fence can hold it.
 
     Args:
         code: the text of the block.
-        info: the info string of its fence; the first word may be its language.
+        language: what it is written in, as the model says.
         nested: whether it stands in a list or a quote. There JupyterLab looks for math in
             it, and marked replaces its tabs.
     """
@@ -178,7 +178,7 @@ def code_block(code: str, info: str, *, nested: bool) -> list[str]:
     if unsafe or (nested and (signs or "$" in code or "\t" in code)):
         inner = _NOT_HTML.sub(_as_entities, code)
         return f"<pre><code>{inner}</code></pre>".split("\n")
-    language = _language(info)
+    language = _known(language)
     if (environment or "@@" in signs) and language not in ("latex", "tex"):
         language = ""  # JupyterLab's highlighter would tear its placeholder for math
     runs = re.findall(r"`{3,}", code)
@@ -187,13 +187,13 @@ def code_block(code: str, info: str, *, nested: bool) -> list[str]:
     return [fence + language, *lines, fence]
 
 
-def _language(info: str) -> str:
+def _known(language: str) -> str:
     """The language to write beside a fence: one that Pygments knows, else none.
 
     JupyterLab puts the word into HTML as it is, nbconvert prints an unknown one as code,
     and both run `mermaid`, which can load images.
     """
-    name = (info.split() or [""])[0].lower()
+    name = language.lower()
     return name if name in _known_languages() else ""
 
 

@@ -53,8 +53,9 @@ def bundle(response: Response, *, image_hosts: Collection[str] = ()) -> dict[str
 
 def content_markdown(response: Response, *, image_hosts: Collection[str] = ()) -> str:
     """What came, as safe markdown: neither how it ended nor what it took."""
-    write = partial(_answer, is_json=response.is_json, image_hosts=image_hosts)
-    return "\n\n".join(part for turn in response.rounds for part in _round(turn, write))
+    safe = partial(display_markdown, image_hosts=image_hosts)
+    write = partial(_answer, is_json=response.is_json, safe=safe)
+    return "\n\n".join(part for turn in response.rounds for part in _round(turn, write, safe))
 
 
 def display_markdown(markdown: str, *, image_hosts: Collection[str] = ()) -> str:
@@ -65,29 +66,30 @@ def display_markdown(markdown: str, *, image_hosts: Collection[str] = ()) -> str
 # -- the markdown ----------------------------------------------------------------
 
 
-def _round(turn: Round, write: Callable[[Round], Iterator[str]]) -> Iterator[str]:
+def _round(
+    turn: Round, write: Callable[[Round], Iterator[str]], safe: Callable[[str], str]
+) -> Iterator[str]:
     if len(turn.reasoning):
-        yield _fold(reasoning_line(turn), safe_markdown(str(turn.reasoning)))
+        yield _fold(reasoning_line(turn), safe(str(turn.reasoning)))
     yield from write(turn)
     for index, other in sorted(turn.alternatives.items()):
         yield _fold(f"Choice {index + 1}", "\n\n".join(write(other)))
     for draft in turn.calls:
-        yield from _call(draft.call())
+        yield from _call(draft.call(), safe)
 
 
-def _answer(turn: Round, *, is_json: bool, image_hosts: Collection[str]) -> Iterator[str]:
+def _answer(turn: Round, *, is_json: bool, safe: Callable[[str], str]) -> Iterator[str]:
     text = str(turn.text)
     for written in (json_markdown(text) if is_json else text, str(turn.refusal)):
-        markdown = safe_markdown(written, image_hosts=frozenset(image_hosts))
-        if markdown:
+        if markdown := safe(written):
             yield markdown
 
 
-def _call(call: ToolCall) -> Iterator[str]:
+def _call(call: ToolCall, safe: Callable[[str], str]) -> Iterator[str]:
     parts = [_code(indented(call.arguments), "json")]
     display = {} if call.result is None else call.result.display
     if "text/markdown" in display:
-        parts.append(safe_markdown(display["text/markdown"]))
+        parts.append(safe(display["text/markdown"]))
     elif call.result is not None:
         parts.append(_code(call.result.content, ""))
     yield _fold(call_line(call), "\n\n".join(parts))

@@ -97,6 +97,7 @@ _CONTROL = re.compile(
     re.VERBOSE,
 )
 _TAG = re.compile(r"(?<!\\)\\tag(\*?)\{([\w .'-]*)\}")
+_COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)%")
 _LABEL = re.compile(r"(?<!\\)\\label\{[^{}\\]*\}")
 # A tag, a link or a definition, to a reader that knows no math; not so with a space.
 _MARKUP = re.compile(r"<(?=[A-Za-z/!?])|\](?=[(\[:])")
@@ -116,6 +117,8 @@ def portable(tex: str, *, display: bool, one_line: bool) -> str | None:
         if "\n" in tex and "%" in tex:
             return None  # a comment would no longer end
         tex = " ".join(tex.split())
+    if "\n" not in tex:
+        tex = _COMMENT.sub(r"\1\%", tex)  # `95%`: nobody comments a formula of one line
     tex = "\n".join(line for line in tex.split("\n") if line.strip())
     tex = _MARKUP.sub(r"\g<0> ", tex)
     whole = tex and not _confuses_readers(tex, display=display) and _is_balanced(tex)
