@@ -7,6 +7,7 @@ import { createWaiting } from "./waiting.js";
 /**
  * @typedef {object} Question
  * @property {string} typed
+ * @property {string | null} plain what is edited, where that is not what was typed
  * @property {string} sent what went to the model, where it is something else
  * @property {string[]} pictures
  * @property {string[]} files
@@ -58,7 +59,7 @@ export function createQuestion(id, question, desk) {
  */
 function createEditor(question, onSend, desk, onClose) {
   const field = make("textarea", "editor");
-  field.value = question.typed;
+  field.value = question.plain ?? question.typed;
   field.rows = Math.min(10, field.value.split("\n").length + 1);
   field.setAttribute("aria-label", "The question, edited");
   const waiting = createWaiting(desk);
