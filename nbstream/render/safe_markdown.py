@@ -10,7 +10,6 @@ model's own text can become a tag.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -242,13 +241,16 @@ class _BlockWriter:
 
     def code(self, token: Token) -> None:
         self._begin(token)
-        self._write(code_block(token.content, code_language(token), nested=self._nested))
+        self._write(self._code(token.content, code_language(token)))
+
+    def _code(self, code: str, language: str) -> Sequence[str]:
+        return code_block(code, language, nested=self._nested, right_to_left=self._is_right_to_left)
 
     def math(self, token: Token) -> None:
         self._begin(token)
         tex = portable(token.content, display=True, one_line=self._nested)
         if tex is None:
-            self._write(code_block(token.content.strip("\n"), "latex", nested=self._nested))
+            self._write(self._code(token.content.strip("\n"), "latex"))
         elif "\n" in tex:
             self._write(["$$", *tex.split("\n"), "$$"])
         else:
@@ -278,12 +280,10 @@ class _BlockWriter:
 
 
 def _is_right_to_left(tokens: Sequence[Token], position: int) -> bool:
-    """Whether the block that begins here is, unless it holds code, which never is."""
-    if tokens[position].attrs.get("dir") != "rtl":
-        return False
-    following = itertools.islice(tokens, position + 1, None)
-    inside = itertools.takewhile(lambda token: token.level > 0, following)
-    return not any(token.type in ("fence", "code_block") for token in inside)
+    """Whether the block that begins here is, or the first one of a note."""
+    if tokens[position].type == "footnote_open":
+        position += 1
+    return tokens[position].attrs.get("dir") == "rtl"
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -162,7 +162,7 @@ def code_span(code: str, *, in_link: bool = False, in_table: bool = False) -> st
     return f"` {code} `" if stripped else f"`{code}`"
 
 
-def code_block(code: str, language: str, *, nested: bool) -> list[str]:
+def code_block(code: str, language: str, *, nested: bool, right_to_left: bool = False) -> list[str]:
     """The lines of a code block: a fence, or a `<pre>` element where no fence can hold it.
 
     Args:
@@ -170,14 +170,16 @@ def code_block(code: str, language: str, *, nested: bool) -> list[str]:
         language: what it is written in, as the model says.
         nested: whether it stands in a list or a quote. There JupyterLab looks for math in
             it, and marked replaces its tabs.
+        right_to_left: whether what it stands in is, which code never is.
     """
     signs = set(_MATH_SIGN.findall(code))
     environment = {"\\begin", "\\end"} <= signs
     delimiters = {"\\\\(", "\\\\)"} <= signs or {"\\\\[", "\\\\]"} <= signs
     unsafe = delimiters or (environment and "@@" in signs)
-    if unsafe or (nested and (signs or "$" in code or "\t" in code)):
+    if right_to_left or unsafe or (nested and (signs or "$" in code or "\t" in code)):
         inner = _NOT_HTML.sub(_as_entities, code)
-        return f"<pre><code>{inner}</code></pre>".split("\n")
+        direction = ' dir="ltr"' if right_to_left else ""
+        return f"<pre{direction}><code>{inner}</code></pre>".split("\n")
     language = _known(language)
     if (environment or "@@" in signs) and language not in ("latex", "tex"):
         language = ""  # JupyterLab's highlighter would tear its placeholder for math
