@@ -57,13 +57,16 @@ MARKDOWN = {
     "quote": "> a\n>\n> b\n\nc",
     "rule": "a\n\n---\n\nb",
     "math": "A $x^2$ and\n\n$$\n\\int_0^1 x\\,dx\n$$\n\nand \\[ y = \\frac{a}{b} \\] and \\(z\\)",
+    "math in a list": "1. **A**:\n   $$x^2$$\n   so\n2. $$y$$\n\n- a\n  \\[\n  b\n  =\n  c\n  \\]",
     "prices": "It costs $5 and then $6, or $7.",
     "footnote": "A note[^1].\n\n[^1]: The note.",
     "links": "[a](https://example.com) <https://example.com> ![img](https://e.com/x.png)",
-    "line breaks": "a  \nb\\\nc",
+    "line breaks": "a  \nb\\\nc<br>d<br><br>e\n\n<br>\n\n| a |\n|---|\n| • x<br>• y |",
     "long word": "w" * 400,
     "scripts": "日本語の文章です。" * 20 + "\n\n" + "שלום עולם. " * 30 + "\n\n🌧️ 👩‍👩‍👧 🇩🇪",
     "right to left": "# א\n\nשלום *א*.\n\n- א\n  1. ב\n- ג\n\n> ד\n\n| א | b |\n|--|--|\n| ג | d",
+    "list from right to left": "1. א:\n   ```sh\n   ls\n\n   ls\n   ```\n2. ב[^1]\n\n[^1]: ג",
+    "East Asian emphasis": "1. **第一步：**安装\n2. 使用**`pip`**安装",
     "html": "<b>x</b> <script>alert(1)</script>\n\n<div>y</div>",
 }
 
@@ -85,12 +88,12 @@ def test_what_is_saved_is_as_high_as_what_was_live(open_notebook):
     count = len(MARKDOWN)
     page = notebook.page
     wait_for(lambda: len(area.evaluate(HEIGHTS)) == count, "all live views", 30, page)
-    page.wait_for_function("document.querySelectorAll('mjx-container').length === 4")
+    page.wait_for_function("document.querySelectorAll('mjx-container').length === 7")
     live = area.evaluate(HEIGHTS)
     notebook.screenshot("live-kinds")
     notebook.run(1)
     wait_for(lambda: area.locator(".nbs-answer").count() == 0, "the swap", 30, page)
-    page.wait_for_function("document.querySelectorAll('mjx-container').length === 4")
+    page.wait_for_function("document.querySelectorAll('mjx-container').length === 7")
     saved = area.evaluate(HEIGHTS)
     notebook.screenshot("saved-kinds")
     moved = {
