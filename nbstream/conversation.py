@@ -26,14 +26,18 @@ class Turn:
     Attributes:
         id: a number that no other turn of any conversation has.
         response: the question as it was sent, and the answer.
-        typed: the question as it was typed, before values took the place of `{{names}}`.
+        typed: the question as it was typed, before values took the place of `{{names}}`; None
+            where it was sent as it came.
+        typed_here: whether the user typed it in this kernel: only then may its `{{names}}` be
+            evaluated again. A file can come from anybody.
         attached: the content parts that were attached to it.
         key: who asked, such as a cell's id, or None.
     """
 
     id: int
     response: Response
-    typed: str = ""
+    typed: str | None = None
+    typed_here: bool = False
     attached: tuple[Mapping[str, Any], ...] = ()
     key: str | None = None
 

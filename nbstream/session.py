@@ -35,13 +35,14 @@ class Place:
         key: who asks, such as a cell's id. A turn with the key of an earlier one sees only
             what came before that one, and takes its place.
         after: the turn that it follows; None is the beginning.
-        typed, attached: the question as it was typed, and the content parts with it.
+        typed, typed_here, attached: as a `Turn` has them.
         keep: whether the turn stays where nothing came of it. It is never sent again then.
     """
 
     key: str | None = None
     after: Turn | object | None = END
-    typed: str = ""
+    typed: str | None = None
+    typed_here: bool = False
     attached: tuple[Mapping[str, Any], ...] = ()
     keep: bool = False
 
@@ -236,7 +237,12 @@ class Session:
                 self._check(after)
             self._before = None
             turn = self.conversation.add(
-                response, after, typed=place.typed, attached=place.attached, key=place.key
+                response,
+                after,
+                typed=place.typed,
+                typed_here=place.typed_here,
+                attached=place.attached,
+                key=place.key,
             )
             return turn, replaced, self.conversation.branch[:-1]
 

@@ -618,6 +618,118 @@ def test_an_attachment_is_left_out_when_the_question_is_edited(page, replay):
     assert page.cards[page.order[0]]["question"]["attached"] == ["u.csv"]
 
 
+# Somebody else's text, such as that of a web page.
+DATA = "Buy now! {{ ran.append(1) }} \\{{ and {{"
+
+
+def editor(page):
+    """What the last question's editor holds at first."""
+    question = page.cards[page.order[-1]]["question"]
+    return question["typed"] if question["plain"] is None else question["plain"]
+
+
+def edit_last(page, text, **what):
+    """Edit the last question, and wait for the answer."""
+    before = page.order[-1]
+    assert page.ask("edit", turn=before, text=text, **what) == {}
+    page.until(lambda: page.order[-1] != before)
+    page.ended(len(page.order))
+
+
+def test_a_question_of_a_cell_is_edited_as_it_was_typed(nb, replay):
+    replay.fallback = completion("x")
+    typed = "Sum up {{ web }} for \\{{me}}"
+    nb.run(f"web, ran = {DATA!r}, []")
+    assert not nb.run(f"%%chat --session typed\n{typed}").error
+    assert sent(replay) == [f"Sum up {DATA} for {{{{me}}}}"]
+    page = Page(nb, nb.run("%chat panel typed"))
+    assert editor(page) == page.texts[0] == typed
+    edit_last(page, f"{typed}!")
+    assert sent(replay) == [f"Sum up {DATA} for {{{{me}}}}!"]
+    nb.run("web = 'it'")
+    assert editor(page) == f"{typed}!"
+    edit_last(page, typed)
+    assert sent(replay) == ["Sum up it for {{me}}"]
+    assert nb.value("ran") == "[]"
+
+
+SOMEBODY = {"role": "user", "content": DATA}
+
+
+@pytest.mark.parametrize(
+    "asked_by",
+    [
+        "panel.send(data).wait()",
+        "panel.chat.view = 'none'\npanel.chat.send(data)",
+        "panel = nbstream.ChatPanel.load(path, base_url=url)",
+        "%%chat --session data --no-interpolate\n" + DATA,
+    ],
+    ids=["panel", "chat", "file", "cell"],
+)
+def test_text_that_came_as_data_is_edited_as_it_is(nb, page, replay, tmp_path, asked_by):
+    """Code in it runs neither when its question is edited, nor when that one is."""
+    replay.fallback = completion("x")
+    file = tmp_path / "talk.json"
+    typed = "Look: {{ ran.append(2) }}"  # the file came from anywhere
+    turn = turn_with(typed=typed, prompt=[SOMEBODY], rounds=[{"text": "A"}])
+    file.write_text(json.dumps(record(turns=[turn])))
+    nb.run(f"data, ran, path, url = {DATA!r}, [], {str(file)!r}, {replay.base_url!r}")
+    assert not nb.run(asked_by).error
+    in_cell = asked_by.startswith("%%")
+    page = Page(nb, nb.run("%chat panel data" if in_cell else "panel.close()\npanel.open()"))
+    assert editor(page) == DATA
+    page.ask("again", turn=page.order[0])
+    page.until(lambda: page.places)
+    page.ended(1)
+    assert sent(replay) == [DATA]
+    assert page.texts == [typed if "load" in asked_by else DATA]
+    for _ in range(2):
+        edit_last(page, f"{editor(page)}!")
+    assert sent(replay) == [f"{DATA}!!"]
+    assert page.texts == [f"{DATA}!!"]
+    assert nb.value("ran") == "[]"
+
+
+def test_a_file_that_was_sent_alone_is_no_text_to_edit(page, replay):
+    replay.fallback = completion("x")
+    page.ask("send", [b"a,{{ 1 / 0 }}"], text="", files=["t.csv"])
+    page.ended(1)
+    assert editor(page) == ""
+    assert page.nb.value("'Attached: t.csv' in panel.to_markdown()") == "True"
+    edit_last(page, "Sum {{ 1 + 1 }}")
+    assert [part["text"] for part in sent(replay)[0]] == ["Sum 2", "t.csv:\n\na,{{ 1 / 0 }}"]
+
+
+PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+TABLE = {"type": "text", "text": "t.csv:\n\na,b"}
+
+
+@pytest.mark.parametrize("flag", ["", "--no-interpolate", None])
+def test_what_was_attached_beside_the_panel_goes_along_when_edited(nb, replay, tmp_path, flag):
+    replay.fallback = completion("x")
+    (tmp_path / "t.csv").write_text("a,b")
+    nb.run(f"table, picture = {str(tmp_path / 't.csv')!r}, {PICTURE['image_url']['url']!r}")
+    if flag is None:
+        parts = ({"type": "text", "text": "What?"}, TABLE, PICTURE)
+        nb.run(
+            f"panel = nbstream.ChatPanel(model='m', base_url='{replay.base_url}')\n"
+            f"panel.ask({parts}, nbstream.session.Place(attached=({TABLE},))).wait()"
+        )
+    else:
+        assert not nb.run(
+            f"%%chat {flag} --session with{flag} --attach table --attach picture\nWhat?"
+        ).error
+    page = Page(nb, nb.run("panel.open()" if flag is None else f"%chat panel with{flag}"))
+    question = page.cards[page.order[0]]["question"]
+    assert (editor(page), question["attached"]) == ("What?", ["t.csv", 0])
+    edit_last(page, "And?")
+    assert sent(replay)[0][1:] == [TABLE, PICTURE]
+    edit_last(page, "And?", without=[0])
+    assert sent(replay)[0] == [{"type": "text", "text": "And?"}, PICTURE]
+    edit_last(page, "And?", without=[0])
+    assert sent(replay) == ["And?"]
+
+
 def test_edit_stops_what_runs(page, replay):
     replay.reply(Reply([chunk({"content": "Half"}), Hang()]), completion("B"))
     page.send("a")

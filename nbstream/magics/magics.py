@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import keyword
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from ..panel.panel import ChatPanel
 
 __all__ = ["ChatMagics"]
+
+_NEXT = Place()  # after the last turn
 
 
 class _VariableName(Unicode):  # type: ignore[type-arg]  # not subscriptable before 5.10
@@ -141,16 +144,19 @@ class ChatMagics(Magics):
         """
         args = parse(self.chat_cell.parser, line)
         out = self._variable(args.out)
-        prompt = self._prompt(cell, interpolated=not args.no_interpolate)
+        evaluated = not args.no_interpolate
+        prompt = self._prompt(cell, interpolated=evaluated)
         evaluate = partial(self._value, "--attach")
-        parts = [attachment(each, evaluate) for each in args.attach]
+        parts = tuple(attachment(each, evaluate) for each in args.attach)
+        typed = cell.strip("\n") if evaluated else None
+        place = Place(typed=typed, typed_here=evaluated, attached=parts)
         self.ask(
             attach(prompt, parts),
             self._options(args),
             self._chosen(args),
             out=out,
             view=args.view,
-            remember=not args.no_history,
+            place=None if args.no_history else place,
             background=args.bg,
         )
 
@@ -168,14 +174,15 @@ class ChatMagics(Magics):
         *,
         out: str | None = None,
         view: str | None = None,
-        remember: bool = True,
+        place: Place | None = _NEXT,
         background: bool = False,
     ) -> None:
         """Run a turn in the running cell: show it, store it, fail as it fails.
 
-        In the background the cell ends at once, and what fails is shown and stored only.
+        Without a `place` it is not remembered; with one, the cell is its key. In the background
+        the cell ends at once, and what fails is shown and stored only.
         """
-        cell = running_cell() if remember else None
+        cell = running_cell() if place else None
         key = cell[0] if cell else None
         dropped = session.later_than(key)
         with interrupts() as held:
@@ -183,7 +190,7 @@ class ChatMagics(Magics):
                 prompt,
                 options,
                 self._view(view, blocking=not background),
-                place=Place(key) if remember else None,
+                place=replace(place, key=key) if place else None,
                 blocking=not background,
             )
             self._asked = run

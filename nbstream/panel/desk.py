@@ -19,7 +19,7 @@ from ..namespace import namespace, variables
 from ..response import Response
 from ..session import CONTINUE, END, Place, Session
 from ..views.widget import decide
-from .questions import parts_of, text_of
+from .questions import editable, parts_of, text_of
 from .screen import Screen
 from .settings import Settings
 
@@ -29,6 +29,7 @@ _MOST_NAMES = 500
 
 log = logging.getLogger("nbstream")
 
+Part = Mapping[str, Any]
 Reply = dict[str, Any]
 
 
@@ -91,17 +92,19 @@ class Desk:
 
     def _send(self, said: dict[str, Any], buffers: list[Any]) -> None:
         attached = _attached(said, buffers)
-        self._panel.ask(self._content(said, attached), _place(said, attached, END))
+        self._panel.ask(_content(said, attached), _place(said, attached, END))
 
     def _edit(self, said: dict[str, Any], buffers: list[Any]) -> None:
         turn = self._turn(said)
         without = said.get("without", ())
-        kept = (part for number, part in enumerate(turn.attached) if number not in without)
+        _, parts = editable(turn)
+        kept = (part for number, part in enumerate(parts) if number not in without)
         attached = (*kept, *_attached(said, buffers))
-        content = self._content(said, attached)
+        content = _content(said, attached, typed_here=turn.typed_here)
         self._stop_all()
         before = self._panel.session.conversation.before(turn)
-        self._panel.ask(content, _place(said, attached, before))
+        place = _place(said, attached, before, typed_here=turn.typed_here)
+        self._panel.ask(content, place)
 
     def _again(self, said: dict[str, Any], _buffers: list[Any]) -> None:
         turn = self._turn(said)
@@ -112,7 +115,13 @@ class Desk:
         if is_nothing and not session.conversation.after(turn):
             session.drop(turn)  # nothing to come back to
         content = turn.response.prompt[-1].content
-        place = Place(after=before, typed=turn.typed, attached=turn.attached, keep=True)
+        place = Place(
+            after=before,
+            typed=turn.typed,
+            typed_here=turn.typed_here,
+            attached=turn.attached,
+            keep=True,
+        )
         self._panel.ask(content, place)
 
     def _continue(self, said: dict[str, Any], _buffers: list[Any]) -> None:
@@ -120,7 +129,8 @@ class Desk:
         if any(_goes_on(after) for after in self._panel.session.conversation.after(turn)):
             return  # the second click of two
         self._stop_all()
-        self._panel.ask(CONTINUE, Place(after=turn, typed="Continue.", keep=True))
+        place = Place(after=turn, typed="Continue.", typed_here=True, keep=True)
+        self._panel.ask(CONTINUE, place)
 
     def _branch(self, said: dict[str, Any], _buffers: list[Any]) -> None:
         session = self._panel.session
@@ -148,7 +158,7 @@ class Desk:
     # -- questions -------------------------------------------------------------------
 
     def _preview(self, said: dict[str, Any], _buffers: list[Any]) -> Reply:
-        content = self._content(said, ())
+        content = _content(said, ())
         return {"text": text_of(content), **parts_of(content)}
 
     def _names(self, said: dict[str, Any], _buffers: list[Any]) -> Reply:
@@ -173,12 +183,6 @@ class Desk:
         except KeyError:
             raise UsageError("this turn is not there any more") from None
 
-    def _content(self, said: dict[str, Any], attached: tuple[Mapping[str, Any], ...]) -> Content:
-        text = _typed(said).strip("\n")
-        if not text.strip() and not attached:
-            raise UsageError("nothing to send: type a question")
-        return attach(interpolate(text, namespace()), attached)
-
     def _stop_all(self) -> None:
         for turn in self._panel.session.turns:
             turn.response.cancel()
@@ -190,10 +194,25 @@ def _goes_on(turn: Turn) -> bool:
     return not response.done and response.prompt[-1].content == CONTINUE
 
 
+def _content(
+    said: dict[str, Any], attached: tuple[Part, ...], *, typed_here: bool = True
+) -> Content:
+    """What a page says: with values in the place of `{{names}}`, or as it stands."""
+    text = _typed(said).strip("\n")
+    if not text.strip() and not attached:
+        raise UsageError("nothing to send: type a question")
+    return attach(interpolate(text, namespace()) if typed_here else text, attached)
+
+
 def _place(
-    said: dict[str, Any], attached: tuple[Mapping[str, Any], ...], after: Turn | object | None
+    said: dict[str, Any],
+    attached: tuple[Part, ...],
+    after: Turn | object | None,
+    *,
+    typed_here: bool = True,
 ) -> Place:
-    return Place(after=after, typed=_typed(said), attached=attached, keep=True)
+    typed = _typed(said) if typed_here else None
+    return Place(after=after, typed=typed, typed_here=typed_here, attached=attached, keep=True)
 
 
 def _typed(said: dict[str, Any]) -> str:
@@ -201,7 +220,7 @@ def _typed(said: dict[str, Any]) -> str:
     return text if isinstance(text, str) else ""
 
 
-def _attached(said: dict[str, Any], buffers: list[Any]) -> tuple[Mapping[str, Any], ...]:
+def _attached(said: dict[str, Any], buffers: list[Any]) -> tuple[Part, ...]:
     """The files that came along, as content parts."""
     names = [str(name) for name in said.get("files", ())]
     if len(names) != len(buffers):

@@ -9,7 +9,9 @@ from typing import Any
 from ..conversation import Turn
 from ..messages import Content
 
-__all__ = ["parts_of", "question_of", "text_of"]
+__all__ = ["editable", "parts_of", "question_of", "text_of"]
+
+Part = Mapping[str, Any]
 
 _SENT_SHOWN = 20_000  # characters; the record keeps all of it
 # What an <img> may get: data that the user attached, of kinds that run no script.
@@ -19,23 +21,45 @@ _PICTURE = re.compile("data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+={0
 def question_of(turn: Turn) -> dict[str, Any]:
     """`typed`, `sent` where that is something else, and the `pictures` and `files` with it.
 
-    `attached` are those that were attached, which go along when the question is edited: a
-    picture by its place among `pictures`, a file by its name.
+    `plain` is what is edited, where that is not what was typed. `attached` are the parts that
+    go along then: a picture by its place among `pictures`, a file by its name.
     """
-    content = turn.response.prompt[-1].content if turn.response.prompt else ""
+    content = _content(turn)
+    text, attached = editable(turn)
+    typed = text if turn.typed is None else turn.typed
     sent = text_of(content)
-    typed = turn.typed or sent
     parts = parts_of(content)
     return {
         "typed": typed,
+        "plain": None if text == typed else text,
         "sent": "" if sent == typed else sent[:_SENT_SHOWN],
         **parts,
-        "files": [*parts["files"], *(_name(part) for part in turn.attached if _is_text(part))],
-        "attached": [_attached(part, parts["pictures"]) for part in turn.attached],
+        "files": [*parts["files"], *(_name(part) for part in attached if _is_text(part))],
+        "attached": [_attached(part, parts["pictures"]) for part in attached],
     }
 
 
-def _attached(part: Mapping[str, Any], pictures: list[str]) -> int | str:
+def editable(turn: Turn) -> tuple[str, tuple[Part, ...]]:
+    """The text that is edited, and the parts that go along with it.
+
+    What the user did not type here is edited as it was sent: it may hold `{{ code }}` of
+    whoever wrote it.
+    """
+    if turn.typed_here and turn.typed is not None:
+        return turn.typed, turn.attached
+    content = _content(turn)
+    if not isinstance(content, tuple):
+        return content or "", ()
+    files = [part for part in turn.attached if _is_text(part)]
+    attached = tuple(part for part in content if not _is_text(part) or part in files)
+    return text_of(tuple(part for part in content if part not in attached)), attached
+
+
+def _content(turn: Turn) -> Content:
+    return turn.response.prompt[-1].content if turn.response.prompt else ""
+
+
+def _attached(part: Part, pictures: list[str]) -> int | str:
     if _is_text(part):
         return _name(part)
     found = parts_of((part,))
@@ -45,12 +69,12 @@ def _attached(part: Mapping[str, Any], pictures: list[str]) -> int | str:
     return next(iter(found["files"]), "a file")
 
 
-def _is_text(part: Mapping[str, Any]) -> bool:
-    """Whether an attached file went into the text (see `file_part`)."""
+def _is_text(part: Part) -> bool:
+    """Whether it is text, as an attached file can be (see `file_part`)."""
     return part.get("type") == "text"
 
 
-def _name(part: Mapping[str, Any]) -> str:
+def _name(part: Part) -> str:
     return str(part["text"]).partition(":\n\n")[0][:200]
 
 
@@ -72,7 +96,7 @@ def parts_of(content: Content) -> dict[str, list[str]]:
     }
 
 
-def _addresses(parts: tuple[Mapping[str, Any], ...]) -> Iterator[str]:
+def _addresses(parts: tuple[Part, ...]) -> Iterator[str]:
     for part in parts:
         if part.get("type") == "image_url":
             yield str(part["image_url"].get("url", ""))

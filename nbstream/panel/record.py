@@ -107,7 +107,7 @@ def _turn_data(conversation: Conversation, turn: Turn, ended: set[int]) -> dict[
     return {
         "id": turn.id,
         "after": None if before is None else before.id,
-        "typed": turn.typed,
+        "typed": turn.typed or "",
         "attached": [dict(part) for part in turn.attached],
         "response": turn.response.to_dict(),
     }
@@ -120,7 +120,7 @@ def _conversation(data: dict[str, Any]) -> Conversation:
         response = Response.from_dict(entry["response"])
         attached = tuple(dict(part) for part in entry["attached"])
         turns[entry["id"]] = conversation.add(
-            response, turns[entry["after"]], typed=str(entry["typed"]), attached=attached
+            response, turns[entry["after"]], typed=entry["typed"] or None, attached=attached
         )
     for turn_id in data["branch"]:
         turn = turns[turn_id]

@@ -14,10 +14,9 @@ from typing import Any
 from IPython.display import DisplayHandle, display
 
 from ..conversation import Turn
-from ..messages import Content
 from ..render.safe_text import clean, escape_text, html_text
 from ..render.saved import bundle
-from .questions import parts_of, text_of
+from .questions import question_of
 
 __all__ = ["Transcript", "turn_markdown"]
 
@@ -29,18 +28,18 @@ _MERGES = 3  # times that full ones are merged, into one of eight
 
 def turn_markdown(turn: Turn, *, image_hosts: Collection[str] = ()) -> str:
     """A question and its answer as safe markdown."""
-    content = turn.response.prompt[-1].content if turn.response.prompt else ""
-    question = turn.typed or text_of(content)
-    parts = ["<strong>You</strong>", _quoted(question), *_attached(content)]
+    question = question_of(turn)
+    parts = ["<strong>You</strong>", *_quoted(question["typed"]), *_attached(question)]
     answer = bundle(turn.response, image_hosts=image_hosts)["text/markdown"]
     model = _words(turn.response.model or "") or "The model"
     return "\n\n".join([*parts, f"<strong>{model}</strong>", answer])
 
 
-def _quoted(text: str) -> str:
+def _quoted(text: str) -> Iterator[str]:
     """What a person typed, to the letter; on one line, where no markdown is read in it."""
-    lines = clean(text).expandtabs(4).split("\n")
-    return f"<blockquote>{'<br>'.join(map(_line, lines))}</blockquote>"
+    if text:  # else a picture or a file was sent alone
+        lines = clean(text).expandtabs(4).split("\n")
+        yield f"<blockquote>{'<br>'.join(map(_line, lines))}</blockquote>"
 
 
 def _line(text: str) -> str:
@@ -48,11 +47,10 @@ def _line(text: str) -> str:
     return "&nbsp;" * indent + html_text(text)
 
 
-def _attached(content: Content) -> Iterator[str]:
-    parts = parts_of(content)
-    for picture in parts["pictures"]:
+def _attached(question: dict[str, Any]) -> Iterator[str]:
+    for picture in question["pictures"]:
         yield f"![attached]({picture})"
-    for name in parts["files"]:
+    for name in question["files"]:
         yield f"Attached: {_words(name)}"
 
 

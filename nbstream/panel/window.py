@@ -146,7 +146,7 @@ class Card:
         self._opened = time.monotonic()
         self._outline = outline
         self._ended: dict[str, Any] | None = None  # the answer, which changes no more
-        self._size = len(self._question["typed"]) + len(self._question["sent"])
+        self._size = sum(len(self._question[name] or "") for name in ("typed", "plain", "sent"))
         self.advance(turn.response)
 
     @property
