@@ -26,11 +26,21 @@ PAGE = """async ({ source, snapshot }) => {
   const handlers = {};
   const state = { snapshot: bytes(snapshot) };
   window.sent = [];
+  const signal = () => {
+    const slots = new Set();
+    return {
+      connect: (slot) => slots.add(slot),
+      disconnect: (slot) => slots.delete(slot),
+      emit: (...args) => { for (const slot of slots) slot(kernel, ...args); },
+    };
+  };
+  window.kernel = { status: "idle", statusChanged: signal(), disposed: signal() };
   const model = {
     get: (name) => state[name],
     on: (name, callback) => { handlers[name] = callback; },
     off: () => {},
     send: (message) => sent.push(message),
+    widget_manager: { kernel },
   };
   widget.initialize({ model });
   window.view = () => {

@@ -33,8 +33,16 @@ def page(browser):
 LINES = "A line.\n\n" * 20  # higher than what stands for a turn at first
 
 
-def open_panel(page: Page, monkeypatch, turns: int, text: str = LINES, asked: str = "") -> None:
-    """Show a conversation of turns that all have this text."""
+def open_panel(
+    page: Page,
+    monkeypatch,
+    turns: int,
+    text: str = LINES,
+    asked: str = "",
+    *,
+    is_running: bool = False,
+) -> None:
+    """Show a conversation of turns that all have this text; the last one may still be written."""
     monkeypatch.setattr(window, "PanelWidget", SentWidget)
     panel = nbstream.ChatPanel(model="replay-1")
     turn = None
@@ -42,7 +50,9 @@ def open_panel(page: Page, monkeypatch, turns: int, text: str = LINES, asked: st
         response = Response([Message("user", f"Question {number} {asked}")], model="replay-1")
         for _ in answers.grow(response, [("round", "replay-1"), ("text", text)]):
             pass
-        turn = panel.session.conversation.add(answers.finish(response), turn)
+        if number < turns - 1 or not is_running:
+            answers.finish(response)
+        turn = panel.session.conversation.add(response, turn)
     shows = window.Window(panel.session, panel.screen._about, lambda *_: None, frozenset(), "name")
     shows.sync()
     page.add_style_tag(content=stylesheet(*window.STYLES))

@@ -35,8 +35,13 @@ export function createAnswer(host, typeset, send, stop, follow = followEnd) {
   /** @type {ReturnType<typeof createStatus> | null} */
   let status = null;
 
+  let hasEnded = false;
+
   /** @param {any} summary */
   function end(summary) {
+    if (hasEnded) return;
+    hasEnded = true;
+    sections.settle();
     status?.remove();
     status = null;
     root.setAttribute("aria-busy", "false");

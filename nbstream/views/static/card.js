@@ -15,6 +15,7 @@ export function createCard(state, context) {
   let turn = null;
   /** @type {[number, number] | undefined} */
   let branch;
+  let isOver = state.answer.end !== null;
 
   function fill() {
     if (turn) return turn;
@@ -28,7 +29,15 @@ export function createCard(state, context) {
     fill,
     /** @param {import("./store.js").Operation[]} ops */
     apply(ops) {
+      isOver ||= ops.some(([name]) => name === "end");
       fill().apply(ops);
+    },
+    /**
+     * End the answer, if it is still being written.
+     * @param {object} ending
+     */
+    end(ending) {
+      if (!isOver) this.apply([["end", ending]]);
     },
     /**
      * @param {number} number the place in the conversation, from 1

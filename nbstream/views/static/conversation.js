@@ -120,6 +120,7 @@ export function createConversation(context, outbox) {
         if (name === "new") cards.set(rest[0].id, createCard(rest[0], context));
         else if (name === "turns") arrange(rest[0], rest[1]);
         else if (name === "in") cards.get(rest[0])?.apply(rest[1]);
+        else if (name === "gone") for (const card of cards.values()) card.end(rest[0]);
       }
       following.keep();
     },

@@ -3,6 +3,8 @@
 //
 // A kernel that runs a cell hears nothing until the cell has ended; what was said waits there.
 
+import { whenKernelEnds } from "./gone.js";
+
 /** @typedef {{error?: string, [name: string]: any}} Reply */
 /**
  * @typedef {object} Desk
@@ -13,12 +15,12 @@
  * @property {() => void} close
  */
 
-const GONE = "the kernel has restarted: run the cell of the panel again";
+const GONE = "the kernel has restarted or ended: run the cell of the panel again";
 const CLOSED = "the panel was closed before this was sent";
 
 /**
  * @param {import("./widget.js").Model} model
- * @param {() => void} onGone is told when the kernel is gone
+ * @param {(reason: string) => void} onGone is told, once, when the kernel is gone
  * @returns {Desk}
  */
 export function createDesk(model, onGone) {
@@ -36,16 +38,11 @@ export function createDesk(model, onGone) {
     waiting.clear();
   }
 
-  /**
-   * @param {any} _kernel
-   * @param {string} status
-   */
-  function onStatus(_kernel, status) {
-    if (!["restarting", "autorestarting", "dead", "terminating"].includes(status)) return;
-    onGone();
+  function onEnd() {
     giveUp(GONE);
+    onGone(GONE);
   }
-  kernel?.statusChanged?.connect(onStatus);
+  const stopWaiting = whenKernelEnds(kernel, onEnd);
 
   return {
     ask(what, buffers = []) {
@@ -54,7 +51,13 @@ export function createDesk(model, onGone) {
       const n = `${page}-${count}`;
       return new Promise((resolve) => {
         waiting.set(n, resolve);
-        model.send({ ...what, n }, undefined, buffers);
+        try {
+          model.send({ ...what, n }, undefined, buffers);
+        } catch (error) {
+          waiting.delete(n);
+          const why = error instanceof Error ? error.message : error;
+          resolve({ error: `the page could not send this (${why}): run the cell of the panel again` });
+        }
       });
     },
     hear(message) {
@@ -66,7 +69,7 @@ export function createDesk(model, onGone) {
     isBusy: () => kernel?.status === "busy",
     close() {
       giveUp(CLOSED);
-      kernel?.statusChanged?.disconnect(onStatus);
+      stopWaiting();
     },
   };
 }

@@ -16,6 +16,7 @@ export function createEnding({ mark, usage, rows }) {
     note.append(Object.assign(document.createElement("strong"), { textContent: `⚠ ${mark}` }));
     elements.push(note);
   }
+  if (!usage) return elements;
   const fold = createFold(usage);
   fold.element.classList.add("nbs-usage");
   const table = fold.body.appendChild(document.createElement("table"));

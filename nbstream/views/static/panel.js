@@ -10,6 +10,7 @@ import { createHead } from "./head.js";
 import { createOutbox } from "./outbox.js";
 import { createStore } from "./store.js";
 import { createTypesetter } from "./math.js";
+import { LOST } from "./gone.js";
 import { keepOutOfFile } from "./unsaved.js";
 import { make } from "./elements.js";
 import { receive } from "./receive.js";
@@ -30,7 +31,11 @@ export default function createPanel() {
     initialize({ model }) {
       store = createStore(() => model.send({ want: "snapshot" }));
       draft = createDraft(model.get("name"), model.widget_manager?.context?.path ?? "");
-      desk = createDesk(model, draft.leave);
+      desk = createDesk(model, (reason) => {
+        draft.leave();
+        draft.complain(reason);
+        store.finish([["gone", { ...LOST, isPart: false }]]);
+      });
       outbox = createOutbox(desk, draft);
       keepOutOfFile(model.widget_manager);
 
@@ -78,7 +83,10 @@ export default function createPanel() {
         },
         apply(ops) {
           conversation.apply(ops);
-          for (const op of ops) if (op[0] === "about") show(op[1]);
+          for (const op of ops) {
+            if (op[0] === "about") show(op[1]);
+            else if (op[0] === "gone") composer.run(false);
+          }
         },
       });
       requestAnimationFrame(() => {

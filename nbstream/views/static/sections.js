@@ -107,6 +107,11 @@ export function createSections(root, onSealed, send) {
       }
     },
 
+    /** Nothing runs or waits any more. */
+    settle() {
+      for (const section of sections.values()) section.call?.state({});
+    },
+
     stop() {
       for (const section of sections.values()) section.call?.stop();
     },

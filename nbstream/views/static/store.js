@@ -20,6 +20,7 @@ export function createStore(onGap) {
   /** @type {{seq: number, ops: Operation[]}[]} */
   let log = [];
   let seq = -1;
+  let isFinished = false;
   /** @type {Map<number, Operation[]>} */
   const early = new Map();
   /** @type {Set<Watcher>} */
@@ -44,15 +45,26 @@ export function createStore(onGap) {
   }
 
   return {
+    /**
+     * What the page itself adds at the end: nothing comes any more.
+     * @param {Operation[]} ops
+     */
+    finish(ops) {
+      clearTimeout(gapTimer);
+      isFinished = true;
+      advance(ops);
+    },
+
     /** @param {{seq: number, ops: Operation[]}} frame */
     frame(frame) {
-      if (frame.seq <= seq) return;
+      if (frame.seq <= seq || isFinished) return;
       early.set(frame.seq, frame.ops);
       drain();
     },
 
     /** @param {Snapshot} snapshot */
     snapshot(snapshot) {
+      if (isFinished) return;
       if (base && snapshot.ops && snapshot.seq === seq + 1) {
         advance(snapshot.ops);
       } else if (snapshot.seq > seq) {
