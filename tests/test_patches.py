@@ -175,6 +175,15 @@ def test_the_operations_are_lean(piece, most):
         ("a **b $$x$", "<p>a <strong>b <code>x</code></strong>"),
         ("a \\(``b` c", "<p>a <code>``b` c</code>"),
         ("a \\(\\", "<p>a"),
+        ("a $\\frac{b", "<p>a <code>\\frac{b</code>"),
+        ("a $\\", "<p>a <code>\\</code>"),
+        ("a **b $x^*", "<p>a <strong>b <code>x^*</code></strong>"),
+        ("a $x^2 \\text{ if the", "<p>a <code>x^2 \\text{ if the</code>"),
+        ("a $5 and 2^8 *b", "<p>a $5 and 2^8 <em>b</em>"),
+        ("a $HOME/bin or to x^2 *b", "<p>a $HOME/bin or to x^2 <em>b</em>"),
+        ("a $[b, c", "<p>a $[b, c"),
+        ("a [b, c) d", "<p>a [b, c) d"),
+        ("a [b (c) d", '<p>a <a href="#">b (c) d</a>'),
         ("- a **b", "<ul><li>a <strong>b</strong>"),
         ("| a | b", '<div class="nbs-table"><table><thead><tr><th>a</th><th>b'),
         ("| a |\n|-", '<div class="nbs-table"><table><thead><tr><th>a'),
@@ -239,6 +248,35 @@ def test_marks_that_close_nothing_look_as_they_will_stay(text, shown):
         seen.append(document.snapshot()["tail"].removeprefix("<p>"))
     assert sanitize(parser().render(text, {})).startswith(f"<p>{shown}")
     assert all(html.startswith(shown) for html in seen[len(shown) - 1 :])
+
+
+@pytest.mark.parametrize(
+    "closed",
+    [
+        "The optimum $x^*$",
+        "Let $\\mathbf{x}_i$",
+        "Let $x \\in [a, b)$",
+        "a $5 or $x_{i}^*$",
+        "see https://x.y/_next/a.js",
+        "见https://x.y/_a，那里",
+        "see **https://x.y/_a**,",
+        "see [https://x.y/_b](https://x.y/_b)",
+    ],
+)
+@pytest.mark.parametrize("before", ["", "- ", "| a |\n|---|\n| "])
+def test_what_is_in_formulas_and_addresses_opens_nothing(before, closed):
+    document, exact = Document(), Document(anticipates=False)
+    for each in (document, exact):
+        each.feed(before + closed)
+        each.patch()
+    for piece in (" a", "nd the", " r", "est"):
+        for each in (document, exact):
+            each.feed(piece)
+            each.patch()
+        assert document.snapshot()["tail"] == exact.snapshot()["tail"]
+    document.feed(" *b")
+    document.patch()
+    assert document.snapshot()["tail"].endswith("<em>b</em>")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .emphasis import is_east_asian
+from .math import dollar_formula
 
 __all__ = ["completed", "header_as_table", "held_back", "open_cell"]
 
@@ -31,14 +32,22 @@ _LONGEST_MARKS = 80  # characters
 _LONGEST_VERBATIM = 2_000  # characters of code or of a formula in running text
 _DEPTH = 50  # marks that may be open one in another
 _REACH = 300  # characters; what has been open for longer is more likely not to close
-_MARK = re.compile(r"\\.|`+|<[^<>\s]*>|\$\$|\\$|\[\^|!?\[|\]\(?|\*+|_+|~+", re.DOTALL)
+_ADDRESS = r"https?://[^\s<>\"`\[\]«»\u2014-\u205e\u3000-\u303f\uff00-\uffef]+"
+_MARK = re.compile(rf"\\.|`+|<[^<>\s]*>|\$\$?|\\$|\[\^|!?\[|\]\(?|\*+|_+|~+|{_ADDRESS}", re.DOTALL)
+_NOT_AT_AN_ADDRESS_END = "?!.,:;*_~')"
 _AT_THE_END = re.compile(r"(?<!\\)(?:\\\\)*([*_~]+|`+)$")
 _BEGINS_NO_EMPHASIS = re.compile(  # `*.py`, `**/*.py`, `2*3`
     r"[*_](?=[.,;:)\]}])|\*\*/\*|(?<=[A-Za-z0-9])[*~]+(?=[A-Za-z0-9])"
 )
 _NO_LABEL = re.compile(r"[\s\[\]]")
 _LABELS = ("[", "![", "[^")
+_HALF_OPEN = re.compile(r"[^()]*+(?:\([^()]*+\)[^()]*+)*+\)")  # `[a, b)` is an interval
 _FORMULAS = {"\\(": "\\)", "\\[": "\\]", "$$": "$$"}
+_OPEN_DOLLAR = re.compile(r"(?<![A-Za-z0-9$])\$(?=[^\s$])((?:[^$\\]|\\.)*+\\?)\Z", re.DOTALL)
+_TEX_SIGN = re.compile(r"\\(?:[A-Za-z]|\Z)|\^|_\{")
+_TEX_COMMAND = re.compile(r"\\[A-Za-z]+\*?(?:\{[^{}]*\}?)?")  # and what is in its braces
+_WORD = r"(?<![^\W\d_])[^\W\d_]{2,}+"
+_PROSE = re.compile(rf"{_WORD}[\s,.;:]++{_WORD}|(?<=\A\d).*?{_WORD}", re.DOTALL)
 _DELIMITER_ROW = re.compile(r"[ \t]*\|?[ \t:|-]*")
 _BAR = re.compile(r"(?<!\\)\|")
 _FIRST_BAR = re.compile(r"[ \t>]*\|")
@@ -102,7 +111,7 @@ class _Reader:
             if mark.text == "[^" and not _NO_LABEL.search(text, mark.start + 2):
                 text = text[: mark.start]  # a footnote's label is nothing to read
                 closing.clear()
-            elif len(text) - mark.start <= _REACH:
+            elif len(text) - mark.start <= _REACH and not self._is_half_open(mark):
                 closing.append(mark.closing)
         return (text if self.is_verbatim else text.rstrip()) + "".join(closing)
 
@@ -110,6 +119,10 @@ class _Reader:
         """Take in one mark; return where to read on, or -1 where all the rest is open."""
         if mark[0] == "`" or mark in _FORMULAS:
             return self._read_verbatim(mark, start, end)
+        if mark == "$":
+            return self._read_dollar(start, end)
+        if mark[0] == "h":
+            return start + len(mark.rstrip(_NOT_AT_AN_ADDRESS_END))
         if mark in _LABELS:
             self._open.append(_Mark(mark, start, self._link_closing(start, end)))
         elif mark[0] == "]":
@@ -130,20 +143,41 @@ class _Reader:
         if len(self._text) - start > (_REACH if mark[0] == "`" else _LONGEST_VERBATIM):
             return end
         if mark in _FORMULAS:
-            closing = f" {_longer_ticks(content)}"
-            self._text = f"{self._text[:start]}{closing.lstrip()} {content}"
+            closing = self._begin_code(start, content)
         self._closing = closing
         self.is_verbatim = True
         return -1
+
+    def _read_dollar(self, start: int, end: int) -> int:
+        if found := dollar_formula(self._text, start, len(self._text)):
+            return found.end()
+        if len(self._text) - start > _LONGEST_VERBATIM:
+            return end
+        opened = _OPEN_DOLLAR.match(self._text, start)
+        if opened is None or not _looks_like_tex(opened[1]):
+            return end
+        self._closing = self._begin_code(start, opened[1].strip())
+        self.is_verbatim = True
+        return -1
+
+    def _begin_code(self, start: int, content: str) -> str:
+        """Let the text end with this code; return what closes it."""
+        ticks = _longer_ticks(content)
+        self._text = f"{self._text[:start]}{ticks} {content}"
+        return f" {ticks}"
 
     def _link_closing(self, start: int, end: int) -> str:
         """What closes a label, if it looks like a link's: a word of its own, in letters."""
         before = self._text[start - 1 : start]
         label = self._text[end : end + 2]
-        is_word = not before or not before.isalnum()
+        is_word = not before.isalnum() and before != "$"
         return (
             "](#)" if is_word and label[:1] and (label[0].isalpha() or label[0] in "*_`\"'") else ""
         )
+
+    def _is_half_open(self, mark: _Mark) -> bool:
+        """Whether a label's bracket is an interval's, as in `[start, end)`."""
+        return mark.text in _LABELS and _HALF_OPEN.match(self._text, mark.start) is not None
 
     def _read_link_end(self, mark: str, start: int, end: int) -> int:
         label = self._label()
@@ -250,6 +284,13 @@ class _Mark:
 def _longer_ticks(code: str) -> str:
     """What code that holds this stands between."""
     return "`" * (1 + max(map(len, re.findall("`+", code)), default=0))
+
+
+def _looks_like_tex(content: str) -> bool:
+    """Whether this, behind an open `$`, is a formula's rather than a price's or a sentence's."""
+    if not _TEX_SIGN.search(content):
+        return False
+    return _PROSE.search(_TEX_COMMAND.sub(" ", content)) is None
 
 
 def _is_punctuation(character: str) -> bool:

@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 
-__all__ = ["ENDING", "math_plugin"]
+__all__ = ["ENDING", "dollar_formula", "math_plugin"]
 
 #: A pattern of the letters that may stand right behind a formula's `$`, as in `$n$th`.
 ENDING = r"(?:ths?|st|nd|rd|s)"
@@ -41,6 +41,15 @@ def math_plugin(md: MarkdownIt) -> None:
     interrupts = ["paragraph", "reference", "blockquote", "list"]
     md.block.ruler.before("fence", "math_block", _block, {"alt": interrupts})
     md.inline.ruler.before("escape", "math_inline", _inline)
+
+
+def dollar_formula(text: str, start: int, end: int) -> re.Match[str] | None:
+    """The formula between single dollar signs that begins at `start`, its TeX as group 1."""
+    before = text[start - 1 : start]
+    if before == "$" or (before.isascii() and before.isalnum()):
+        return None
+    match = _DOLLAR.match(text, start, min(end, start + _MAX_INLINE))
+    return None if match is None or _PRICES.fullmatch(match[1]) else match
 
 
 def _block(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
@@ -113,14 +122,8 @@ def _inline(state: StateInline, silent: bool) -> bool:
 
 
 def _dollars(state: StateInline) -> tuple[str, str, str, int] | None:
-    before = state.src[state.pos - 1] if state.pos else ""
-    if before == "$" or (before.isascii() and before.isalnum()):
-        return None
-    limit = min(state.posMax, state.pos + _MAX_INLINE)
-    match = _DOLLAR.match(state.src, state.pos, limit)
-    if match is None or _PRICES.fullmatch(match[1]):
-        return None
-    return "math_inline", "$", match[1], match.end()
+    match = dollar_formula(state.src, state.pos, state.posMax)
+    return match and ("math_inline", "$", match[1], match.end())
 
 
 def _delimited(state: StateInline) -> tuple[str, str, str, int] | None:
