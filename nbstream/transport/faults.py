@@ -236,13 +236,17 @@ def _is_spent(status: int, code: str | None, words: str) -> bool:
 
 def _shorten(request: Request | None) -> str:
     """What to do about a conversation that is too long, and how long it is."""
-    size = ""
+    size, results = "", 0
     if request is not None:
         count = len(request.messages)
         written = json.dumps([m.to_api() for m in request.messages], ensure_ascii=False)
         messages = "1 message" if count == 1 else f"{count} messages"
         size = f" ({messages}, {len(written):,} characters)"
-    return f"the conversation is too long for the model{size}: %chat reset, or --no-history"
+        results = sum(len(str(m.content)) for m in request.messages if m.role == "tool")
+    what = f"the conversation is too long for the model{size}"
+    if size and results > len(written) / 2:
+        return f"{what}, most of it results of tools: let them return less"
+    return f"{what}: %chat reset, or --no-history"
 
 
 def _path_hint(endpoint: Endpoint) -> str:
