@@ -138,8 +138,8 @@ class Session:
 
             run = start(question, response, views, blocking=blocking, observe=observe, on_end=end)
             self._runs[turn.id] = run
-        self._tell()
         run.job.future.add_done_callback(lambda _: self._ended(turn))
+        self._tell()
         return run
 
     def running(self, turn: Turn) -> Run | None:

@@ -103,6 +103,19 @@ def test_observers_hear_of_each_answer(panel, replay):
     assert [len(value) for name, value in seen if name == "responses"] == [1, 2]
 
 
+def test_an_observer_that_fails_stops_nothing(panel, replay, caplog):
+    panel.observe(lambda _: 1 / 0)
+    replay.reply(completion("A"), completion("B"))
+    for text in "AB":
+        response = panel.send("Hi")
+        assert panel.chat.last is panel.response is response
+        assert response.wait(10)
+        assert response.text == text
+    settled(panel, 2)
+    assert "ZeroDivisionError" in caplog.text
+    assert not panel.session._runs
+
+
 def test_a_panel_made_in_a_loop_that_has_ended(replay):
     """Nobody is there to be told on the loop's thread; the answer still ends well."""
 
@@ -526,6 +539,20 @@ def test_traits_are_told_on_the_thread_of_the_notebook(nb, page, replay):
         [("busy", True), ("response", True), ("responses", True)]
     )
     assert nb.value("[name for name, _ in seen].count('busy')") == "2"
+
+
+def test_an_observer_that_fails_is_shown_and_the_question_is_asked(nb, page, replay):
+    nb.run("panel.observe(lambda change: 1 / 0, ['response', 'busy'])")
+    replay.reply(completion("A"), completion("B"))
+    assert page.send("a") == {}
+    page.ended(1)
+    assert not nb.run(UNTIL_IDLE).error
+    result = nb.run("panel.send('b').wait()\nprint('on')")
+    assert "ZeroDivisionError" in result.traceback[-1]
+    assert result.status == "ok"
+    assert result.stdout.startswith("on")
+    page.ended(2)
+    assert nb.value("_chat is panel.response, panel.response.text") == "(True, 'B')"
 
 
 def test_other_cells_run_while_the_panel_streams(nb, page, replay):

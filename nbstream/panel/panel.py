@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
+from IPython.core.getipython import get_ipython
 from traitlets import Bool, Bunch, HasTraits, Instance, List
 
 from ..chat import Chat
@@ -25,6 +27,8 @@ from .settings import Settings
 from .transcript import turn_markdown
 
 __all__ = ["ChatPanel"]
+
+log = logging.getLogger("nbstream")
 
 
 class ChatPanel(HasTraits):
@@ -133,6 +137,16 @@ class ChatPanel(HasTraits):
             self.set_trait("responses", responses)
             self._set_response(responses[-1] if responses else None)
             self.set_trait("busy", busy)
+
+    def notify_change(self, change: Bunch) -> None:
+        """Tell the observers. Where one fails, its error is shown, and the turn goes on."""
+        try:
+            super().notify_change(change)
+        except Exception:
+            if (shell := get_ipython()) is not None:
+                shell.showtraceback()  # as ipywidgets does
+            else:
+                log.warning("an observer of a ChatPanel failed", exc_info=True)
 
     def _set_response(self, response: Response | None) -> None:
         """Another answer is a change even where, so far, the same came of it."""
