@@ -159,6 +159,20 @@ def test_sealed_outputs_end_between_blocks(nb):
     assert normal(whole) == normal(response._repr_mimebundle_()["text/markdown"])
 
 
+def test_a_link_that_is_defined_in_another_output(nb):
+    text = f"See [this][1] and [that].\n\n{paragraphs(100)}\n\n[1]: https://a.b/c\n\n[THAT]: /d"
+    text += f"\n\n{paragraphs(100)}\n\n[1]: http://second.one\n\nAnd [this again][1]"
+    nb.run(f"text = {text!r}")
+    result = nb.run("show(text_steps(text, 50), False)")
+    first, last = (result.outputs[i] for i in (0, -1))
+    assert first["text/markdown"].startswith("See [this](https://a.b/c) and ")
+    assert "[this again](https://a.b/c)" in last["text/markdown"]
+    assert not any("[running]" in output["text/plain"] for output in result.outputs)
+    whole = "\n\n".join(output["text/markdown"] for output in result.outputs)
+    response = Response.from_dict(last[RECORD])
+    assert normal(whole) == normal(response._repr_mimebundle_()["text/markdown"])
+
+
 def test_a_retry_is_shown_while_it_is_waited_for(nb):
     steps = [
         ("notice", "503 · again in 2 s"),

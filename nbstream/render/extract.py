@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Any
 
-from .html import code_language, parser
+from .html import code_language, parse_blocks, parser
+from .safe_text import clean
 
-__all__ = ["CodeBlock", "Table", "code_blocks", "tables"]
+__all__ = ["CodeBlock", "Table", "code_blocks", "link_definitions", "tables"]
+
+
+_HARD_TO_DEFINE = re.compile(r"[\\\[\]\n]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,18 @@ def code_blocks(markdown: str) -> list[CodeBlock]:
         for token in parser().parse(markdown)
         if token.type in ("fence", "code_block")
     ]
+
+
+def link_definitions(markdown: str) -> str:
+    """What defines the labels of `markdown`'s links, and shows nothing itself; or ""."""
+    env: dict[str, Any] = {}
+    if "]:" in markdown:
+        parse_blocks(clean(markdown), env)
+    return "".join(
+        f"[{label}]: <{link['href']}>\n"
+        for label, link in env.get("references", {}).items()
+        if link["href"] and not _HARD_TO_DEFINE.search(label)
+    )
 
 
 def tables(markdown: str) -> list[Table]:

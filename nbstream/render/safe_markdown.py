@@ -33,7 +33,14 @@ _ALIGNMENT = {
 _RUN_ON = frozenset({"blockquote_open", "bullet_list_open", "ordered_list_open", "table_open"})
 # ... and between two of these, or they would be one paragraph.
 _TEXT = frozenset({"paragraph_open", "footnote_open", "table_open", "math_block"})
-_RUNNING = frozenset({"paragraph_open", "math_block"})
+# A formula parts its own lines from those around it.
+_PARTED_BY_MATH = frozenset(
+    {
+        ("math_block", "math_block"),
+        ("math_block", "paragraph_open"),
+        ("paragraph_open", "math_block"),
+    }
+)
 _NOTHING = "&#32;"
 _RIGHT_TO_LEFT = '<div dir="rtl">'
 _HIGHEST_NUMBER = 999_999_999  # of a list item, in CommonMark
@@ -120,8 +127,8 @@ class _BlockWriter:
         container = self._containers[-1]
         last = container.last
         must_part = last in _RUN_ON or (last in _TEXT and token.type in _TEXT)
-        if container.tight and {last, token.type} <= _RUNNING and "math_block" in (last, token.type):
-            must_part = False  # the list would be loose; a formula parts its own lines
+        if container.tight and (last, token.type) in _PARTED_BY_MATH:
+            must_part = False  # else the list would be loose
         if last and (must_part or not container.tight):
             self._lines.append(self._prefix.rstrip())
         container.last = token.type

@@ -7,16 +7,19 @@ its square.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import Any
 
 from IPython.display import DisplayHandle, clear_output, display
 
 from ..buffers import TextBuffer
 from ..render.blocks import settled_length
+from ..render.extract import link_definitions
 from ..render.saved import bundle, content_markdown, display_markdown
 from ..render.summary import plain_summary
-from ..response import Response
+from ..response import Response, Timing
 from ..rounds import Round
 from .ending import leaves_nothing
 
@@ -49,6 +52,7 @@ class DisplayView:
         self._shown_size = 0
         self._reread: set[int] = set()  # the rounds whose first text was reasoning
         self._shown_events: tuple[Any, ...] = ()
+        self._done: list[_Done] = []
 
     def open(self, response: Response) -> None:
         """Nothing is shown before there is something to show."""
@@ -61,10 +65,19 @@ class DisplayView:
         ends = [_Place.end(turn) for turn in response.rounds]
         stable = _stable(response, self._sealed)
         if stable != ends and _size(self._sealed, stable) >= _GROUP:
-            self._put(self._data(_excerpt(response, self._sealed, stable)))
-            self._sealed, self._tail = stable, None
+            self._seal(response, stable)
         self._put(self._data(_excerpt(response, self._sealed, ends), response.notice))
         self._shown_size = _size(self._sealed, ends)
+
+    def _seal(self, response: Response, stable: list[_Place]) -> None:
+        """Leave what stands before these places in an output that is done."""
+        excerpt = _excerpt(response, self._sealed, stable)
+        excerpt.finish("complete", None, Timing())
+        data = self._data(excerpt)
+        self._put(data)
+        if self._tail is not None:
+            self._done.append(_Done(self._tail, self._sealed, stable, data["text/markdown"]))
+        self._sealed, self._tail = stable, None
 
     def close(self, response: Response) -> None:
         if leaves_nothing(response, owns_cell=self._owns_cell):
@@ -78,8 +91,20 @@ class DisplayView:
                 clear_output(wait=True)
                 self._tail = None
             else:
-                data |= {"text/markdown": self._rest(response)}
+                definitions = [link_definitions(str(turn.text)) for turn in response.rounds]
+                data |= {"text/markdown": self._rest(response, definitions)}
+                if any(definitions):
+                    self._link(response, definitions)
         self._put(data)
+
+    def _link(self, response: Response, definitions: Sequence[str]) -> None:
+        """Show outputs that are done once more, where they name links that were defined later."""
+        for done in self._done:
+            excerpt = _excerpt(response, done.starts, done.ends, definitions)
+            excerpt.finish("complete", None, Timing())
+            data = self._data(excerpt)
+            if data["text/markdown"] != done.markdown:
+                done.output.update(data, raw=True)
 
     def _leave_reasoning(self, response: Response) -> None:
         """Text turns out to be reasoning: what of it is in outputs that are done stands there."""
@@ -92,6 +117,7 @@ class DisplayView:
                 self._sealed[:i] = [_Place.end(earlier) for earlier in response.rounds[:i]]
                 self._sealed[i] = _Place(reasoning=len(turn.reasoning))
                 self._tail = None
+                self._done.clear()  # the places are other ones now
 
     def _is_due(self, response: Response) -> bool:
         """Whether there is news, and enough of it."""
@@ -110,11 +136,11 @@ class DisplayView:
         parts = [part for part in (content, display_markdown(notice)) if part]
         return {"text/markdown": "\n\n".join(parts), "text/plain": plain_summary(excerpt)}
 
-    def _rest(self, response: Response) -> str:
+    def _rest(self, response: Response, definitions: Sequence[str]) -> str:
         """The markdown of what does not stand in outputs that are done, with mark and usage."""
         self._sealed += [_Place()] * (len(response.rounds) - len(self._sealed))
         ends = [_Place.end(turn) for turn in response.rounds]
-        rest = _excerpt(response, self._sealed, ends)
+        rest = _excerpt(response, self._sealed, ends, definitions)
         for part, turn in zip(rest.rounds, response.rounds, strict=True):
             part.alternatives = turn.alternatives
         rest.finish(response.status, response.error, response.timing)
@@ -176,22 +202,46 @@ def _stable_part(turn: Round, start: _Place) -> _Place:
     return replace(start, reasoning=end.reasoning, text=end.text)
 
 
-def _excerpt(response: Response, starts: list[_Place], ends: list[_Place]) -> Response:
-    """A response that holds what stands between two places."""
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """An output that is done: what of each round stands in it, and as which markdown."""
+
+    output: DisplayHandle
+    starts: list[_Place]
+    ends: list[_Place]
+    markdown: str
+
+
+def _excerpt(
+    response: Response,
+    starts: list[_Place],
+    ends: list[_Place],
+    definitions: Sequence[str] = (),
+) -> Response:
+    """A response that holds what stands between two places.
+
+    Args:
+        response: what came.
+        starts, ends: the places in each round; of rounds that came later, nothing.
+        definitions: of each round, what is to be known about its links.
+    """
     excerpt = Response(model=response.requested_model, is_json=response.is_json)
     excerpt.rounds = [
         replace(
             turn,
             reasoning=_piece(turn.reasoning, start.reasoning, end.reasoning),
-            text=_piece(turn.text, start.text, end.text),
+            text=_piece(turn.text, start.text, end.text, known),
             refusal=_piece(turn.refusal, start.refusal, end.refusal),
             calls=turn.calls[start.calls : end.calls],
             alternatives={},
         )
-        for turn, start, end in zip(response.rounds, starts, ends, strict=True)
+        for turn, start, end, known in zip(
+            response.rounds, starts, ends, definitions or repeat(""), strict=False
+        )
     ]
     return excerpt
 
 
-def _piece(text: TextBuffer, start: int, end: int) -> TextBuffer:
-    return TextBuffer(text.since(start)[: end - start])
+def _piece(text: TextBuffer, start: int, end: int, known: str = "") -> TextBuffer:
+    piece = text.since(start)[: end - start]
+    return TextBuffer(f"{known}\n{piece}" if known and piece else piece)
