@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import random
 import textwrap
 import time
 import zlib
+from unittest import mock
 
+import answers
 import nbformat
 import pytest
 from kernels import kernel
@@ -17,7 +21,10 @@ from replay import Hang, Reply, chunk, completion, error, models, silence, whole
 
 from nbstream import Chat, ChatPanel
 from nbstream.errors import UsageError
-from nbstream.session import Place
+from nbstream.messages import Message
+from nbstream.panel.window import Window
+from nbstream.response import Response
+from nbstream.session import Place, Session
 
 ENV = {"JPY_SESSION_NAME": "x.ipynb", "OPENAI_API_KEY": "sk-test-canary-2"}
 TURNS = 100
@@ -177,6 +184,37 @@ def test_markdown(panel, replay):
     assert "<blockquote>a<br>&nbsp;&nbsp;&lt;b>&amp;</blockquote>" in first
     assert "**Hello**" in first
     assert "no such thing" in second
+
+
+def test_a_picture_is_not_sent_again_with_each_piece_of_an_answer():
+    """And still a page that comes late gets all of it."""
+    picture = (
+        "data:image/png;base64," + base64.b64encode(random.Random(1).randbytes(300_000)).decode()
+    )
+    packed = []
+
+    async def stream():
+        session = Session()
+        window = Window(session, dict, lambda *_: None, frozenset(), "n")
+        window.widget.observe(lambda change: packed.append(change.new), "snapshot")
+        question = ({"type": "image_url", "image_url": {"url": picture}},)
+        response = Response([Message("user", question)])
+        turn = session.conversation.add(response, None)
+        window.sync()
+        for _ in answers.grow(response, [("round", "m"), *[("text", "word ")] * 600]):
+            window.advance(turn, response)
+            await asyncio.sleep(0)
+        size = sum(map(len, packed))
+        window.widget._handle_custom_msg({"want": "snapshot"}, [])
+        await asyncio.sleep(0.01)
+        window.close()
+        return size
+
+    with mock.patch.multiple("nbstream.views.channel", _REFRESH=0.05, _PER_SECOND=100_000):
+        assert len(picture) < asyncio.run(stream()) < 4 * len(picture)
+    (card,) = json.loads(zlib.decompress(packed[-1]))["state"]["turns"]
+    assert card["question"]["pictures"] == [picture]
+    assert str(card["answer"]).count("word") == 600
 
 
 # --- save and load ------------------------------------------------------------------

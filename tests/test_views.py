@@ -373,6 +373,15 @@ def test_a_long_result_is_cut_in_the_page():
     assert len(json.dumps(outline.state())) < 5_000
 
 
+def test_the_picture_of_a_result_counts():
+    """It is in every snapshot."""
+    outline, response = Outline(), Response()
+    plot = ToolResult("a plot", display={"image/png": "A" * 50_000})
+    for _ in answers.grow(response, [("round", "m"), ("call", "f"), ("result", plot)]):
+        outline.advance(response)
+    assert 50_000 < outline.size <= len(json.dumps(outline.state()))
+
+
 def test_an_advance_without_news_says_nothing():
     outline, response = Outline(), Response()
     for _ in answers.grow(response, answers.rich()):

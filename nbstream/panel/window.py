@@ -146,7 +146,8 @@ class Card:
         self._opened = time.monotonic()
         self._outline = outline
         self._ended: dict[str, Any] | None = None  # the answer, which changes no more
-        self._size = sum(len(self._question[name] or "") for name in ("typed", "plain", "sent"))
+        shown = [self._question[name] or "" for name in ("typed", "plain", "sent")]
+        self._size = sum(map(len, [*shown, *self._question["pictures"]]))
         self.advance(turn.response)
 
     @property

@@ -28,7 +28,8 @@ _FIRST = 200  # characters
 # While the page loads the widget's code it hears the trait and no message. So it is never
 # far behind at first, and not either when the answer stalls after a few words.
 _LOADING = 3.0  # seconds in which snapshots come at least every ...
-_REFRESH = 0.4  # ... seconds
+_REFRESH = 0.4  # ... seconds, or more where there are pictures: of snapshots at most ...
+_PER_SECOND = 1_000_000  # ... characters
 _STALLING = 30.0  # seconds in which a frame that none follows is followed by a snapshot
 _LEVEL = 6  # of zlib
 
@@ -54,7 +55,7 @@ class Source(Protocol):
     """What a channel shows.
 
     Attributes:
-        size: characters shown so far.
+        size: characters shown so far, those of pictures among them.
     """
 
     @property
@@ -119,7 +120,7 @@ class Channel:
     def _is_snapshot_due(self) -> bool:
         now = time.monotonic()
         is_loading = now - self._opened < _LOADING
-        is_behind = is_loading and now - self._snapshot_time >= _REFRESH
+        is_behind = is_loading and now - self._snapshot_time >= self._pause
         return is_behind or self._is_wanted or self._source.size >= self._snapshot_at
 
     def _send_snapshot(self, operations: list[Operation] | None) -> None:
@@ -137,7 +138,12 @@ class Channel:
         if self._silence:
             self._silence.cancel()
         if self._loop is not None and time.monotonic() - self._opened < _STALLING:
-            self._silence = self._loop.call_later(_REFRESH, self._send_snapshot, None)
+            self._silence = self._loop.call_later(self._pause, self._send_snapshot, None)
+
+    @property
+    def _pause(self) -> float:
+        """Seconds between snapshots that only the time calls for."""
+        return max(_REFRESH, self._source.size / _PER_SECOND)
 
     def _on_message(self, _widget: Any, content: Any, buffers: list[Any]) -> None:
         if content == {"want": "snapshot"}:

@@ -21,6 +21,7 @@ now into operations, lists that begin with their name:
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
@@ -78,8 +79,8 @@ class Outline:
 
     @property
     def size(self) -> int:
-        """Characters shown so far."""
-        return sum(section.shown for turn in self._rounds for section in turn.sections)
+        """Characters shown so far, those of pictures among them."""
+        return sum(section.size for turn in self._rounds for section in turn.sections)
 
     def _number(self) -> int:
         self._sections += 1
@@ -158,6 +159,10 @@ class _Prose:
         self._is_settled = False
         self._is_closed = False
 
+    @property
+    def size(self) -> int:
+        return self.shown
+
     def advance(self, text: TextBuffer, *, is_over: bool) -> Iterator[Operation]:
         piece = text.since(self.shown)
         if piece:
@@ -234,6 +239,11 @@ class _Call:
         self._is_changed = False
         self._is_whole = False
         self._result: dict[str, Any] | None = None
+        self._result_size = 0
+
+    @property
+    def size(self) -> int:
+        return self.shown + self._result_size
 
     def advance(self, draft: CallDraft, *, is_whole: bool) -> Iterator[Operation]:
         self._draft = draft
@@ -253,6 +263,7 @@ class _Call:
         self._is_whole = is_whole
         if draft.result is not None and self._result is None:
             self._result = self._shown_result(draft.result)
+            self._result_size = len(json.dumps(self._result))
             yield ["result", self.number, self._result]
         if ends or is_changed or not is_whole:
             yield from self._named(call_line(draft.call()) if is_whole else f"{draft.name}…")
