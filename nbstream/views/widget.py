@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
+import uuid
+from functools import partial
 from typing import Any
 
+import traitlets
 from IPython.display import clear_output, display
 
 from ..approval import Approval
@@ -23,8 +26,9 @@ log = logging.getLogger("nbstream")
 
 
 class AnswerWidget(FrameWidget):
-    """One running answer in the page."""
+    """One running answer in the page, which finds its output by its `name`."""
 
+    name = traitlets.Unicode().tag(sync=True)
     _esm = module("widget")
     _css = stylesheet("answer", "code")
 
@@ -54,8 +58,15 @@ class WidgetView:
     def open(self, response: Response) -> None:
         self._outline.advance(response)  # what the first snapshot shows: whose answer this is
         source = _Answer(self._outline, blocking=self._blocking)
-        self._channel = Channel(AnswerWidget, source, lambda said, _: decide(response, said))
-        self._handle = display(view_of(self._channel.widget), raw=True, display_id=True)
+        name = uuid.uuid4().hex
+        make = partial(AnswerWidget, name=name)
+        self._channel = Channel(make, source, lambda said, _: decide(response, said))
+        self._handle = display(
+            view_of(self._channel.widget),
+            raw=True,
+            metadata={"nbstream": {"answer": name}},  # of which static/unsaved.js knows
+            display_id=True,
+        )
 
     def update(self, response: Response) -> None:
         if self._has_failed:

@@ -99,6 +99,7 @@ def test_live_saved_and_reopened(open_notebook, replay, app):
     assert "widgets" not in saved.metadata
     (bundle,) = [o.data for o in saved.cells[1].outputs]
     assert set(bundle) == {"text/markdown", "text/plain", RECORD}
+    assert not saved.cells[1].outputs[0].metadata
     assert "sk-test" not in json.dumps(saved)
 
     notebook.write(2, "print(answer.text == ''.join(answer.text), len(answer.text))")
@@ -109,6 +110,30 @@ def test_live_saved_and_reopened(open_notebook, replay, app):
     notebook.reopen()
     assert_static(notebook, 1, "Ten pieces", "Berlin", "lookup_city")
     notebook.screenshot(f"reopened-{app}")
+
+
+def test_what_is_left_when_the_kernel_restarts(open_notebook, replay):
+    text = "Half *an answer*:\n\n```python\nx = 1\n\ny = 2\n```\n\nand"
+    replay.reply(Reply([chunk({"content": text}), Hang()]))
+    notebook = open_notebook([LOAD, "%%chat\nHi"])
+    notebook.run(0)
+    notebook.start(1)
+    live = notebook.output(1).locator(".nbs-answer")
+    expect(live).to_contain_text("y = 2")
+    notebook.save()
+    notebook.restart_kernel()
+    expect(live).to_contain_text("⚠ The kernel has restarted or ended: this is a part of")
+    expect(live.locator(".nbs-status")).to_have_count(0)
+    notebook.screenshot("after-restart")
+    saved = notebook.save()
+    assert not saved_widgets(saved)
+    (left,) = saved.cells[1].outputs
+    mark = "⚠ The kernel has restarted or ended: this is a part of the answer."
+    lines = re.split("\n+", left.data["text/plain"])
+    assert lines == ["Half an answer:", "x = 1", "y = 2", "and", mark]
+    assert (len(left.data), left.metadata) == (1, {})
+    notebook.reopen()
+    assert_static(notebook, 1, "Half an answer", "a part of the answer")
 
 
 @only_long

@@ -219,6 +219,27 @@ def test_the_page_asks_for_what_stays_missing(page, messages):
     assert page.evaluate("sent") == [{"want": "snapshot"}]
 
 
+def test_what_ran_ends_with_its_kernel(page, messages):
+    rest = begin(page, messages)
+    page.evaluate("view()")
+    asks = next(
+        i
+        for i, message in enumerate(rest)
+        if any("asks" in str(op) for op in message.get("custom", {}).get("ops", []))
+    )
+    deliver(page, rest[: asks + 1])
+    expect(page.get_by_role("button", name="Run")).to_be_visible()
+    page.evaluate("kernel.statusChanged.emit('dead')")
+    expect(page.get_by_role("status")).to_contain_text("The kernel has restarted or ended")
+    page.evaluate("view()")
+    deliver(page, rest[asks + 1 :])  # of nobody
+    for answer in page.locator(".nbs-answer").all():
+        expect(answer).to_have_attribute("aria-busy", "false")
+        expect(answer.locator(".nbs-mark")).to_contain_text("this is a part of the answer")
+        expect(answer.get_by_role("button")).to_have_count(0)
+        expect(answer.locator(".nbs-text")).to_have_count(0)
+
+
 def test_reasoning_is_open_until_the_answer_begins_unless_the_reader_decides(page, messages):
     rest = begin(page, messages)[:-1]
     page.evaluate("view()")

@@ -150,17 +150,20 @@ def test_a_question_waits_for_a_kernel_that_does_not_hear(open_notebook, replay)
     panel.ask(".")
     panel.expect_ended(1)
     assert said(chats(replay)[1]) == [("user", "Meanwhile, a draft?\n\nAnd more.")]
+    expect_end_survived(panel)
 
-    # It is shut down from the page, in the middle of an answer.
+
+def expect_end_survived(panel):
+    """The kernel is shut down from the page, in the middle of an answer."""
     panel.ask("And then?")
     expect(panel.answer(1)).to_contain_text("Half an ans")
     panel.write("A draft")
-    notebook.page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    panel.notebook.page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     expect(panel.answer(1)).to_contain_text("this is a part of the answer")
     panel.ask(", kept")
     expect(panel.problem).to_contain_text("or ended: run the cell of the panel again")
     expect(panel.field).to_have_value("A draft, kept")
-    notebook.screenshot("panel-ended")
+    panel.notebook.screenshot("panel-ended")
 
 
 def edit_waits(panel, text):

@@ -21,6 +21,14 @@ function scrollerOf(element) {
  */
 
 /**
+ * For what is scrolled by somebody else, or not at all.
+ * @returns {Following}
+ */
+export function stayPut() {
+  return { keep() {}, stop() {} };
+}
+
+/**
  * @param {HTMLElement} element the growing content
  * @returns {Following}
  */

@@ -6,6 +6,7 @@ import { copy } from "./clipboard.js";
 import { createAnswer } from "./answer.js";
 import { createQuestion } from "./question.js";
 import { createStop } from "./stop.js";
+import { stayPut } from "./follow.js";
 import { createTool, make } from "./elements.js";
 import { createWaiting } from "./waiting.js";
 
@@ -41,7 +42,7 @@ export function createTurn(element, { id, question, answer: first }, context) {
     context.typeset,
     (what) => void ask({ do: "decide", what }),
     stop,
-    () => ({ keep() {}, stop() {} }), // the conversation does it
+    stayPut, // the conversation scrolls
   );
 
   const place = make("span", "place");

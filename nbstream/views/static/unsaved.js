@@ -1,29 +1,60 @@
 // @ts-check
-// A panel is not saved with the notebook: a widget without its kernel is an error box. The
-// conversation is saved, as text in outputs of its own.
+// A widget without its kernel is an error box in a file. So a panel is not saved with the
+// notebook, for its conversation is, in outputs of its own; and an answer whose kernel ended
+// in the middle of it is saved as the text that the page has.
 
 const PANEL_TYPE = "application/vnd.nbstream.panel+json";
-const UNSAVED = Symbol.for("nbstream.unsaved");
+const SAVED = Symbol.for("nbstream.saved");
 
 /**
  * Leave the outputs of panels out of what is saved from now on.
  * @param {any} manager JupyterLab's and Notebook's knows the document; others do not
  */
 export function keepOutOfFile(manager) {
-  const notebook = manager?.context?.model;
-  if (!notebook?.toJSON || notebook[UNSAVED]) return;
-  notebook[UNSAVED] = true;
-  const toJSON = notebook.toJSON;
-  notebook.toJSON = () => withoutPanels(toJSON.call(notebook));
+  textsOf(manager?.context?.model);
 }
 
-/** @param {any} file */
-function withoutPanels(file) {
+/**
+ * Save text in the place of an answer's output from now on.
+ * @param {any} manager
+ * @param {string} name the answer's, which its output has, too
+ * @param {string} text
+ */
+export function saveAsText(manager, name, text) {
+  const notebook = manager?.context?.model;
+  textsOf(notebook)?.set(name, text);
+  if (notebook) notebook.dirty = true; // what is in the file is not this
+}
+
+/**
+ * @param {any} notebook
+ * @returns {Map<string, string> | undefined} what is saved in the place of answers, by name
+ */
+function textsOf(notebook) {
+  if (!notebook?.toJSON) return undefined;
+  if (!notebook[SAVED]) {
+    const texts = (notebook[SAVED] = new Map());
+    const toJSON = notebook.toJSON;
+    notebook.toJSON = () => withoutWidgets(toJSON.call(notebook), texts);
+  }
+  return notebook[SAVED];
+}
+
+/**
+ * @param {any} file
+ * @param {Map<string, string>} texts
+ */
+function withoutWidgets(file, texts) {
   if (!Array.isArray(file?.cells)) return file;
+  /** @param {any} output */
+  function saved(output) {
+    if (output.data?.[PANEL_TYPE]) return [];
+    const text = texts.get(output.metadata?.nbstream?.answer);
+    if (text === undefined) return [output];
+    return [{ ...output, metadata: {}, data: { "text/plain": text } }];
+  }
   const cells = file.cells.map((/** @type {any} */ cell) =>
-    Array.isArray(cell.outputs)
-      ? { ...cell, outputs: cell.outputs.filter((/** @type {any} */ o) => !o.data?.[PANEL_TYPE]) }
-      : cell,
+    Array.isArray(cell.outputs) ? { ...cell, outputs: cell.outputs.flatMap(saved) } : cell,
   );
   return { ...file, cells };
 }

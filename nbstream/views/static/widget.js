@@ -6,8 +6,12 @@ import { createAnswer } from "./answer.js";
 import { createStop } from "./stop.js";
 import { createStore } from "./store.js";
 import { createTypesetter } from "./math.js";
+import { LOST, whenKernelEnds } from "./gone.js";
 import { keepPlace } from "./swap.js";
 import { receive } from "./receive.js";
+import { saveAsText } from "./unsaved.js";
+import { stayPut } from "./follow.js";
+import { wordsOf } from "./words.js";
 
 /**
  * @typedef {object} Model
@@ -27,6 +31,16 @@ export default function createWidget() {
   /** @type {Set<HTMLElement>} */
   const roots = new Set();
 
+  /** What the page has of the answer, whether or not there is a view of it. */
+  function words() {
+    const nothing = () => {};
+    const host = document.createElement("div");
+    const answer = createAnswer(host, nothing, nothing, stop, stayPut);
+    store.watch(answer)();
+    answer.remove();
+    return wordsOf(answer.root);
+  }
+
   return {
     /** @param {{model: Model}} context */
     initialize({ model }) {
@@ -39,14 +53,22 @@ export default function createWidget() {
         store.frame(message);
         if (message.say) {
           stop.end();
+          stopWaiting();
           announce(message.say);
           roots.forEach(keepPlace);
         }
       }
       const stopReceiving = receive(model, store, onMessage);
+      const stopWaiting = whenKernelEnds(model.widget_manager?.kernel, () => {
+        stop.end();
+        store.finish([["end", LOST]]);
+        saveAsText(model.widget_manager, model.get("name"), words());
+        announce(LOST.mark);
+      });
       announce("The answer is being written.");
       return () => {
         stopReceiving();
+        stopWaiting();
         stop.end();
       };
     },
