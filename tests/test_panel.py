@@ -1324,6 +1324,30 @@ def test_two_panels_in_a_kernel(nb, replay):
 # --- without widgets ----------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def unknown_front_end():
+    with kernel(OPENAI_API_KEY="sk-test") as running:
+        assert not running.run("import nbstream").error
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("make", "setting"),
+    [
+        ("p = nbstream.ChatPanel(model='m'{})\np.open()", ", view='widget'"),
+        ("{}\n%chat panel", "%config ChatMagics.view = 'widget'"),
+    ],
+)
+def test_a_front_end_of_which_nothing_is_known(unknown_front_end, make, setting):
+    result = unknown_front_end.run(make.format(""))
+    (output,) = result.outputs
+    assert 'if it does, set <code>view="widget"</code>' in output["text/markdown"]
+    result = unknown_front_end.run(make.format(setting))
+    widget, output = result.outputs
+    assert {PANEL, WIDGET} <= set(widget)
+    assert "will be saved here" in output["text/markdown"]
+
+
 def test_a_notebook_that_is_executed_keeps_no_widget(replay, monkeypatch):
     """Nobody is there to see one: there is the static conversation."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")

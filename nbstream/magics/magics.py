@@ -216,6 +216,7 @@ class ChatMagics(Magics):
         if panel is None or panel.session is not session:
             chat = Chat.of(session, self.options())
             panel = self._panels[session.name] = ChatPanel(chat, image_hosts=self.image_hosts)
+        panel.chat.view = self.view
         panel.open()
 
     def insert(self, text: str) -> None:

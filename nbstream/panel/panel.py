@@ -40,7 +40,8 @@ class ChatPanel(HasTraits):
     Args:
         chat: the conversation to show; by default a new one, made with `options`.
         image_hosts: the hosts whose images may be shown as images; others become links.
-        options: what `Chat` takes.
+        options: what `Chat` takes; with `view="widget"` the panel is also shown in a front end
+            that is not known to show widgets.
 
     Attributes:
         chat: the `Chat` behind the panel.

@@ -26,6 +26,14 @@ __all__ = ["Screen", "close_all"]
 
 # Marks the output of a panel, which the page leaves out of the file (static/unsaved.js).
 _PANEL_TYPE = "application/vnd.nbstream.panel+json"
+# What stands in the place of the conversation that is saved, before there are turns.
+_LATER = "The conversation will be saved here with the notebook."
+_EMPTY = "A conversation without turns."
+_NO_WIDGETS = (
+    "No turns yet. The panel is not shown, because this front end is not known to show widgets; "
+    'if it does, set <code>view="widget"</code>: <code>ChatPanel(..., view="widget")</code>, '
+    'or <code>%config ChatMagics.view = "widget"</code> before <code>%chat panel</code>.'
+)
 _STOPPING = 2.0  # seconds until an answer that is stopped has ended, at most
 
 
@@ -78,7 +86,7 @@ class Screen:
             self._transcript.empty()  # it moves here
         self._is_open = True
         _open.add(self)
-        if has_widgets():
+        if has_widgets() or self._settings.wants_widgets:
             try:
                 self._open_window()
             except Exception:  # whatever is wrong with a widget, the conversation is shown
@@ -165,7 +173,9 @@ class Screen:
         if self._transcript is None:
             return
         turns = self._session.turns
-        self._transcript.update(turns, folded=self._window is not None)
+        has_window = self._window is not None
+        without = _LATER if has_window else _NO_WIDGETS if self._is_open else _EMPTY
+        self._transcript.update(turns, folded=has_window, without=without)
         if not self._is_open and all(turn.response.done for turn in turns):
             self._transcript = None
 

@@ -40,6 +40,11 @@ class Settings:
         return replace(options, tools=tuple(kept))
 
     @property
+    def wants_widgets(self) -> bool:
+        """Whether the user says that the front end shows widgets, whatever is known of it."""
+        return self._chat.view == "widget"
+
+    @property
     def has_models(self) -> bool:
         """Whether the endpoint was asked for its models."""
         return bool(self._models or self._problem)

@@ -20,8 +20,6 @@ from .questions import question_of
 
 __all__ = ["Transcript", "turn_markdown"]
 
-_LATER = "The conversation will be saved here with the notebook."
-_EMPTY = "A conversation without turns."
 _GROUP = 15_000  # characters, from which on an output is full
 _MERGES = 3  # times that full ones are merged, into one of eight
 
@@ -79,11 +77,13 @@ class Transcript:
         """Leave nothing in the outputs."""
         self._put([])
 
-    def update(self, turns: Iterable[Turn], *, folded: bool) -> None:
-        """Bring the outputs up to date."""
+    def update(self, turns: Iterable[Turn], *, folded: bool, without: str) -> None:
+        """Bring the outputs up to date; `without` turns they are this text."""
         ended = [turn for turn in turns if turn.response.done]
         self._texts = {turn.id: self._text(turn) for turn in ended}
-        self._put(list(_groups(list(self._texts.values()), folded=folded)))
+        groups = list(_groups(list(self._texts.values()), folded=folded))
+        # An output there must be: only the cell that runs can get a new one.
+        self._put(groups or [f"<em>{without}</em>"])
 
     def _text(self, turn: Turn) -> str:
         known = self._texts.get(turn.id)
@@ -112,8 +112,6 @@ def _groups(texts: list[str], *, folded: bool) -> Iterator[str]:
     """The outputs' texts."""
     for first, last in _ranges([len(text) for text in texts]):
         yield _group(texts[first:last], first, folded=folded)
-    if not texts:  # an output there must be: only the cell that runs can get a new one
-        yield f"<em>{_LATER if folded else _EMPTY}</em>"
 
 
 def _ranges(sizes: list[int]) -> list[tuple[int, int]]:
