@@ -56,6 +56,7 @@ class Figures:
         busy: the share of the time in which the main thread ran tasks, until the last frame.
         cpu: the same in CPU time, which other processes on the machine do not lengthen.
         tasks: those of more than 50 ms until then, in milliseconds.
+        heaviest: the most CPU time of one task until then, in milliseconds.
         swap: those of more than 50 ms after it: Jupyter renders the saved answer.
         late: seconds from the end of the stream, at this rate, to the end of the cell.
         failure: why there are no figures.
@@ -66,6 +67,7 @@ class Figures:
     busy: float = 0.0
     cpu: float = 0.0
     tasks: list[float] = field(default_factory=list)
+    heaviest: float = 0.0
     swap: list[float] = field(default_factory=list)
     late: float = 0.0
     failure: str = ""
@@ -182,6 +184,7 @@ def _evaluated(figures: Figures, events: list[dict[str, Any]]) -> Figures:
     figures.busy = sum(task["dur"] for task in stream) / (ended - begun)
     figures.cpu = sum(task.get("tdur", 0) for task in stream) / (ended - begun)
     figures.tasks = _long(stream)
+    figures.heaviest = max((task.get("tdur", 0) for task in stream), default=0) / 1_000
     figures.swap = _long(task for task in tasks if task["ts"] + task["dur"] > ended)
     return figures
 

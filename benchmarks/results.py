@@ -182,6 +182,7 @@ def _page_goals(figures: list[page.Figures]) -> list[Goal]:
             ratio = entry.busy / printing.busy
             found.append(Goal("main thread busy", ratio, 0.15 / _PRINT_BUSY, "× the print loop"))
         found.append(Goal("longest task in the page", entry.longest, 50, "ms"))
+        found.append(Goal("the most CPU time of a task in the page", entry.heaviest, 50, "ms"))
     return found
 
 
