@@ -41,7 +41,7 @@ def open_panel(
     asked: str = "",
     *,
     is_running: bool = False,
-) -> None:
+) -> window.Window:
     """Show a conversation of turns that all have this text; the last one may still be written."""
     monkeypatch.setattr(window, "PanelWidget", SentWidget)
     panel = nbstream.ChatPanel(model="replay-1")
@@ -60,6 +60,7 @@ def open_panel(
     page.evaluate(PAGE, {"source": module("panel"), "snapshot": first})
     page.evaluate("deliver", shows.widget.messages[1:])
     page.evaluate("view()")
+    return shows
 
 
 def test_a_long_conversation_opens_at_its_end(page, monkeypatch):

@@ -51,7 +51,7 @@ export function createComposer(desk, draft, outbox, { onSend, onStop }) {
   function submit() {
     if (isRunning) return; // the draft stays
     closePreview();
-    void outbox.send();
+    outbox.send();
     onSend();
     field.focus();
   }

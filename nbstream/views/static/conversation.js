@@ -7,6 +7,7 @@ import { fillInSight } from "./sight.js";
 import { followEnd } from "./follow.js";
 import { whyWait } from "./waiting.js";
 
+const BEHIND = "Waits: it is sent when the answer before it has ended.";
 const TIPS = "Write {{name}} to show the model a variable. Paste or drop a picture to attach it.";
 
 /**
@@ -47,8 +48,9 @@ export function createConversation(context, outbox) {
     const isNew = letters.length > waiting.children.length;
     if (letters.length === 0 && waiting.children.length === 0) return;
     const why = whyWait(context.desk);
-    const reason = why ? `${why} It is sent when that has ended.` : "Sending…";
-    waiting.replaceChildren(...letters.map((letter) => createLetter(letter, reason)));
+    const first = why ? `${why} It is sent when that has ended.` : "Sending…";
+    const reasons = letters.map((_, i) => (i === 0 && outbox.isUnderWay ? first : BEHIND));
+    waiting.replaceChildren(...letters.map((letter, i) => createLetter(letter, reasons[i])));
     showEmpty();
     if (isNew) toEnd();
   }

@@ -10,7 +10,7 @@ import { whenKernelEnds } from "./gone.js";
  * @typedef {object} Desk
  * @property {(what: {do: string, [name: string]: any}, buffers?: ArrayBuffer[]) =>
  *   Promise<Reply>} ask never fails: what went wrong is the reply's `error`
- * @property {(message: any) => boolean} hear takes a message that is a reply
+ * @property {(reply: any) => void} hear takes a message that is a reply
  * @property {() => boolean} isBusy whether the kernel is known to run a cell
  * @property {() => void} close
  */
@@ -60,11 +60,10 @@ export function createDesk(model, onGone) {
         }
       });
     },
-    hear(message) {
-      const resolve = waiting.get(message.re);
-      waiting.delete(message.re);
-      resolve?.(message);
-      return "re" in message;
+    hear(reply) {
+      const resolve = waiting.get(reply.re);
+      waiting.delete(reply.re);
+      resolve?.(reply);
     },
     isBusy: () => kernel?.status === "busy",
     close() {

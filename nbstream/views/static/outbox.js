@@ -1,5 +1,6 @@
 // @ts-check
-// Questions on their way to the kernel. They are shown until the kernel has them.
+// Questions on their way to the kernel, one after the other: each is asked when the answer to
+// the one before has ended. They are shown until the kernel has them.
 
 /** @typedef {{text: string, files: import("./draft.js").Attachment[]}} Letter */
 /** @typedef {ReturnType<typeof createOutbox>} Outbox */
@@ -11,31 +12,63 @@
 export function createOutbox(desk, draft) {
   /** @type {Letter[]} */
   let letters = [];
+  let isUnderWay = false; // the first of them
+  let isRunning = false; // an answer, in this conversation
   /** @type {Set<() => void>} */
   const watchers = new Set();
 
-  /** @param {Letter[]} now */
-  function change(now) {
-    letters = now;
+  function tell() {
     for (const watcher of watchers) watcher();
+  }
+
+  async function post() {
+    if (isUnderWay || isRunning || letters.length === 0) return;
+    isUnderWay = true;
+    const [{ text, files }] = letters;
+    const names = files.map((file) => file.name);
+    const buffers = files.map((file) => file.data);
+    const reply = await desk.ask({ do: "send", text, files: names }, buffers);
+    isUnderWay = false;
+    if (reply.error) takeBack(reply.error);
+    else {
+      for (const file of files) URL.revokeObjectURL(file.url);
+      letters = letters.slice(1);
+    }
+    tell();
+    void post();
+  }
+
+  /**
+   * Those behind one that was not taken were meant to follow it.
+   * @param {string} reason
+   */
+  function takeBack(reason) {
+    for (const letter of letters.reverse()) draft.putBack(letter, reason);
+    letters = [];
   }
 
   return {
     get letters() {
       return letters;
     },
+    /** Whether the first letter is on its way; the others wait for the answer to it. */
+    get isUnderWay() {
+      return isUnderWay;
+    },
 
     /** Send the draft. */
-    async send() {
+    send() {
       if (draft.text.trim() === "" && draft.files.length === 0) return;
-      const letter = draft.take();
-      change([...letters, letter]);
-      const names = letter.files.map((file) => file.name);
-      const buffers = letter.files.map((file) => file.data);
-      const reply = await desk.ask({ do: "send", text: letter.text, files: names }, buffers);
-      change(letters.filter((each) => each !== letter));
-      if (reply.error) draft.putBack(letter, reply.error);
-      else for (const file of letter.files) URL.revokeObjectURL(file.url);
+      letters = [...letters, draft.take()];
+      void post();
+      tell();
+    },
+
+    /** @param {boolean} running whether an answer is being written */
+    run(running) {
+      isRunning = running;
+      void post();
+      tell();
     },
 
     /** @param {() => void} watcher */

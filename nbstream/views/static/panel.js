@@ -37,11 +37,18 @@ export default function createPanel() {
         store.finish([["gone", { ...LOST, isPart: false }]]);
       });
       outbox = createOutbox(desk, draft);
+      store.watch(watchRun(outbox.run));
       keepOutOfFile(model.widget_manager);
 
-      /** @param {any} message */
-      function onMessage(message) {
-        if (desk.hear(message)) return;
+      /**
+       * @param {any} message
+       * @param {Promise<void>} before
+       */
+      function onMessage(message, before) {
+        if ("re" in message) {
+          void before.then(() => desk.hear(message)); // what it speaks of is then shown
+          return;
+        }
         store.frame(message);
         if (message.say) announce(message.say);
       }
@@ -73,7 +80,6 @@ export default function createPanel() {
       /** @param {any} about */
       function show(about) {
         head.show(about);
-        composer.run(about.running !== null);
         conversation.greet(about.model);
       }
       const unwatch = store.watch({
@@ -83,23 +89,38 @@ export default function createPanel() {
         },
         apply(ops) {
           conversation.apply(ops);
-          for (const op of ops) {
-            if (op[0] === "about") show(op[1]);
-            else if (op[0] === "gone") composer.run(false);
-          }
+          for (const op of ops) if (op[0] === "about") show(op[1]);
         },
       });
+      const unwatchRun = store.watch(watchRun(composer.run));
       requestAnimationFrame(() => {
         conversation.toEnd();
         composer.fit();
       });
       return () => {
         unwatch();
+        unwatchRun();
         stopKeeping();
         conversation.remove();
         composer.remove();
         root.remove();
       };
+    },
+  };
+}
+
+/**
+ * @param {(isRunning: boolean) => void} run is told whether an answer is being written
+ * @returns {import("./store.js").Watcher}
+ */
+function watchRun(run) {
+  return {
+    load: ({ about }) => run(about.running !== null),
+    apply(ops) {
+      for (const [name, about] of ops) {
+        if (name === "about") run(about.running !== null);
+        else if (name === "gone") run(false);
+      }
     },
   };
 }
