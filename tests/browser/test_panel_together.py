@@ -113,6 +113,27 @@ DROP_LARGE = """(field) => {
 }"""
 
 
+def test_a_question_from_a_file_is_edited_as_it_was_sent(open_notebook, replay):
+    """Anybody can have written it: it is shown as it was typed, and nothing in it runs."""
+    replay.reply(completion("Yes."), completion("No."))
+    load = "panel.save('talk.json')\npanel = nbstream.ChatPanel.load('talk.json')\npanel"
+    notebook = open_notebook([f"n = 4\n{OPEN}", f"del n\n{load}"])
+    notebook.run(0)
+    PanelPage(notebook).ask("Is {{ n }} even?")
+    PanelPage(notebook).expect_ended(1)
+    notebook.run(1)
+    panel = PanelPage(notebook, notebook.output(1))
+    panel.expect_questions("Is {{ n }} even?")
+    panel.press("Edit the question", 0)
+    expect(panel.root.get_by_label("The question, edited")).to_have_value("Is 4 even?")
+    panel.keyboard.press("End")
+    panel.keyboard.insert_text(" {{ n }}")
+    panel.keyboard.press("Enter")
+    expect(panel.answer(0)).to_contain_text("No.")
+    panel.expect_questions("Is 4 even? {{ n }}")
+    assert said(chats(replay)[-1]) == [("user", "Is 4 even? {{ n }}")]
+
+
 def test_files_are_attached(open_notebook, replay):
     replay.reply(completion("A dot and a note."), completion("Only the dot."))
     notebook = open_notebook([OPEN])
