@@ -86,14 +86,18 @@ def test_a_draft_is_not_lost(open_notebook, replay):
     collapser.click()
     expect(moved.field).to_have_value("A draft,\nnot sent")
     moved.write(" yet")
+    text = "A draft,\nnot sent yet"
+    notebook.run(1)  # its cell, again
+    expect(moved.field).to_have_value(text)
 
     notebook.save()
     notebook.reopen()
     expect(notebook.page.locator(".nbs-panel")).to_have_count(0)
+    notebook.run(1)
+    expect(moved.field).to_have_value(text)
+    assert moved.field.bounding_box()["height"] > 30  # px: all its lines are seen
     notebook.run(2)
-    shown = PanelPage(notebook, notebook.output(2))
-    expect(shown.field).to_have_value("A draft,\nnot sent yet")
-    assert shown.field.bounding_box()["height"] > 30  # px: all its lines are seen
+    expect(PanelPage(notebook, notebook.output(2)).field).to_have_value(text)
 
 
 # A call that keeps the interpreter to itself: the kernel hears nothing, as in a long

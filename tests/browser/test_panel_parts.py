@@ -12,6 +12,7 @@ from test_panel_page import open_panel
 from watching import bare_page
 
 from nbstream.panel.window import Window
+from nbstream.views.static import module
 
 GONE = "the kernel has restarted or ended: run the cell of the panel again"
 ENDS = pytest.mark.parametrize(
@@ -154,3 +155,122 @@ def test_a_snapshot_that_cannot_be_shown_keeps_no_later_one_back(page, show):
     panel.hears(panel.about(model="replay-2"))
     expect(panel.root.locator(".nbs-title")).to_have_text("replay-2")
     assert "could not show a snapshot" in said[0]
+
+
+@pytest.fixture
+def parts(page):
+    """A page in which scripts can use what makes drafts."""
+    page.add_script_tag(content=module("draft"))
+    return page
+
+
+def test_drafts_are_left_to_the_panels_that_come_after(parts):
+    assert parts.evaluate("""() => {
+      const names = ["first", "second", "third"];
+      const drafts = names.map((name) => createDraft(name, "a.ipynb"));
+      for (const [i, draft] of drafts.entries()) {
+        draft.see(true);
+        draft.write(names[i]);
+        draft.leave();
+        draft.write(`${names[i]}, and more`);  // in the view that is still there
+      }
+      drafts[1].see(false);
+      const later = ["second new", "third new", "other", "more"];
+      return later.map((name) => createDraft(name, "a.ipynb").text);
+    }""") == ["second, and more", "first, and more", "third, and more", ""]
+    parts.reload()
+    parts.add_script_tag(content=module("draft"))
+    again = parts.evaluate(
+        """() => ["second new", "next"].map((name) => createDraft(name, "a.ipynb").text)"""
+    )
+    assert again == ["second, and more", ""]
+
+
+def test_a_tab_that_keeps_nothing_keeps_nobody_from_typing(parts):
+    assert (
+        parts.evaluate("""() => {
+      Storage.prototype.setItem = () => { throw new Error("QuotaExceededError"); };
+      const draft = createDraft("name", "a.ipynb");
+      draft.write("typed");
+      return draft.text;
+    }""")
+        == "typed"
+    )
+
+
+FILES = """
+const file = (name, ms, fails) => ({
+  name,
+  size: 10,
+  type: "image/png",
+  arrayBuffer: () => new Promise((resolve, reject) => setTimeout(
+    () => fails ? reject(new Error("NotFoundError")) : resolve(new ArrayBuffer(10)), ms)),
+});
+const draft = createDraft("name", "a.ipynb");
+const names = () => draft.files.map(({ name }) => name);
+URL.createObjectURL = () => "blob:x";
+"""
+
+
+def test_files_are_read_beside_each_other(parts):
+    assert parts.evaluate(
+        "async () => {"
+        + FILES
+        + """
+      await Promise.all([draft.attach([file("slow", 40)]), draft.attach([file("fast", 1)])]);
+      const both = names();
+      const reading = draft.attach([file("late", 20)]);
+      draft.detach(draft.files[0]);
+      const { files } = draft.take();
+      await reading;
+      return [both, files.map(({ name }) => name), names()];
+    }"""
+    ) == [["fast", "slow"], ["slow"], ["late"]]
+
+
+def test_a_folder_that_is_dropped_is_named(parts):
+    assert parts.evaluate(
+        "async () => {"
+        + FILES
+        + """
+      let told = 0;
+      draft.watch(() => { told += 1; });
+      await draft.attach([file("one", 1), file("a folder", 1, true), file("two", 1)]);
+      return [names(), draft.problem, told > 0];
+    }"""
+    ) == [["one", "two"], "a folder cannot be read: attach files, of a folder one by one", True]
+
+
+PASTE = """(field, [text, name]) => {
+  const clipboardData = new DataTransfer();
+  if (text) clipboardData.items.add(text, "text/plain");
+  clipboardData.items.add(new File([new Uint8Array(9)], name, { type: "image/png" }));
+  const options = { clipboardData, bubbles: true, cancelable: true };
+  return !field.dispatchEvent(new ClipboardEvent("paste", options));
+}"""
+
+
+def test_words_are_pasted_as_words(show):
+    panel = show(0)
+    chips = panel.root.locator(".nbs-composer .nbs-chip")
+    assert not panel.field.evaluate(PASTE, ["a\tb\n1\t2", "image.png"])  # left to the browser
+    assert panel.field.evaluate(PASTE, ["", "image.png"])
+    assert panel.field.evaluate(PASTE, ["/home/me/dot.png", "dot.png"])
+    expect(chips).to_have_text(["image.png", "dot.png"])
+
+
+def test_an_edit_outlives_its_view(page, show):
+    panel = show(1)
+    panel.press("Edit the question", 0)
+    editor = panel.root.get_by_label("The question, edited")
+    editor.fill("A better question?")
+    editor.dispatch_event("keydown", {"key": "Escape", "isComposing": True})  # ends a composition
+    page.evaluate("view()")
+    second = page.get_by_label("The question, edited").nth(1)
+    expect(second).to_have_value("A better question?")
+    second.press("Enter")
+    (edit,) = panel.sent("edit")
+    assert (edit["text"], edit["without"]) == ("A better question?", [])
+    editor.press("Escape")
+    page.evaluate("view()")
+    expect(page.locator(".nbs-panel").nth(2).locator(".nbs-editor")).to_have_count(0)

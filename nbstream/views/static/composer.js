@@ -105,7 +105,9 @@ export function createComposer(desk, draft, outbox, { onSend, onStop }) {
   });
   field.addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
-    if (files.length === 0) return;
+    const text = event.clipboardData?.getData("text/plain").trim() ?? "";
+    // Cells and words come with a picture of them; files, with their names.
+    if (files.length === 0 || (text && !files.some((file) => text.includes(file.name)))) return;
     event.preventDefault();
     void draft.attach(files);
   });

@@ -1,6 +1,8 @@
 // @ts-check
 // What is typed and attached, but not sent: one draft a panel, whatever happens to its views.
 
+import { createLeft, recall, remember } from "./left.js";
+
 /** @typedef {{name: string, data: ArrayBuffer, url: string}} Attachment */
 /** @typedef {ReturnType<typeof createDraft>} Draft */
 
@@ -12,22 +14,46 @@ const PICTURES = /^image\/(png|jpeg|gif|webp)$/;
  * @param {string} place the notebook's; a panel in it takes over what one that is gone left
  */
 export function createDraft(name, place) {
-  const left = `nbstream-left-${place}`;
-  let key = `nbstream-draft-${name}`;
+  const left = createLeft(place);
+  const key = `nbstream-draft-${name}`;
+  let isLeft = false;
+  let isSeen = false;
   /** @type {Set<() => void>} */
   const watchers = new Set();
-  let text = sessionStorage.getItem(key) ?? "";
-  if (!text) {
-    text = sessionStorage.getItem(left) ?? "";
-    sessionStorage.removeItem(left);
-  }
+  let text = recall(key) || left.take(name);
   /** @type {Attachment[]} */
   let files = [];
   let problem = "";
+  save();
+
+  function save() {
+    remember(key, isLeft ? "" : text);
+    if (isLeft) left.put({ name, text, isSeen });
+  }
 
   function tell() {
-    if (text || key !== left) sessionStorage.setItem(key, text);
+    save();
     for (const watcher of watchers) watcher();
+  }
+
+  /** @param {number} size in bytes */
+  function fits(size) {
+    return files.reduce((sum, each) => sum + each.data.byteLength, size) <= LARGEST;
+  }
+
+  /**
+   * @param {File} file
+   * @returns {Promise<ArrayBuffer | null>} nothing, with the reason as the problem
+   */
+  async function read(file) {
+    try {
+      const data = fits(file.size) ? await file.arrayBuffer() : null;
+      if (data && fits(data.byteLength)) return data; // others may have come meanwhile
+      problem = `${file.name} is too large: ${LARGEST / 1e6} MB go with a message`;
+    } catch {
+      problem = `${file.name} cannot be read: attach files, of a folder one by one`;
+    }
+    return null;
   }
 
   return {
@@ -52,20 +78,17 @@ export function createDraft(name, place) {
     async attach(added) {
       problem = "";
       for (const file of added) {
-        const size = files.reduce((sum, each) => sum + each.data.byteLength, file.size);
-        if (size > LARGEST) {
-          problem = `${file.name} is too large: ${LARGEST / 1e6} MB go with a message`;
-          continue;
-        }
-        const url = PICTURES.test(file.type) ? URL.createObjectURL(file) : "";
-        files = [...files, { name: file.name, data: await file.arrayBuffer(), url }];
+        const data = await read(file);
+        const url = data && PICTURES.test(file.type) ? URL.createObjectURL(file) : "";
+        if (data) files = [...files, { name: file.name, data, url }];
+        tell();
       }
-      tell();
     },
 
     /** @param {Attachment} file */
     detach(file) {
       files = files.filter((each) => each !== file);
+      URL.revokeObjectURL(file.url);
       tell();
     },
 
@@ -98,8 +121,14 @@ export function createDraft(name, place) {
 
     /** Leave what is typed, and will be, to the next panel: nobody hears this one any more. */
     leave() {
-      key = left;
-      tell();
+      isLeft = true;
+      save();
+    },
+
+    /** @param {boolean} seen whether there is a view: what is not seen is taken over first */
+    see(seen) {
+      isSeen = seen;
+      save();
     },
 
     /** @param {() => void} watcher */

@@ -100,7 +100,7 @@ export function createNames(field, desk) {
      * @returns {boolean} whether the key was for the list
      */
     onKey(event) {
-      if (list.hidden) return false;
+      if (list.hidden || event.isComposing) return false;
       const count = list.children.length;
       if (event.key === "ArrowDown") chosen = (chosen + 1) % count;
       else if (event.key === "ArrowUp") chosen = (chosen + count - 1) % count;

@@ -25,6 +25,9 @@ export default function createPanel() {
   let draft;
   /** @type {ReturnType<typeof createOutbox>} */
   let outbox;
+  /** @type {import("./question.js").Edits} */
+  const edits = new Map();
+  let views = 0;
 
   return {
     /** @param {{model: import("./widget.js").Model}} context */
@@ -57,6 +60,7 @@ export default function createPanel() {
       return () => {
         stopReceiving();
         desk.close();
+        draft.leave();
       };
     },
 
@@ -64,7 +68,7 @@ export default function createPanel() {
     render({ model, el }) {
       el.classList.add("nbs-host");
       const typeset = createTypesetter(model.widget_manager);
-      const context = { model, desk, typeset, complain: draft.complain };
+      const context = { model, desk, typeset, complain: draft.complain, edits };
       const conversation = createConversation(context, outbox);
       const composer = createComposer(desk, draft, outbox, {
         onSend: conversation.toEnd,
@@ -76,6 +80,8 @@ export default function createPanel() {
       const stopKeeping = keepKeys(root);
       acceptFiles(root, (files) => void draft.attach(files));
       el.append(root);
+      views += 1;
+      draft.see(true);
 
       /** @param {any} about */
       function show(about) {
@@ -104,6 +110,8 @@ export default function createPanel() {
         conversation.remove();
         composer.remove();
         root.remove();
+        views -= 1;
+        draft.see(views > 0);
       };
     },
   };

@@ -14,30 +14,35 @@ import { createWaiting } from "./waiting.js";
  * @property {(number | string)[]} attached what goes along when it is edited: a picture by its
  *   place among `pictures`, a file by its name
  */
+/** @typedef {{text: string, without: number[]}} Edit the text, and which attachments go */
+/** @typedef {Map<number, Edit>} Edits what is being edited, by the turn: views come and go */
+
 /**
  * @param {number} id the turn's
  * @param {Question} question
- * @param {import("./desk.js").Desk} desk
+ * @param {{desk: import("./desk.js").Desk, edits: Edits}} context
  */
-export function createQuestion(id, question, desk) {
+export function createQuestion(id, question, { desk, edits }) {
   const { typed, sent, pictures, files } = question;
   const text = make("div", "question-text", typed);
   text.dir = "auto";
   const edit = createTool("edit", "Edit the question", () => {
-    const editor = createEditor(
-      question,
-      (edited) => desk.ask({ do: "edit", turn: id, ...edited }),
-      desk,
-      () => {
-        editor.replaceWith(bubble);
-        edit.hidden = false;
-        edit.focus();
-      },
-    );
+    edits.set(id, { text: question.plain ?? typed, without: [] });
+    openEditor().querySelector("textarea")?.focus();
+  });
+  function openEditor() {
+    const edited = /** @type {Edit} */ (edits.get(id));
+    const onSend = () => desk.ask({ do: "edit", turn: id, ...edited });
+    const editor = createEditor(question, edited, onSend, desk, () => {
+      edits.delete(id);
+      editor.replaceWith(bubble);
+      edit.hidden = false;
+      edit.focus();
+    });
     edit.hidden = true;
     bubble.replaceWith(editor);
-    editor.querySelector("textarea")?.focus();
-  });
+    return editor;
+  }
   const bubble = make("div", "bubble", createAttachments(pictures, files), text);
   if (sent) {
     const summary = make("summary", "", "What was sent");
@@ -46,31 +51,28 @@ export function createQuestion(id, question, desk) {
     body.tabIndex = 0;
     bubble.append(make("details", "sent", summary, body));
   }
-  return { element: make("div", "question", edit, bubble) };
+  const element = make("div", "question", edit, bubble);
+  if (edits.has(id)) openEditor();
+  return { element };
 }
 
 /**
  * What is written stays until the kernel has taken it.
  * @param {Question} question
- * @param {(edited: {text: string, without: number[]}) => Promise<import("./desk.js").Reply>} onSend
- *     gets the new text, and which attachments were taken away
+ * @param {Edit} edited is kept up to date
+ * @param {() => Promise<import("./desk.js").Reply>} onSend
  * @param {import("./desk.js").Desk} desk
  * @param {() => void} onClose
  */
-function createEditor(question, onSend, desk, onClose) {
+function createEditor(question, edited, onSend, desk, onClose) {
   const field = make("textarea", "editor");
-  field.value = question.plain ?? question.typed;
+  field.value = edited.text;
   field.rows = Math.min(10, field.value.split("\n").length + 1);
   field.setAttribute("aria-label", "The question, edited");
   const waiting = createWaiting(desk);
   const problem = make("div", "problem");
   problem.setAttribute("role", "alert");
-  /** @type {number[]} */
-  const without = [];
-  const chips = createChips(question, (number) => {
-    without.push(number);
-    field.focus();
-  });
+  const chips = createChips(question, edited.without, () => field.focus());
 
   /** @param {boolean} isSent whether it is on its way */
   function lock(isSent) {
@@ -83,7 +85,7 @@ function createEditor(question, onSend, desk, onClose) {
     async () => {
       lock(true);
       problem.textContent = "";
-      const reply = await waiting.until(onSend({ text: field.value, without }));
+      const reply = await waiting.until(onSend());
       lock(false);
       if (reply.error) problem.textContent = reply.error;
       else onClose();
@@ -91,9 +93,13 @@ function createEditor(question, onSend, desk, onClose) {
     "Send",
   );
   const cancel = createTool("clear", "Cancel", onClose, "Cancel");
+  field.addEventListener("input", () => {
+    edited.text = field.value;
+  });
   field.addEventListener("keydown", (event) => {
+    if (event.isComposing) return; // these keys choose characters
     if (event.key === "Escape") cancel.click();
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    if (event.key !== "Enter" || event.shiftKey) return;
     event.preventDefault();
     send.click();
   });
@@ -104,17 +110,19 @@ function createEditor(question, onSend, desk, onClose) {
 /**
  * What goes along with an edited question.
  * @param {Question} question
- * @param {(number: number) => void} onRemove is told which was taken away
+ * @param {number[]} without gets those that are taken away
+ * @param {() => void} onRemove
  */
-function createChips({ pictures, attached }, onRemove) {
+function createChips({ pictures, attached }, without, onRemove) {
   const chips = attached.map((what, number) => {
     const isPicture = typeof what === "number";
     const name = isPicture ? `picture ${what + 1}` : what;
     const chip = createChip({ name, url: isPicture ? pictures[what] : "" }, () => {
       chip.remove();
-      onRemove(number);
+      without.push(number);
+      onRemove();
     });
     return chip;
   });
-  return make("div", "chips", ...chips);
+  return make("div", "chips", ...chips.filter((_, number) => !without.includes(number)));
 }

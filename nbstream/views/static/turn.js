@@ -13,7 +13,8 @@ import { createWaiting } from "./waiting.js";
 /** @typedef {{id: number, question: import("./question.js").Question,
  *   answer: import("./store.js").State}} TurnState */
 /** @typedef {{model: import("./widget.js").Model, desk: import("./desk.js").Desk,
- *   typeset: (block: Element) => void, complain: (problem: string) => void}} PanelContext */
+ *   typeset: (block: Element) => void, complain: (problem: string) => void,
+ *   edits: import("./question.js").Edits}} PanelContext */
 
 /**
  * @param {HTMLElement} element the element to fill
@@ -30,7 +31,7 @@ export function createTurn(element, { id, question, answer: first }, context) {
     return reply;
   }
 
-  const asked = createQuestion(id, question, desk);
+  const asked = createQuestion(id, question, context);
   const host = make("div", "answer-host");
   const stop = createStop({
     ...context.model,
