@@ -292,26 +292,54 @@ def test_what_is_in_formulas_and_addresses_opens_nothing(before, closed):
 @pytest.mark.parametrize("before", ["", "- ", "> "])
 def test_a_formula_is_code_until_it_is_closed(before, formula):
     indent = {"- ": "  "}.get(before, before)
-    text = before + formula.replace("\n", f"\n{indent}") + "\n"
-    assert forms_of_a_formula(text) == ["none", "code", "typeset"]
+    text = formula.replace("\n", f"\n{indent}") + "\n"
+    assert forms_of_a_formula(before, text) == ["none", "code", "typeset"]
 
 
-@pytest.mark.parametrize("line", ["+ b", "- b", "# b", "> b", "1. b", "    b", "= b", "|a|b"])
-@pytest.mark.parametrize("before", ["", "# a\n\n", "a\n\n"])
-def test_the_lines_of_an_open_formula_are_no_blocks(before, line):
-    text = f"{before}$$\na\n{line}\n+ c\n$$\n"
-    assert forms_of_a_formula(text) == ["none", "code", "typeset"]
+@pytest.mark.parametrize(
+    "line", ["+ b", "- b", "# b", "> b", "1. b", "    b", "= b", "|a|b", "=", "---"]
+)
+@pytest.mark.parametrize(
+    ("before", "indent"),
+    [
+        ("", ""),
+        ("# a\n\n", ""),
+        ("a\n\n", ""),
+        ("a\n", ""),
+        ("> a\n> ", "> "),
+        ("1. a\n   ", "   "),
+        ("1. a\n\n   ", "   "),
+        ("-\ta\n\t", "\t"),
+        ("- > ", "  > "),
+        ("- a\n" * 300 + "- a\n  ", "  "),
+        ("- a\n\n" * 200 + "- a\n\n  ", "  "),
+        ("> a\n>\n" * 200 + "> a\n> ", "> "),
+    ],
+)
+def test_the_lines_of_an_open_formula_are_no_blocks(before, indent, line):
+    opening, closing = ("$$", "$$") if indent else ("\\[", "\\]")
+    lines = f"\n{indent}".join([opening, "a", line, "+ c", closing])
+    assert forms_of_a_formula(before, f"{lines}\n") == ["none", "code", "typeset"]
 
 
-def forms_of_a_formula(text: str) -> list[str]:
+def forms_of_a_formula(before: str, text: str) -> list[str]:
     """The forms that the formula in a growing text takes one after the other."""
+    blocks = re.compile("<(?:h1|hr|li|blockquote|table)>")
+    expected = blocks.findall(parser().render(before + text, {}))
     document = Document()
+    document.feed(before)
+    document.patch()
     forms = []
     for letter in text:
         document.feed(letter)
         document.patch()
         html = json.dumps(document.snapshot())
-        forms.append("typeset" if "nbs-math" in html else "code" if "<code>" in html else "none")
+        if "nbs-math" in html:
+            forms.append("typeset")
+        elif "<code>" not in html:
+            forms.append("none")
+        else:
+            forms.append("code" if blocks.findall(html) == expected else "blocks")
     return [form for form, _ in itertools.groupby(forms)]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from itertools import takewhile
 from typing import Any
 
 from markdown_it.token import Token
@@ -15,6 +17,9 @@ from .structure import Parsed, is_blank, spans
 __all__ = ["Engine"]
 
 _LEFT_BY_A_PARSE = ("open_formula", "last_formula", "duplicate_refs")
+# The marks of quotes and items before a formula, and how it opens.
+_OPENS_FORMULA = re.compile(r"((?:[ \t>]|(?:[-*+]|\d{1,9}[.)])(?=[ \t]))*)(\$\$|\\\[)")
+_FORMULA_CLOSING = {"$$": "$$", "\\[": "\\]"}
 _WITH_TEXT = ("inline", "fence", "code_block", "math_block", "hr")
 
 
@@ -35,6 +40,7 @@ class Engine:
         self.parsed = 0
         self._lines: list[str] = []  # of the text that was parsed last
         self._last_line = ""  # of these, "" where all are complete
+        self._open_formula: int | None = None  # the line of these that one begins on
         self._md = parser()
         self._env: dict[str, Any] = {"references": self.references, "image_hosts": image_hosts}
 
@@ -51,13 +57,14 @@ class Engine:
             lines.pop()
         complete = min(complete, len(lines))
         found = spans(self.tokens(text), lines)
+        self._open_formula = self._env.get("open_formula")
         self.changed.update(self.references.provisional)
         undecided = None if final else self._undecided(lines, complete)
         return Parsed(text, lines, complete, found, undecided)
 
     def _undecided(self, lines: list[str], complete: int) -> int | None:
         """The first line of which a formula that is open, or seems closed, may make another."""
-        line: int | None = self._env.get("open_formula")
+        line = self._open_formula
         last: int | None = self._env.get("last_formula")
         if last is not None and complete < len(lines):
             # The block above it goes on if this turns out to be no formula.
@@ -101,15 +108,20 @@ class Engine:
     def _with_open_formula(self, tokens: list[Token]) -> list[Token]:
         """`tokens` with a formula that goes on to the end of the text as one paragraph.
 
-        While it is open its lines are what they begin with: `+ b` is an item of a list.
+        While it is open its lines are what they begin with: `+ b` is an item of a list, and
+        `=` underlines a heading. So the text is parsed again as if the formula ended here.
         """
-        line = self._env.get("open_formula")
-        for i, token in enumerate(tokens):
-            if token.type == "paragraph_open" and token.level == 0 and token.map:
-                text = tokens[i + 1]
-                if token.map[0] == line and text.content.startswith(("$$", "\\[")):
-                    text.content = "\n".join(self._lines[line:])
-                    return tokens[: i + 3]
+        line = self._open_formula
+        opening = None if line is None else _OPENS_FORMULA.match(self._lines[line])
+        if not opening or not tokens or not tokens[0].map:
+            return tokens
+        closing = re.sub(r"[^\s>]", " ", opening[1]) + _FORMULA_CLOSING[opening[2]]
+        closed = self.tokens("\n".join([*self._lines, closing]))
+        closed = _siblings(closed, tokens[0].level, tokens[0].map[0])
+        for i, token in enumerate(closed):
+            if token.type == "math_block" and token.map and token.map[0] == line:
+                _hide_alike(closed, tokens)
+                return [*closed[:i], *_paragraph(token), *closed[i + 1 :]]
         return tokens
 
     def _open_inline(self, tokens: list[Token]) -> Token | None:
@@ -133,3 +145,29 @@ class Engine:
         """Render tokens as they are."""
         html: str = self._md.renderer.render(tokens, self._md.options, self._env)
         return html
+
+
+def _siblings(tokens: list[Token], level: int, line: int) -> list[Token]:
+    """The blocks on this level that begin on `line` or below, of one parent."""
+    starts = (i for i, t in enumerate(tokens) if t.level == level and t.map and t.map[0] >= line)
+    start = next(starts, len(tokens))
+    return list(takewhile(lambda token: token.level >= level, tokens[start:]))
+
+
+def _hide_alike(tokens: list[Token], shown: list[Token]) -> None:
+    """Where these are items of a list, let them be tight if those that are `shown` are."""
+    if shown[0].type == "list_item_open":
+        own = [t for t in shown if t.level == 2 and t.type == "paragraph_open"]
+        for token in tokens:
+            if own and token.level == 2 and token.type in ("paragraph_open", "paragraph_close"):
+                token.hidden = own[0].hidden
+
+
+def _paragraph(formula: Token) -> list[Token]:
+    """A formula that is open as running text."""
+    level, text = formula.level, formula.markup + formula.content.rstrip()
+    return [
+        Token("paragraph_open", "p", 1, level=level, map=formula.map, block=True),
+        Token("inline", "", 0, level=level + 1, map=formula.map, content=text, children=[]),
+        Token("paragraph_close", "p", -1, level=level, block=True),
+    ]
