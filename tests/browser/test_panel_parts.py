@@ -274,3 +274,52 @@ def test_an_edit_outlives_its_view(page, show):
     editor.press("Escape")
     page.evaluate("view()")
     expect(page.locator(".nbs-panel").nth(2).locator(".nbs-editor")).to_have_count(0)
+
+
+def test_the_preview_is_of_the_draft_as_it_stands(page, show):
+    panel = show(0)
+    preview = panel.root.locator(".nbs-preview")
+    note = panel.root.locator(".nbs-composer .nbs-waiting-note")
+    page.evaluate("() => { kernel.status = 'busy'; }")
+    panel.write("First {{x}}")
+    panel.press("Show what will be sent")
+    expect(note).to_have_text("Waits: the kernel is running a cell.")
+    panel.keyboard.press("Escape")
+    panel.field.fill("Second {{x}}")
+    expect(note).to_be_empty()
+    panel.press("Show what will be sent")
+    first, second = panel.sent("preview")
+    panel.hears(reply(first, text="First 1"))
+    expect(preview).to_be_hidden()
+    panel.hears(reply(second, text="Second 1"))
+    expect(preview.locator("pre")).to_have_text("Second 1")
+    panel.write("!")
+    expect(preview).to_be_hidden()
+    panel.press("Show what will be sent")
+    panel.field.press("Enter")
+    panel.hears(reply(panel.sent("preview")[2], text="Second 1!"))
+    expect(panel.waiting).to_have_count(1)
+    expect(preview).to_be_hidden()
+    tool = panel.button("Show what will be sent")
+    expect(tool).to_have_attribute("aria-expanded", "false")
+
+
+def test_an_answer_is_copied_now_or_never(page, show):
+    text = "An *answer*:\n\n```python\nx = 1\n```\n"
+    panel = show(1, text=text)
+    page.evaluate("""() => {
+      window.copied = [];
+      const clipboard = { writeText: async (text) => void copied.push(text) };
+      Object.defineProperty(navigator, "clipboard", { value: clipboard });
+    }""")
+    panel.press("Copy the answer", 0)
+    panel.hears(reply(panel.sent("text")[0], text=text))
+    page.wait_for_function("copied.length === 1")
+    panel.press("Copy the answer", 0)
+    page.wait_for_function("copied.length === 2")  # the kernel runs a cell
+    panel.hears(reply(panel.sent("text")[1], text=text))
+    panel.press("Copy the answer", 0)
+    panel.hears(reply(panel.sent("text")[2], text=""))  # as of a refusal
+    page.wait_for_function("copied.length === 3")
+    shown = "An answer:\n\nx = 1"
+    assert page.evaluate("copied") == [text, shown, shown]

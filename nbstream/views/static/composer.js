@@ -1,8 +1,9 @@
 // @ts-check
 // Where a question is written: text, attachments, what will be sent, Send and Stop.
 
-import { createAttachments, createChip, createTool, make } from "./elements.js";
+import { createChip, createTool, make } from "./elements.js";
 import { createNames } from "./names.js";
+import { createPreview } from "./preview.js";
 
 /**
  * @param {import("./desk.js").Desk} desk
@@ -21,8 +22,7 @@ export function createComposer(desk, draft, outbox, { onSend, onStop }) {
   const chips = make("div", "chips");
   const problem = make("div", "problem");
   problem.setAttribute("role", "alert");
-  const preview = make("div", "preview");
-  preview.hidden = true;
+  const preview = createPreview(desk, draft);
 
   const picker = make("input", "");
   picker.type = "file";
@@ -34,8 +34,6 @@ export function createComposer(desk, draft, outbox, { onSend, onStop }) {
     picker.value = "";
   });
   const attach = createTool("attach", "Attach a picture or a file", () => picker.click());
-  const look = createTool("preview", "Show what will be sent", () => void showPreview());
-  look.setAttribute("aria-expanded", "false");
   const send = createTool("send", "Send", submit);
   send.classList.add("nbs-send");
   const stop = make("button", "stop-all", make("span", "square"));
@@ -44,39 +42,15 @@ export function createComposer(desk, draft, outbox, { onSend, onStop }) {
   stop.setAttribute("aria-label", "Stop the answer");
   stop.addEventListener("click", onStop);
   const hint = make("span", "hint", "Enter sends · Shift+Enter breaks the line · {{name}} inserts a variable");
-  const bar = make("div", "bar", attach, look, hint, send, stop);
+  const bar = make("div", "bar", attach, preview.tool, hint, send, stop);
   const box = make("div", "box", chips, field, bar);
-  const element = make("div", "composer", problem, preview, names.list, box, picker);
+  const element = make("div", "composer", problem, ...preview.elements, names.list, box, picker);
 
   function submit() {
     if (isRunning) return; // the draft stays
-    closePreview();
     outbox.send();
     onSend();
     field.focus();
-  }
-
-  async function showPreview() {
-    if (!preview.hidden) {
-      closePreview();
-      return;
-    }
-    const files = draft.files.filter((file) => !file.url).map((file) => file.name);
-    const pictures = draft.files.filter((file) => file.url).map((file) => file.url);
-    const reply = await desk.ask({ do: "preview", text: draft.text });
-    const text = reply.error ?? reply.text;
-    const body = make("pre", reply.error ? "failed" : "", text);
-    body.dir = "auto";
-    body.tabIndex = 0;
-    const all = [...pictures, ...(reply.pictures ?? [])];
-    const title = make("div", "preview-title", "What will be sent");
-    preview.replaceChildren(title, body, createAttachments(all, [...files, ...(reply.files ?? [])]));
-    preview.hidden = false;
-    look.setAttribute("aria-expanded", "true");
-  }
-  function closePreview() {
-    preview.hidden = true;
-    look.setAttribute("aria-expanded", "false");
   }
 
   function show() {
@@ -111,7 +85,10 @@ export function createComposer(desk, draft, outbox, { onSend, onStop }) {
     event.preventDefault();
     void draft.attach(files);
   });
-  const unwatch = draft.watch(show);
+  const unwatch = draft.watch(() => {
+    preview.close(); // it was of another draft
+    show();
+  });
   show();
 
   return {

@@ -8,7 +8,10 @@ import { createQuestion } from "./question.js";
 import { createStop } from "./stop.js";
 import { stayPut } from "./follow.js";
 import { createTool, make } from "./elements.js";
-import { createWaiting } from "./waiting.js";
+import { createWaiting, pause } from "./waiting.js";
+import { wordsOf } from "./words.js";
+
+const PATIENCE_MS = 1000; // then the page copies what it shows
 
 /** @typedef {{id: number, question: import("./question.js").Question,
  *   answer: import("./store.js").State}} TurnState */
@@ -58,8 +61,9 @@ export function createTurn(element, { id, question, answer: first }, context) {
     createTool("next", "Next branch", () => ask({ do: "branch", by: 1 })),
   );
   const copyTool = createTool("copy", "Copy the answer", async () => {
-    const reply = await ask({ do: "text" });
-    const copied = await copy(reply.text ?? answer.root.innerText);
+    // Not later: by then the reader may have copied something else.
+    const reply = await Promise.race([desk.ask({ do: "text", turn: id }), pause(PATIENCE_MS)]);
+    const copied = await copy(reply?.text || wordsOf(answer.root, ".nbs-mark"));
     announce(copied ? "Copied." : "The browser does not allow copying.");
   });
   const remove = createTool("remove", "Delete this turn", () => ask({ do: "remove" }));

@@ -11,6 +11,14 @@ export function whyWait(desk) {
   return desk.isBusy() ? "Waits: the kernel is running a cell." : "";
 }
 
+/**
+ * @param {number} ms
+ * @returns {Promise<void>} resolves then
+ */
+export function pause(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
 /** @param {import("./desk.js").Desk} desk */
 export function createWaiting(desk) {
   const element = make("div", "waiting-note");
