@@ -89,6 +89,20 @@ def test_who_reads_in_the_middle_stays_there(page, monkeypatch):
     assert page.locator(".nbs-down").is_visible()
 
 
+@pytest.mark.parametrize("up", [300, 1500])  # pixels
+def test_who_looks_at_another_tab_comes_back_to_where_she_was(page, monkeypatch, up):
+    open_panel(page, monkeypatch, 10)
+    page.wait_for_function(IS_FILLED)
+    page.wait_for_function(f"Math.abs(({BELOW})()) < 2")
+    page.locator(".nbs-log").hover()
+    page.mouse.wheel(0, -up)
+    page.wait_for_function(f"({BELOW})() === {up}")
+    for display in ("none", ""):
+        page.evaluate("display => { document.body.style.display = display; }", display)
+        page.wait_for_timeout(100)  # ms: sizes are told after a frame
+    assert page.evaluate(BELOW) == up
+
+
 WORD = "word" * 75
 LONG_WORDS = f"""# {WORD}
 

@@ -59,6 +59,7 @@ export function followEnd(element) {
   // A scroll event can come after the content has grown, or the scroller has become smaller,
   // and before this knows it: so `look` counts with the last known heights, too.
   const observer = new ResizeObserver(() => {
+    if (element.getClientRects().length === 0) return; // it is on a tab that is not shown
     const found = scrollerOf(element);
     if (found !== scroller) {
       scroller?.removeEventListener("scroll", look);
