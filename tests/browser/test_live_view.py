@@ -125,7 +125,10 @@ def test_nothing_moves_or_blinks_when_the_answer_ends(open_notebook, tmp_path, p
     gate = tmp_path / "gate"
     text = "\n\n".join([answers.ANSWER] * 3)
     source = f"""
-start(("reasoning", "I think."), *answers.pieces('text', {text!r}, 300), ("finish", "stop"))
+from nbstream.messages import ToolResult
+call = [("call", "look"), ("arguments", "{{}}"), ("finish", "tool_calls"), ("runs", 0)]
+call += [("result", ToolResult("seen")), ("round", "m"), ("reasoning", "I think.")]
+start(*call, *answers.pieces('text', {text!r}, 300), ("finish", "stop"))
 {waits_for(gate)}
 end()"""
     notebook = open_notebook([PREAMBLE + source])
@@ -135,7 +138,7 @@ end()"""
         "(document.querySelector('.nbs-answer')?.textContent.match(/In other scripts/g) ?? [])"
         ".length === 3 && document.querySelectorAll('mjx-container').length === 6"
     )
-    page.locator(".nbs-answer summary").first.click()
+    page.locator(".nbs-answer summary", has_text="Reasoning").click()
     headings = page.locator(".nbs-answer h2")
     {"start": headings.first, "middle": headings.nth(1), "end": page.locator(".nbs-status")}[
         place
@@ -155,7 +158,7 @@ end()"""
         assert abs(height - first[0]) < 4
         assert max(abs(a - b) for a, b in zip(tops, first[1], strict=True)) < 4
     folds = page.locator(".jp-RenderedMarkdown > details")
-    assert folds.evaluate_all("all => all.map(fold => fold.open)") == [True, False]
+    assert folds.evaluate_all("all => all.map(fold => fold.open)") == [False, True, False]
     assert page.evaluate("getSelection().toString()") == "In other scripts"
 
 

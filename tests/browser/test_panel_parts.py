@@ -323,3 +323,53 @@ def test_an_answer_is_copied_now_or_never(page, show):
     page.wait_for_function("copied.length === 3")
     shown = "An answer:\n\nx = 1"
     assert page.evaluate("copied") == [text, shown, shown]
+
+
+def test_the_focus_is_never_lost(page, show):
+    panel = show(2)
+    panel.hears(panel.about(undo=True))
+
+    def press(name):
+        panel.button(name).focus()
+        panel.keyboard.press("Enter")
+
+    press("Clear the conversation")
+    panel.hears(panel.about(count=0, undo=True))
+    expect(panel.button("Clear the conversation")).to_be_hidden()
+    assert panel.focused() == "Undo"
+    press("Undo")
+    panel.hears(panel.about(undo=False))
+    expect(panel.button("Undo")).to_be_hidden()
+    assert panel.focused() == "Settings"
+    assert panel.field.evaluate(PASTE, ["", "image.png"])
+    press("Remove image.png")
+    expect(panel.root.locator(".nbs-composer .nbs-chip")).to_have_count(0)
+    assert panel.focused() == "Your question"
+
+
+def test_the_name_of_another_model_can_be_typed_while_the_list_comes(page, show):
+    panel = show(0)
+    panel.press("Settings")
+    model, name = panel.root.get_by_role("combobox"), panel.root.get_by_label("Name of the model")
+    model.select_option("Other…")
+    panel.keyboard.press("Control+a")
+    panel.keyboard.type("my-own-mod")
+    panel.hears(panel.about(models=["replay-1", "replay-2"]))
+    expect(model.locator("option")).to_have_count(3)
+    expect(model).to_have_value("Other…")
+    expect(name).to_be_focused()
+    panel.keyboard.type("el")
+    panel.keyboard.press("Enter")
+    assert [message["model"] for message in panel.sent("set")] == ["my-own-model"]
+    panel.hears(panel.about(model="my-own-model", models=["replay-1", "replay-2"]))
+    expect(name).to_be_hidden()
+    expect(model).to_have_value("my-own-model")
+    expect(model).to_be_focused()
+
+
+def test_two_panels_name_their_lists_differently(page, show):
+    show(0)
+    show(0)
+    page.locator(".nbs-panel").nth(1).wait_for()
+    first, second = page.locator(".nbs-names").evaluate_all("all => all.map(({ id }) => id)")
+    assert first != second

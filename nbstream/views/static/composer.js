@@ -53,10 +53,22 @@ export function createComposer(desk, draft, outbox, { onSend, onStop }) {
     field.focus();
   }
 
+  /** @type {import("./draft.js").Attachment[]} */
+  let shownFiles = [];
+  function showChips() {
+    if (draft.files === shownFiles) return;
+    shownFiles = draft.files;
+    const remove = (/** @type {import("./draft.js").Attachment} */ file) => {
+      draft.detach(file);
+      field.focus();
+    };
+    chips.replaceChildren(...shownFiles.map((file) => createChip(file, () => remove(file))));
+  }
+
   function show() {
     if (field.value !== draft.text) field.value = draft.text;
     problem.textContent = draft.problem;
-    chips.replaceChildren(...draft.files.map((file) => createChip(file, () => draft.detach(file))));
+    showChips();
     const isEmpty = draft.text.trim() === "" && draft.files.length === 0;
     send.setAttribute("aria-disabled", String(isEmpty));
     send.hidden = isRunning;

@@ -41,8 +41,11 @@ export function createHead(desk, complain) {
         const share = Math.min(100, (100 * used) / size);
         /** @type {HTMLElement} */ (gauge.firstChild).style.width = `${share}%`;
       }
+      const focused = [undo, clear].find((tool) => tool === document.activeElement);
       undo.hidden = !about.undo;
       clear.hidden = about.count === 0;
+      // What is hidden cannot keep it.
+      if (focused?.hidden) [undo, open].find((tool) => !tool.hidden)?.focus();
     },
   };
 }

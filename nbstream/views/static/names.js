@@ -5,16 +5,15 @@ import { make } from "./elements.js";
 
 const OPEN = /\{\{\s*([A-Za-z_]\w*)?$/;
 const MOST = 8;
-let fields = 0;
 
 /**
  * @param {HTMLTextAreaElement} field
  * @param {import("./desk.js").Desk} desk
  */
 export function createNames(field, desk) {
-  fields += 1;
   const list = make("div", "names");
-  list.id = `nbs-names-${fields}`;
+  // Each panel has a module of its own: a count would begin anew in each.
+  list.id = `nbs-names-${Math.floor(Math.random() * 1e12)}`;
   list.setAttribute("role", "listbox");
   list.setAttribute("aria-label", "Names of the notebook");
   list.hidden = true;

@@ -21,13 +21,17 @@ export function createSettings(desk, complain) {
   name.hidden = true;
   name.spellcheck = false;
   name.setAttribute("aria-label", "Name of the model");
+  let isNaming = false; // another model, which is not in the list
   select.addEventListener("change", () => {
-    const isOther = select.value === OTHER;
-    name.hidden = !isOther;
-    if (isOther) name.focus();
+    isNaming = select.value === OTHER;
+    name.hidden = !isNaming;
+    if (isNaming) name.focus();
     else void set({ model: select.value });
   });
-  name.addEventListener("change", () => void set({ model: name.value }));
+  name.addEventListener("change", () => {
+    isNaming = false;
+    void set({ model: name.value });
+  });
 
   const system = make("textarea", "");
   system.rows = 2;
@@ -109,9 +113,12 @@ export function createSettings(desk, complain) {
         ...names.map((each) => new Option(each || "The default", each)),
         new Option(OTHER),
       );
-      select.value = model;
-      name.hidden = true;
-      name.value = model;
+      select.value = isNaming ? OTHER : model;
+      if (!isNaming) {
+        if (name === document.activeElement) select.focus(); // what is hidden cannot keep it
+        name.hidden = true;
+        name.value = model;
+      }
       fill(system, text);
       fill(temperature, String(number ?? ""));
       problem.textContent = why;

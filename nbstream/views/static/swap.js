@@ -7,6 +7,7 @@ import { keepSelection } from "./selection.js";
 
 const LONGEST_MS = 2000;
 const OUTPUT = ".jp-OutputArea-output";
+const FOLDS = ":scope > details, :scope > .nbs-call > details"; // in a saved answer all are at the top
 
 /**
  * To be called when the answer has ended, before Jupyter removes the live view.
@@ -17,9 +18,7 @@ export function keepPlace(root) {
   const area = child?.parentElement;
   if (!child || !area) return;
   const index = Array.from(area.children).indexOf(child);
-  const open = Array.from(root.querySelectorAll(":scope > details"), (fold) =>
-    fold.hasAttribute("open"),
-  );
+  const open = Array.from(root.querySelectorAll(FOLDS), (fold) => fold.hasAttribute("open"));
   const select = keepSelection(root);
   const curtain = createCurtain(root, area);
 
