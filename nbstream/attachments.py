@@ -48,15 +48,18 @@ def attachment(words: str, evaluate: Callable[[str], Any]) -> Mapping[str, Any]:
     Raises:
         UsageError: they are neither, or their value cannot be attached.
     """
+    is_file = os.path.lexists(os.path.expanduser(words))  # noqa: PTH111  # any text is asked
     try:
         value = words if words.startswith(_ADDRESSES) else evaluate(words)
     except UsageError as error:
-        if not os.path.lexists(os.path.expanduser(words)):  # noqa: PTH111  # any text is asked
+        if not is_file:
             raise UsageError(f"{error}, and no such file") from error
         value = words
     try:
         return content_part(value)
     except UsageError as error:
+        if is_file and value is not words:  # `answer.json` may be a method, too
+            return attachment(words, lambda path: path)
         raise UsageError(f"--attach: {error}") from error
 
 

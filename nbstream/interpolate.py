@@ -23,7 +23,8 @@ def interpolate(prompt: str, namespace: Mapping[str, Any]) -> Content:
     r"""`prompt` with every `{{ expression }}` replaced by its value's text.
 
     Expressions may hold braces themselves (`{{ {"a": 1}["a"] }}`); `\{{` is two braces,
-    and single braces are never touched. A figure or an image stays one: the prompt is
+    and single braces are never touched; nor are those close around a plain value, as in
+    C's `int m[3][3] = {{0}};`. A figure or an image stays one: the prompt is
     then a list of content parts.
 
     Raises:
@@ -37,9 +38,21 @@ def interpolate(prompt: str, namespace: Mapping[str, Any]) -> Content:
             position = start + 2
             continue
         expression, end = _expression(prompt, start + 2)
-        pieces += [prompt[position:start], _piece(expression, namespace)]
+        if not prompt[start + 2].isspace() and _is_plain(expression):
+            pieces.append(prompt[position:end])
+        else:
+            pieces += [prompt[position:start], _piece(expression, namespace)]
         position = end
     return _content([*pieces, prompt[position:]])
+
+
+def _is_plain(expression: str) -> bool:
+    """Whether it is a value that is written out: nobody has one of those put in."""
+    try:
+        ast.literal_eval(expression)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return False
+    return True
 
 
 def _piece(expression: str, namespace: Mapping[str, Any]) -> str | Mapping[str, Any]:

@@ -163,13 +163,17 @@ class Response:
     def json(self) -> Any:
         """`text` parsed as JSON; where it holds prose and one `json` code block, that block.
 
+        Where no block says that it is JSON, it is the one that does not say what it is.
+
         Raises:
             ValueError: neither is JSON (the parser's own message says where).
         """
         try:
             return json.loads(self.text)
         except ValueError:
-            blocks = [b for b in self.code_blocks if b.language.lower() in ("json", "")]
+            found = self.code_blocks
+            blocks = [b for b in found if b.language.lower() == "json"]
+            blocks = blocks or [b for b in found if not b.language]
             if len(blocks) != 1:
                 raise
             return json.loads(blocks[0].text)

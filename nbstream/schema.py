@@ -89,6 +89,8 @@ def as_schema(value: Any) -> Schema:
 def _of_json_schema(schema: Mapping[str, Any]) -> Schema:
     import jsonschema
 
+    if not all(isinstance(key, str) for key in schema):
+        raise UsageError("--schema: no JSON schema: its keys are no text (quote the whole of it)")
     try:
         validator = jsonschema.validators.validator_for(schema)
         validator.check_schema(dict(schema))

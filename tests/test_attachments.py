@@ -210,6 +210,14 @@ def test_a_name_of_the_notebook_goes_before_a_file(home):
     assert data_of(attachment("fig", evaluate_in())) == ("image/jpeg", JPEG)
 
 
+def test_a_file_goes_before_what_cannot_be_attached(home):
+    (home / "answer.json").write_text("[1]")
+    answer = Response()
+    assert "[1]" in attachment("answer.json", evaluate_in(answer=answer))["text"]
+    with pytest.raises(UsageError, match="a method cannot be attached"):
+        attachment("answer.to_dict", evaluate_in(answer=answer))
+
+
 def test_an_url_needs_no_quotes():
     url = "https://example.org/a.png"
     assert attachment(url, evaluate_in())["image_url"]["url"] == url

@@ -309,6 +309,30 @@ def assert_saved(result: Result, fault: Fault) -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (500, "image input is not supported - hint: you may need to provide the mmproj"),
+        (400, "Invalid content type. image_url is only supported by certain models."),
+        (404, "No endpoints found that support image input"),
+        (400, "stub is not a multimodal model"),
+    ],
+)
+def test_a_model_that_takes_no_pictures(replay, status, words):
+    """It is not asked again, and told apart from one that an earlier picture troubles."""
+    session = Session("pictures")
+    well = Options(model="replay-1", base_url=replay.base_url)
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    replay.reply(error(status, words))
+    response = session.ask([picture], well, NullView()).wait()
+    assert str(response.error).endswith(" · name a model that takes pictures: -m MODEL")
+    replay.reply(completion("A cat."), error(status, words))
+    session.ask([picture], well, NullView()).wait()
+    response = session.ask("Thanks!", well, NullView()).wait()
+    assert "an earlier question has a picture: --no-history, or" in str(response.error)
+    assert len(replay.requests) == 3
+
+
+@pytest.mark.parametrize(
     ("deadline", "reply", "sees"),
     [
         ("first_token_timeout", silence(), "no answer from HOST within 0.2 s · try again"),

@@ -26,6 +26,7 @@ from nbstream.interpolate import interpolate, prompt_text
         ("nothing", "nothing"),
         ("}} {{ 1 }}", "}} 1"),
         ("{{ '{{ name }}' }}", "{{ name }}"),
+        ('int m[3][3] = {{0}}; v{{"a", "b"}};', 'int m[3][3] = {{0}}; v{{"a", "b"}};'),
     ],
 )
 def test_expressions(prompt, expected):

@@ -146,6 +146,19 @@ def test_an_error_survives_the_record():
     assert copy == response
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('Install:\n```\npip install x\n```\nResult:\n```json\n{"a": 1}\n```', {"a": 1}),
+        ("Result:\n```\n[1]\n```\nand\n```python\nx\n```", [1]),
+    ],
+)
+def test_json_among_other_code(text, value):
+    response = Response()
+    response.rounds.append(Round(text=TextBuffer(text)))
+    assert response.json() == value
+
+
 def test_json_that_is_none_says_so(response):
     response.rounds[-1].text = TextBuffer("no json here")
     with pytest.raises(ValueError, match="Expecting value"):

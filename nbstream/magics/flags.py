@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shlex
 from collections.abc import Callable
 from difflib import get_close_matches
@@ -16,6 +17,9 @@ from IPython.core.error import UsageError as IPythonUsageError
 from ..errors import UsageError
 
 __all__ = ["json_or_text", "parse", "with_flags", "words"]
+
+_WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+""")
+_EXPRESSION = re.compile(r"""[^\s"']*[\[({][^\s"']*["']""")
 
 argument: Any = magic_arguments.argument  # typed nowhere
 _ARGUMENTS = (
@@ -114,10 +118,24 @@ def parse(parser: argparse.ArgumentParser, line: str) -> argparse.Namespace:
 
 
 def words(line: str) -> list[str]:
-    """The words of a magic line, quotes taken off.
+    """The words of a magic line, quotes taken off, but not those of an expression.
 
-    IPython's own splitting leaves the quotes on the values.
+    IPython's own splitting leaves the quotes on the values. `Literal["a"]` and `{"a":1}` need
+    theirs.
     """
+    whole = _split(line)
+    if not _EXPRESSION.search(line):
+        return whole
+    raw = (found[0] for found in _WORD.finditer(line))
+    return [part for word in raw for part in ([word] if _is_expression(word) else _split(word))]
+
+
+def _is_expression(word: str) -> bool:
+    """Whether a bracket stands before the first quote."""
+    return _EXPRESSION.match(word) is not None
+
+
+def _split(line: str) -> list[str]:
     splitter = shlex.shlex(line, posix=True, punctuation_chars="")
     splitter.whitespace_split = True
     splitter.commenters = ""

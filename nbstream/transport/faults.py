@@ -27,6 +27,7 @@ from ..errors import (
     ServerError,
 )
 from ..events import ErrorEvent
+from ..messages import Message
 from ..request import Request
 from ..wire.apierrors import CHECK_BASE_URL, plain_words, reported_error
 from .unreachable import proxy_wants_login
@@ -83,6 +84,12 @@ _UNKNOWN_MODEL = re.compile(
     r"|\b(unknown|invalid|no such|not a valid) model\b",
     re.IGNORECASE,
 )
+# The words of llama.cpp, OpenAI, vLLM and OpenRouter.
+_NO_PICTURES = re.compile(
+    r"mmproj|(image|vision)\w*( inputs?| content)?\b.{0,30}\b(not|only) supported"
+    r"|\bsupports? (image|vision)|not a multimodal model",
+    re.IGNORECASE,
+)
 _VERSION = re.compile(r"/v\d+\w*(/|$)")  # Gemini's address ends in /v1beta/openai
 _METHOD = "/chat/completions"
 
@@ -126,6 +133,8 @@ def status_error(
     error = cls(endpoint.redact(text), status_code=status, code=code)
     error.retry_after = wait
     error.should_retry = {"true": True, "false": False}.get(headers.get("x-should-retry", ""))
+    if _refuses_pictures(words, request):
+        error.should_retry = False  # llama.cpp says it with a 500
     return error
 
 
@@ -143,6 +152,8 @@ def _what(status: int, endpoint: Endpoint) -> str:
 
 
 def _hint_of_words(status: int, code: str | None, words: str, request: Request | None) -> str:
+    if _refuses_pictures(words, request):
+        return _without_pictures(request)
     if _is_spent(status, code, words):
         return "check the plan and billing"
     if status == 413 or (status in (400, 422) and _is_too_long(code, words)):
@@ -232,6 +243,22 @@ def _is_too_long(code: str | None, words: str) -> bool:
 
 def _is_spent(status: int, code: str | None, words: str) -> bool:
     return status == 402 or code in _SPENT_CODES or _SPENT.search(words) is not None
+
+
+def _refuses_pictures(words: str, request: Request | None) -> bool:
+    is_said = _NO_PICTURES.search(words) is not None
+    return is_said and request is not None and any(map(_has_picture, request.messages))
+
+
+def _has_picture(message: Message) -> bool:
+    parts = message.content if isinstance(message.content, tuple) else ()
+    return any(part.get("type") == "image_url" for part in parts)
+
+
+def _without_pictures(request: Request | None) -> str:
+    if request is not None and _has_picture(request.messages[-1]):
+        return "name a model that takes pictures: -m MODEL"
+    return "an earlier question has a picture: --no-history, or another --session"
 
 
 def _shorten(request: Request | None) -> str:
