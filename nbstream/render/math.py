@@ -27,6 +27,7 @@ _MAX_INLINE = 2_000  # characters
 _DOLLAR = re.compile(
     rf"\$(?![\s$])((?:[^$\\]|\\.)+?)(?<!\s)\$(?={ENDING}?+(?![A-Za-z0-9$]))", re.DOTALL
 )
+_CITATION = re.compile(r"[\d\s,–-]+")  # `\[1\]`: brackets that somebody escaped
 _PRICES = re.compile(r"\d[^\\^_={}<>+*/|]*\s[^\\^_={}<>+*/|]*")
 
 
@@ -131,7 +132,7 @@ def _delimited(state: StateInline) -> tuple[str, str, str, int] | None:
     start = state.pos + 2
     end = state.src.find(_CLOSING[opening], start, min(state.posMax, start + _MAX_INLINE))
     content = state.src[start:end]
-    if end < 0 or not content.strip():
+    if end < 0 or not content.strip() or (opening == "\\[" and _CITATION.fullmatch(content)):
         return None
     kind = "math_inline" if opening == "\\(" else "math_inline_block"
     return kind, opening, content, end + 2
