@@ -11,7 +11,7 @@ import { createTool, make } from "./elements.js";
 import { createWaiting, pause } from "./waiting.js";
 import { wordsOf } from "./words.js";
 
-const PATIENCE_MS = 1000; // then the page copies what it shows
+const PATIENCE_MS = 500; // then the page copies what it shows
 
 /** @typedef {{id: number, question: import("./question.js").Question,
  *   answer: import("./store.js").State}} TurnState */
