@@ -92,6 +92,7 @@ class Chat:
         view: str = "auto",
     ) -> None:
         self.session = Session("chat", system)
+        self.session.how_to_reset = "chat.reset()"
         self.view = view
         self.options = Options(
             model=model,

@@ -108,7 +108,7 @@ def start(
     *,
     blocking: bool = False,
     observe: Callable[[Event], None] | None = None,
-    on_end: Callable[[Response], None] | None = None,
+    on_end: Callable[[Response, BaseException | None], None] | None = None,
 ) -> Run:
     """Run a turn on the I/O thread, filling `response`.
 
@@ -119,7 +119,8 @@ def start(
         blocking: whether the caller is about to `wait`: plain tools then run on its
             thread, and there the user is asked about calls.
         observe: called with every event, on the I/O thread.
-        on_end: called once when nothing comes any more, before the record and the view close.
+        on_end: called once when nothing comes any more, before the record and the view close,
+            with why the answer is not whole.
     """
     foreground = Foreground() if blocking else None
     runner = _Runner(question, response, Pacer(views, response), foreground, observe)
@@ -128,7 +129,9 @@ def start(
     return Run(runner, job, foreground)
 
 
-async def _run(runner: _Runner, on_end: Callable[[Response], None] | None) -> None:
+async def _run(
+    runner: _Runner, on_end: Callable[[Response, BaseException | None], None] | None
+) -> None:
     """Run to the end, in whatever way it ends, and close record, history and view."""
     response = runner.response
     status: Status = "complete"
@@ -156,7 +159,8 @@ async def _run(runner: _Runner, on_end: Callable[[Response], None] | None) -> No
             is_stopped = status == "cancelled"
             runner.answer_open_calls("the user stopped it" if is_stopped else "the answer was cut")
             if on_end is not None:
-                on_end(response)  # first: who waits for the answer then finds it in the history
+                # First: who waits for the answer then finds it in the history.
+                on_end(response, error)
         finally:
             response.finish(status, error, runner.exchange.timing())
             runner.pacer.close()

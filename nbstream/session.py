@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from .conversation import Conversation, Turn, came_to_nothing, history
 from .driver import Question, Run, start
-from .errors import UsageError
+from .errors import NbstreamError, UsageError
 from .events import Event
 from .messages import Content, Message
 from .request import Options
@@ -23,6 +24,8 @@ CONTINUE: Final = (
     "Continue exactly where your last answer stopped. Do not repeat anything, "
     "and do not comment on it."
 )
+# What errors say about a conversation that is too long, whichever it is.
+_RESET: Final = "%chat reset, or --no-history"
 #: Stands for the last turn of the branch, whichever that is.
 END: Final = object()
 
@@ -65,6 +68,7 @@ class Session:
         system: the system message of every request, or None.
         options: how the last turn was asked, or None.
         conversation: all turns of all branches.
+        how_to_reset: what an error says to type where the conversation is too long.
     """
 
     def __init__(self, name: str = "default", system: str | None = None) -> None:
@@ -72,6 +76,7 @@ class Session:
         self.system = system
         self.options: Options | None = None
         self.conversation = Conversation()
+        self.how_to_reset = _RESET
         self._before: Conversation | None = None  # what `undo` goes back to
         self._watchers: list[Watcher] = []
         self._runs: dict[int, Run] = {}  # of the turns that run, by their ids
@@ -126,14 +131,22 @@ class Session:
         self.options = options
         if place is None:
             question = Question((*self._system(), message), options)
-            return start(question, response, [view], blocking=blocking, observe=observe)
+            return start(
+                question,
+                response,
+                [view],
+                blocking=blocking,
+                observe=observe,
+                on_end=lambda _, error: _advise(error, "shorten the prompt"),
+            )
         with self._lock:  # who finds the turn finds its run
             last = next(reversed(self.turns), None)
             turn, replaced, before = self._begin(response, place)
             question = Question((*self._system(), *history(before), message), options)
             views = [view, *(watcher.view(turn) for watcher in self._watchers)]
 
-            def end(_response: Response) -> None:
+            def end(_response: Response, error: BaseException | None) -> None:
+                _advise(error, self.how_to_reset)
                 self._end(turn, replaced, last, keep=place.keep)
 
             run = start(question, response, views, blocking=blocking, observe=observe, on_end=end)
@@ -280,6 +293,12 @@ class Session:
             watcher.changed()
 
 
+def _advise(error: BaseException | None, how: str) -> None:
+    """Let an error about a conversation that is too long say how to make this one shorter."""
+    if isinstance(error, NbstreamError) and _RESET in str(error):
+        error.args = (str(error).replace(_RESET, how),)
+
+
 def _checked(prompt: Any) -> Content:
     """`prompt`, where it can be sent; a list of content parts as the tuple that is kept."""
     if isinstance(prompt, str):
@@ -320,7 +339,11 @@ class Sessions:
         self._sessions: dict[str, Session] = {}
 
     def __getitem__(self, name: str) -> Session:
-        return self._sessions.setdefault(name, Session(name))
+        if name not in self._sessions:
+            session = self._sessions[name] = Session(name)
+            if name != "default":  # which is what the commands take without a name
+                session.how_to_reset = _RESET.replace("reset", f"reset {shlex.quote(name)}")
+        return self._sessions[name]
 
     def __iter__(self) -> Iterator[Session]:
         return iter(list(self._sessions.values()))

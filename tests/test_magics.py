@@ -124,6 +124,61 @@ def test_sessions(nb, server):
     server.fallback = None
 
 
+def test_the_rest_is_asked_for_in_the_session_of_the_last_cell(nb, server):
+    server.reply(completion("Whole."), completion("Once upon", finish="length"))
+    nb.run("%%chat\nTell of default.")
+    nb.run("%%chat --session story\nTell a story.")
+    server.reply(error(400, "no"), completion(" a time."))
+    assert "BadRequestError" in nb.run("%chat continue").error
+    again = nb.run("%chat continue")
+    assert [m["content"] for m in sent(server)["messages"]][:2] == ["Tell a story.", "Once upon"]
+    assert "Session 'story' goes on." in again.stdout
+    asked = len(server.requests)
+    server.reply(completion("Alone", finish="length"))
+    nb.run("%%chat --no-history\nAlone.")
+    refused = nb.run("%chat continue").error
+    assert "--no-history" in refused
+    assert "%chat continue SESSION" in refused
+    assert len(server.requests) == asked + 1
+    listing = nb.run("%chat sessions").stdout
+    assert "default: 1 turn" in listing
+    assert "story: 2 turns" in listing
+    server.reply(completion("more"))
+    assert "goes on" not in nb.run("%chat continue default").stdout
+    assert sent(server)["messages"][1]["content"] == "Whole."
+
+
+def test_nothing_to_continue(nb, server):
+    assert "session 'default' is empty · a Chat goes on by" in nb.run("%chat continue").error
+    assert nb.run("%chat continue story").error.endswith("session 'story' is empty")
+    assert not server.requests
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        ("%%chat\nMore.", "%chat reset, or --no-history"),
+        ("%%chat --session story\nMore.", "%chat reset story, or --no-history"),
+        ("%%chat --session 'a tale'\nMore.", "%chat reset 'a tale', or --no-history"),
+        ("%%chat --session story --no-history\nMore.", "shorten the prompt"),
+        ("import nbstream; nbstream.Chat('replay-1').send('More.')", "chat.reset()"),
+    ],
+)
+def test_what_to_reset_where_a_conversation_is_too_long(nb, server, cell, says):
+    server.reply(error(400, "This model's maximum context length is 8192 tokens."))
+    assert nb.run(cell).error.endswith(f" characters): {says}")
+
+
+def test_what_to_reset_stands_below_an_answer_too(nb, server):
+    nb.run("def f(): return 1")
+    server.reply(
+        completion(tool_calls=[{"name": "f"}]),
+        error(400, "This model's maximum context length is 8192 tokens."),
+    )
+    shown = nb.run("%%chat --session story --tool f\nGo.").outputs
+    assert "%chat reset story, or" in shown[0]["text/markdown"]
+
+
 # --- the line magic -----------------------------------------------------------------
 
 

@@ -47,6 +47,9 @@ class Host(Protocol):
     def last(self) -> Response | None:
         """The last answer."""
 
+    def last_session(self) -> str | None:
+        """The name of the session in which a cell asked last; None where it asked alone."""
+
     def running(self, response: Response) -> Run | None:
         """The run of an answer that has not ended, where a cell or a session here has it."""
 
@@ -152,17 +155,26 @@ class Commands:
         if not messages:
             _say(f"Session {session!r} is empty.")
 
-    def continue_(self, session: str = "default") -> None:
-        """[SESSION]: ask for the rest of an answer that was cut"""
-        chosen = self._host.session(session)
+    def continue_(self, session: str = "") -> None:
+        """[SESSION]: ask for the rest of an answer that was cut, by default the last cell's"""
+        name = session or self._host.last_session()
+        if name is None:
+            raise UsageError(
+                "nothing to continue: the last cell asked alone (--no-history) · "
+                "%chat continue SESSION goes on with a session"
+            )
+        chosen = self._host.session(name)
         if not all(turn.response.done for turn in chosen.turns):
             raise UsageError(
-                f"session {session!r} is still answering: wait for its end or stop it with ■, "
+                f"session {name!r} is still answering: wait for its end or stop it with ■, "
                 "and then continue"
             )
         if not chosen.responses:
-            raise UsageError(f"nothing to continue: session {session!r} is empty")
+            of_chat = "" if session else " · a Chat goes on by chat.send('Continue.')"
+            raise UsageError(f"nothing to continue: session {name!r} is empty{of_chat}")
         self._host.go_on(chosen)
+        if not session and name != "default":
+            _say(f"Session {name!r} goes on.")
 
     def reset(self, session: str = "default") -> None:
         """[SESSION]: forget a session"""

@@ -121,6 +121,7 @@ class ChatMagics(Magics):
         self.tools: dict[str, Any] = {}
         self._panels: dict[str, ChatPanel] = {}
         self._asked: Run | None = None  # what a cell asked last; no session may have it
+        self._asked_in: str | None = "default"  # the session that it has been for, if any
         self.catalog = Catalog(self.options)
         self.commands = Commands(self)
         self.completer = Completer(
@@ -193,7 +194,7 @@ class ChatMagics(Magics):
                 place=replace(place, key=key) if place else None,
                 blocking=not background,
             )
-            self._asked = run
+            self._asked, self._asked_in = run, session.name if place else None
             self._store(run.response, out)
             if background:
                 run.wait_open()  # earlier kernels show it in whichever cell runs
@@ -231,6 +232,10 @@ class ChatMagics(Magics):
         """What `_chat` holds."""
         response = self.shell.user_ns.get(LAST)
         return response if isinstance(response, Response) else None
+
+    def last_session(self) -> str | None:
+        """The name of the session in which a cell asked last; None where it asked alone."""
+        return self._asked_in
 
     def running(self, response: Response) -> Run | None:
         """The run of an answer that has not ended, where a cell or a session here has it."""
