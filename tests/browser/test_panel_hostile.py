@@ -140,17 +140,21 @@ ACT = """async (texts) => {
     deliver([{ custom: { re: asked.n, ...content } }]);
     await pause();
   }
-  function need(selector, least) {
-    const count = document.querySelectorAll(selector).length;
-    if (count < least) throw new Error(`${count} of ${selector}`);
+  /** A reply is heard when the snapshots before it are unpacked. */
+  async function need(selector, least) {
+    const due = Date.now() + 10_000;
+    while (document.querySelectorAll(selector).length < least) {
+      if (Date.now() > due) throw new Error(`fewer than ${least} of ${selector}`);
+      await pause();
+    }
   }
 
   find("Settings").click();
-  need(".nbs-settings option", texts.length);
-  need(".nbs-check", texts.length);
+  await need(".nbs-settings option", texts.length);
+  await need(".nbs-check", texts.length);
   type("{{");
   await reply("names", { names: texts.map((text) => [text, text]) });
-  need(".nbs-name", Math.min(8, texts.length));
+  await need(".nbs-name", Math.min(8, texts.length));
 
   const picker = find("Files to attach");
   const files = new DataTransfer();
@@ -167,15 +171,15 @@ ACT = """async (texts) => {
     find("Show what will be sent").click();
     await pause();
     await reply("preview", { text, pictures: [], files: [text] });
-    need(".nbs-preview pre", 1);
+    await need(".nbs-preview pre", 1);
     find("Show what will be sent").click();
   }
   type(texts.join("\\n"));
   find("Send").click();
   await pause();
-  need(".nbs-letter .nbs-chip", texts.length);
+  await need(".nbs-letter .nbs-chip", texts.length);
   await reply("send", { error: texts.join(" ") });
-  need(".nbs-composer .nbs-problem:not(:empty)", 1);
+  await need(".nbs-composer .nbs-problem:not(:empty)", 1);
 
   const turns = [...document.querySelectorAll("article")];
   if (turns.length === 0) throw new Error("no turns");
@@ -185,7 +189,7 @@ ACT = """async (texts) => {
     turn.querySelector('[aria-label="Edit the question"]').click();
     for (const fold of turn.querySelectorAll("details")) fold.open = true;
   }
-  need("textarea.nbs-editor", turns.length);
+  await need("textarea.nbs-editor", turns.length);
 }"""
 
 
