@@ -6,6 +6,8 @@ import itertools
 import json
 import re
 import sys
+from collections.abc import Iterator
+from html import unescape
 from typing import Any
 
 import pytest
@@ -452,6 +454,47 @@ def test_text_is_appended_where_the_last_block_ends(start, depth):
     document.feed(" <x>")
     assert document.patch() == [["text", depth, " <x>"]]
     assert document.snapshot()["tail"].endswith(" &lt;x&gt;")
+
+
+CODE = "".join(f"def f{i}(x):\n    if x > {i}:\n\n        return x\n" for i in range(60))
+WORDS = "more words than one, and then some"
+
+
+def shown(text: str, piece: int) -> Iterator[str]:
+    """What is open in a growing text, each time a piece of so many characters came."""
+    document = Document()
+    for start in range(0, len(text), piece):
+        document.feed(text[start : start + piece])
+        document.patch()
+        snapshot = document.snapshot()
+        yield "".join([*(snapshot["open"] or ["", ""])[1:], snapshot["tail"]])
+
+
+@pytest.mark.parametrize(
+    ("before", "indent"),
+    [("1. a\n\n   ", "   "), ("> a\n>\n> ", "> "), ("- a\n  - b\n\n    ", "    ")],
+)
+def test_code_in_a_long_item_keeps_its_indent(before, indent):
+    text = before + f"```python\n{CODE}".replace("\n", f"\n{indent}")
+    for html in shown(text, 20):
+        _, _, code = html.partition("<code")
+        assert CODE.startswith(unescape(code.partition(">")[2]))
+    assert len(code) > 2_500
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- a\n" + f"  - **b** is {WORDS}.\n    1. *d* and `e` {WORDS}.\n" * 25,
+        "- a\n" + f"\n  A paragraph with *e* in it, and {WORDS} {WORDS}.\n" * 25,
+        "- a\n\n  | b | c |\n  |---|---|\n" + f"  | **some** | {WORDS} {WORDS} |\n" * 35,
+        f"1. a\n\n```python\n{CODE}```\n".replace("\n", "\n   ") + "\n2. **b** and `c` and d\n",
+        "- a\n" + f"  {WORDS}\n" * 60 + "\n  ```sh\n  ls\n  ```\n\n  #### b\n\n  c\n",
+    ],
+)
+def test_blocks_in_a_long_item_are_shown_as_they_begin(text):
+    for html in shown(text, 24):
+        assert not re.search(r"\n\s*(?:[-|#]|\d\.|```)|\n\n *A|\n2\.", html), html[-200:]
 
 
 def test_control_characters_do_not_reach_the_page():

@@ -2,7 +2,8 @@
 
 Only what may still change is parsed. At every moment what the page shows is what the
 parser makes of the whole text so far; where one block grows very long and nothing of it
-can be sealed, that holds again each time it has grown by a tenth, and at the end.
+can be sealed, that holds again each time it has grown by a tenth, at the end, and as often
+as its size allows where another block begins in it, such as an item.
 """
 
 from __future__ import annotations
@@ -22,6 +23,12 @@ _NUMBER = re.compile(r"\d{1,9}")
 _BLANK_LINES = re.compile(r"(?:[ \t]*\n)+")
 _BLANK_LINE = re.compile(r"\n\n")
 _MARGIN_AFTER_BLANK_LINE = re.compile(r"\n\n[^\s\d*+-]")  # the end of whatever is open
+_BEGINS = r"```|~~~|\||(?:[-*+]|\d{1,9}[.)]|#{1,6})[ \t]"
+_BEGINS_BLOCK = re.compile(rf"\n[ \t>]*+(?:{_BEGINS}|\n[ \t>]*+[^\s>])")
+_LONGEST_MARKS = 80  # characters that a block may begin with
+_LONGEST_PARSED_EARLY = 16_000  # characters of what is open
+_EARNED = 80  # characters that may be parsed early for each that came,
+_SAVED = 3  # and how many times the whole text, if they are saved up
 
 
 def settled_length(text: str) -> int:
@@ -61,6 +68,8 @@ class Blocks:
         self._at_line_start = True  # whether what is looked at ends there
         self._number = ""  # a line that is all that is open, and may become a list's number
         self._looked_at = 0  # the size of _text when it was parsed last
+        self._credit = 0  # how many characters may be parsed early
+        self._is_outdated = False  # whether a block has begun since then
         self._container: Container | None = None
         self._left: list[Span] = []  # the blocks of _text, where no container is open
 
@@ -87,7 +96,7 @@ class Blocks:
     def _look_at(self, text: str, *, final: bool) -> None:
         self._text += text
         if not final and self._may_wait(text):
-            self._page.append(text)
+            self._page.append(self._without_indent(text))
             return
         while self._step(final=final):
             pass
@@ -95,6 +104,7 @@ class Blocks:
         self._engine.references.take_asked()
         self._sealer.render_again(len(text), final=final)
         self._looked_at = len(self._text)
+        self._is_outdated = False
 
     def _normalized(self, text: str, *, final: bool) -> str:
         """The next text to look at, with the line ends and signs that the parser knows."""
@@ -115,11 +125,36 @@ class Blocks:
     def _may_wait(self, text: str) -> bool:
         """Whether what is open can be left unparsed for now, with `text` at its end."""
         if len(self._text) <= self._lazy_at:
+            self._credit = _SAVED * len(self._text)
             return False
         closing = _BLANK_LINE if self._ends_at_a_blank_line() else _MARGIN_AFTER_BLANK_LINE
         if closing.search(self._text, max(0, len(self._text) - len(text) - 2)):
             return False
-        return len(self._text) - self._looked_at < self._looked_at / 10
+        if len(self._text) - self._looked_at >= self._looked_at / 10:
+            return False
+        return not self._should_hurry(text)
+
+    def _should_hurry(self, text: str) -> bool:
+        """Whether a block has begun that should be shown as one, and there is credit for it."""
+        size, before = len(self._text), len(self._text) - len(text)
+        self._credit = min(self._credit + _EARNED * len(text), _SAVED * size)
+        indent = self._engine.open_code
+        pattern = _BEGINS_BLOCK if indent is None else _end_of_code(indent)
+        begun = pattern.finditer(self._text, max(0, before - _LONGEST_MARKS))
+        self._is_outdated = self._is_outdated or any(block.end() > before for block in begun)
+        if not self._is_outdated or size > min(self._credit, _LONGEST_PARSED_EARLY):
+            return False
+        self._credit -= size
+        return True
+
+    def _without_indent(self, text: str) -> str:
+        """`text`, the end of what came, without what stands before the lines of open code."""
+        if not self._engine.open_code:
+            return text
+        start = len(self._text) - len(text)
+        before = self._text[start - 1 : start]
+        lines = re.sub(rf"(?<=\n)[ \t>]{{0,{self._engine.open_code}}}", "", before + text)
+        return lines[len(before) :]
 
     def _ends_at_a_blank_line(self) -> bool:
         if self._container:
@@ -168,3 +203,9 @@ class Blocks:
         if self._container:
             return self._container.tail()
         return self._engine.open_html([t for span in self._left for t in span.tokens]), ""
+
+
+def _end_of_code(indent: int) -> re.Pattern[str]:
+    """A line that is no more code of a fence with this indent: its last, or one further left."""
+    further_left = rf"|[ \t>]{{0,{indent - 1}}}+[^\s>]" if indent else ""
+    return re.compile(rf"\n(?:[ \t>]*+(?:```|~~~){further_left})")

@@ -19,6 +19,8 @@ __all__ = ["Engine"]
 _LEFT_BY_A_PARSE = ("open_formula", "last_formula", "duplicate_refs")
 # The marks of quotes and items before a formula, and how it opens.
 _OPENS_FORMULA = re.compile(r"((?:[ \t>]|(?:[-*+]|\d{1,9}[.)])(?=[ \t]))*)(\$\$|\\\[)")
+_BEFORE_FENCE = re.compile(r"(?:[ \t>]|(?:[-*+]|\d{1,9}[.)])(?=[ \t]))*")
+_CLOSING_FENCE = re.compile(r"[ \t>]*(?:`{3,}|~{3,})[ \t]*")
 _FORMULA_CLOSING = {"$$": "$$", "\\[": "\\]"}
 _WITH_TEXT = ("inline", "fence", "code_block", "math_block", "hr")
 
@@ -31,6 +33,8 @@ class Engine:
         changed: labels that may have come to mean something else; for others to empty.
         anticipates: whether open markup is shown as what it is about to become.
         parsed: how many characters were given to the parser in all.
+        open_code: of the code fence that the last `open_html` ended in, how many characters
+            stand before each line; None if it ended in something else.
     """
 
     def __init__(self, image_hosts: frozenset[str], *, anticipates: bool) -> None:
@@ -38,6 +42,7 @@ class Engine:
         self.references = References()
         self.changed: set[str] = set()
         self.parsed = 0
+        self.open_code: int | None = None
         self._lines: list[str] = []  # of the text that was parsed last
         self._last_line = ""  # of these, "" where all are complete
         self._open_formula: int | None = None  # the line of these that one begins on
@@ -92,6 +97,7 @@ class Engine:
 
     def open_html(self, tokens: list[Token]) -> str:
         """`html` of blocks at the end of the text that was parsed last, which goes on."""
+        self.open_code = self._code_indent(tokens)
         if not self.anticipates:
             return self.html(tokens)
         tokens = self._with_open_formula(tokens)
@@ -123,6 +129,18 @@ class Engine:
                 _hide_alike(closed, tokens)
                 return [*closed[:i], *_paragraph(token), *closed[i + 1 :]]
         return tokens
+
+    def _code_indent(self, tokens: list[Token]) -> int | None:
+        """What stands before the lines of the code fence that is open at the end, if one is."""
+        last = next((token for token in reversed(tokens) if token.type in _WITH_TEXT), None)
+        if last is None or last.type != "fence" or not last.map:
+            return None
+        first, end = last.map
+        is_closed = end - first > 1 and _CLOSING_FENCE.fullmatch(self._lines[-1])
+        if is_closed or end < len(self._lines):
+            return None
+        before = _BEFORE_FENCE.match(self._lines[first])
+        return before and before.end()
 
     def _open_inline(self, tokens: list[Token]) -> Token | None:
         """The running text that the end of what was parsed last stands in, if it is one."""

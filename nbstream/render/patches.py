@@ -247,9 +247,10 @@ class _Patcher:
         in_paragraph = shown is self._tail and self._open is not None and self._open.is_text
         if not shown.depth and not (in_paragraph and shown.html):
             return
-        if shown.html.endswith("\n"):
-            text = text.lstrip(" \t>")
-        text = _LINE_MARKS.sub("\n", text)
+        if not shown.is_code:
+            if shown.html.endswith("\n"):
+                text = text.lstrip(" \t>")
+            text = _LINE_MARKS.sub("\n", text)
         shown.html += _escaped(text)
         if self._ops and self._ops[-1][:2] == ["text", shown.depth]:
             self._ops[-1][2] += text
@@ -289,12 +290,14 @@ class _Tail:
     Attributes:
         html: without the closing tags at its end.
         depth: how many these are.
+        is_code: whether it ends in a code block.
     """
 
     def __init__(self, html: str) -> None:
         closing = _CLOSING_TAGS.search(html)
         self.html = html[: closing.start()] if closing else html
         self.depth = closing[0].count("<") if closing else 0
+        self.is_code = closing is not None and closing[0].startswith("</code>")
 
 
 class _OpenContainer:
