@@ -6,18 +6,19 @@ import shlex
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Protocol
 
 from .conversation import Conversation, Turn, came_to_nothing, history
 from .driver import Question, Run, start
-from .errors import NbstreamError, UsageError
+from .errors import BadRequestError, NbstreamError, UsageError
 from .events import Event
 from .messages import Content, Message
 from .request import Options
 from .response import Response
 from .views.protocol import View
 
-__all__ = ["CONTINUE", "END", "Place", "Session", "Sessions", "Watcher"]
+__all__ = ["CONTINUE", "END", "Place", "Session", "Sessions", "System", "Watcher"]
 
 #: Asks for the rest of an answer.
 CONTINUE: Final = (
@@ -31,6 +32,19 @@ END: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
+class System:
+    """The system message of a session.
+
+    Attributes:
+        text: None is no message.
+        is_own: whether it was set for this session, and is not what the settings say.
+    """
+
+    text: str | None = None
+    is_own: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a turn stands in its conversation.
 
@@ -40,6 +54,8 @@ class Place:
         after: the turn that it follows; None is the beginning.
         typed, typed_here, attached: as a `Turn` has them.
         keep: whether the turn stays where nothing came of it. It is never sent again then.
+        fresh: the system message with which the conversation starts over: all turns that are
+            there go, once something has come of this one.
     """
 
     key: str | None = None
@@ -48,6 +64,7 @@ class Place:
     typed_here: bool = False
     attached: tuple[Mapping[str, Any], ...] = ()
     keep: bool = False
+    fresh: System | None = None
 
 
 class Watcher(Protocol):
@@ -73,7 +90,7 @@ class Session:
 
     def __init__(self, name: str = "default", system: str | None = None) -> None:
         self.name = name
-        self.system = system
+        self._system_message = System(system, is_own=system is not None)
         self.options: Options | None = None
         self.conversation = Conversation()
         self.how_to_reset = _RESET
@@ -81,6 +98,14 @@ class Session:
         self._watchers: list[Watcher] = []
         self._runs: dict[int, Run] = {}  # of the turns that run, by their ids
         self._lock = threading.RLock()
+
+    @property
+    def system(self) -> str | None:
+        return self._system_message.text
+
+    @system.setter
+    def system(self, text: str | None) -> None:
+        self._system_message = System(text, is_own=True)
 
     @property
     def turns(self) -> list[Turn]:
@@ -131,24 +156,14 @@ class Session:
         self.options = options
         if place is None:
             question = Question((*self._system(), message), options)
-            return start(
-                question,
-                response,
-                [view],
-                blocking=blocking,
-                observe=observe,
-                on_end=lambda _, error: _advise(error, "shorten the prompt"),
-            )
+            end = _end_alone
+            return start(question, response, [view], blocking=blocking, observe=observe, on_end=end)
         with self._lock:  # who finds the turn finds its run
-            last = next(reversed(self.turns), None)
-            turn, replaced, before = self._begin(response, place)
+            begun = self._begin(response, place)
+            turn, before = begun.turn, self.turns[:-1]
             question = Question((*self._system(), *history(before), message), options)
             views = [view, *(watcher.view(turn) for watcher in self._watchers)]
-
-            def end(_response: Response, error: BaseException | None) -> None:
-                _advise(error, self.how_to_reset)
-                self._end(turn, replaced, last, keep=place.keep)
-
+            end = partial(self._end, begun)
             run = start(question, response, views, blocking=blocking, observe=observe, on_end=end)
             self._runs[turn.id] = run
         run.job.future.add_done_callback(lambda _: self._ended(turn))
@@ -232,19 +247,21 @@ class Session:
         """Forget the turns and the system message."""
         self.clear()
         with self._lock:
-            self._before = self.system = None
+            self._before, self._system_message = None, System()
         self._tell()
 
-    def _begin(self, response: Response, place: Place) -> tuple[Turn, Turn | None, list[Turn]]:
-        """The new turn, the one whose place it takes, and the turns before it."""
+    def _begin(self, response: Response, place: Place) -> _Begun:
         with self._lock:
             replaced = self._with_key(place.key)
-            branch = self.conversation.branch
-            after = place.after
-            if replaced is not None:
+            last = next(reversed(self.turns), None)
+            gone = tuple(self.conversation) if place.fresh else (replaced,) if replaced else ()
+            system, after = self._system_message, place.after
+            if place.fresh:
+                self._system_message, after = place.fresh, None
+            elif replaced is not None:
                 after = self.conversation.before(replaced)
             elif after is END:
-                after = branch[-1] if branch else None
+                after = last
             assert after is None or isinstance(after, Turn)
             if after is not None:
                 self._check(after)
@@ -257,16 +274,21 @@ class Session:
                 attached=place.attached,
                 key=place.key,
             )
-            return turn, replaced, self.conversation.branch[:-1]
+            return _Begun(turn, place, gone, last, system)
 
-    def _end(self, turn: Turn, replaced: Turn | None, last: Turn | None, *, keep: bool) -> None:
+    def _end(self, begun: _Begun, response: Response, error: BaseException | None) -> None:
         """What came to nothing leaves the history as it was; else it takes its place."""
-        is_nothing = came_to_nothing(turn.response) and not keep
+        _advise(error, self.how_to_reset)
+        is_refused = isinstance(error, BadRequestError)  # with results of tools, as it may be
+        is_nothing = (is_refused or came_to_nothing(response)) and not begun.place.keep
         with self._lock:
+            is_last = self.turns[-1:] == [begun.turn]
             # What was taken out meanwhile can come back.
             for conversation in filter(None, (self.conversation, self._before)):
-                if turn in conversation:
-                    _settle(conversation, turn, replaced, last, is_nothing=is_nothing)
+                if begun.turn in conversation:
+                    _settle(conversation, begun, is_nothing=is_nothing)
+            if is_nothing and is_last and self._system_message is begun.place.fresh:
+                self._system_message = begun.system
 
     def _ended(self, turn: Turn) -> None:
         self._runs.pop(turn.id, None)
@@ -293,6 +315,29 @@ class Session:
             watcher.changed()
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A turn that has begun.
+
+    Attributes:
+        turn: the turn.
+        place: where it stands.
+        replaced: the turns that go once something has come of it.
+        last: the last turn of the branch until then.
+        system: the system message until then.
+    """
+
+    turn: Turn
+    place: Place
+    replaced: tuple[Turn, ...]
+    last: Turn | None
+    system: System
+
+
+def _end_alone(_response: Response, error: BaseException | None) -> None:
+    _advise(error, "shorten the prompt")
+
+
 def _advise(error: BaseException | None, how: str) -> None:
     """Let an error about a conversation that is too long say how to make this one shorter."""
     if isinstance(error, NbstreamError) and _RESET in str(error):
@@ -310,21 +355,18 @@ def _checked(prompt: Any) -> Content:
     raise UsageError(f'a prompt is text, and this is a {kind}: write f"... {{value}} ..."')
 
 
-def _settle(
-    conversation: Conversation,
-    turn: Turn,
-    replaced: Turn | None,
-    last: Turn | None,
-    *,
-    is_nothing: bool,
-) -> None:
-    """Let a turn that has ended take the place of another, or go where nothing came of it.
+def _settle(conversation: Conversation, begun: _Begun, *, is_nothing: bool) -> None:
+    """Let a turn that has ended take the place of others, or go where nothing came of it.
 
     Where it goes, and nothing was asked since, the branch leads to its former `last` turn.
     """
+    turn, last = begun.turn, begun.last
     if not is_nothing:
-        if replaced is not None and replaced in conversation:
-            conversation.cut(replaced)
+        for each in begun.replaced:
+            if each in conversation:
+                conversation.cut(each)
+            if begun.place.fresh:
+                each.response.cancel()  # nobody sees its end
         return
     is_last = conversation.branch[-1:] == [turn]
     conversation.remove(turn)  # what was asked since stays

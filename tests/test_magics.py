@@ -124,6 +124,53 @@ def test_sessions(nb, server):
     server.fallback = None
 
 
+@pytest.mark.parametrize(
+    ("flags", "replies"),
+    [
+        ("-m typo", [error(400, "no")]),
+        ("--bg -m typo", [error(400, "no")]),
+        ("--base-url nonsense", []),
+    ],
+)
+def test_a_fresh_start_that_fails_leaves_the_session_as_it_was(nb, server, flags, replies):
+    server.reply(completion("1"), completion("2"), *replies, completion("3"))
+    nb.run("%%chat -s Old\none", cell_id="a")
+    nb.run("%%chat\ntwo", cell_id="b")
+    nb.run(f"%%chat --fresh -s New {flags}\nthree", cell_id="b")
+    assert nb.value("_chat.wait(10), _chat.status") == "(True, 'error')"
+    assert "default: 2 turns, system: 'Old'" in nb.run("%chat sessions").stdout
+    nb.run("%%chat\nfour")
+    assert [m["content"] for m in sent(server)["messages"]] == [
+        "Old",
+        "one",
+        "1",
+        "two",
+        "2",
+        "four",
+    ]
+
+
+def test_a_fresh_start(nb, server):
+    server.reply(completion("1"), completion("2"), completion("3"), completion("4"))
+    nb.run("%config ChatMagics.system = 'Set'")
+    nb.run("%%chat -s Old\none", cell_id="a")
+    fresh = nb.run("%%chat --fresh\ntwo", cell_id="a")
+    assert [m["content"] for m in sent(server)["messages"]] == ["Set", "two"]
+    assert "dropped" not in fresh.stdout
+    nb.run("%%chat --fresh -s New\nthree", cell_id="b")
+    nb.run("%%chat\nfour")
+    assert [m["content"] for m in sent(server)["messages"]] == ["New", "three", "3", "four"]
+    assert "default: 2 turns" in nb.run("%chat sessions").stdout
+
+
+def test_a_fresh_start_is_none_without_history(nb, server):
+    server.reply(completion("1"))
+    nb.run("%%chat\none")
+    refused = nb.run("%%chat --fresh --no-history\ntwo")
+    assert "use --no-history alone" in refused.error
+    assert "default: 1 turn" in nb.run("%chat sessions").stdout
+
+
 def test_the_rest_is_asked_for_in_the_session_of_the_last_cell(nb, server):
     server.reply(completion("Whole."), completion("Once upon", finish="length"))
     nb.run("%%chat\nTell of default.")

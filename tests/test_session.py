@@ -11,7 +11,8 @@ from nbstream.conversation import Conversation
 from nbstream.errors import UsageError
 from nbstream.io_thread import io_thread
 from nbstream.request import Options
-from nbstream.session import Place, Session
+from nbstream.session import Place, Session, System
+from nbstream.tools.tool import tools_of
 from nbstream.views.protocol import NullView
 
 
@@ -211,6 +212,84 @@ def test_a_re_run_that_fails_leaves_the_old_turn_and_the_later_ones(start, repla
         run.response.cancel()
     run.wait()
     assert session.turns == turns == list(session.conversation)
+
+
+def test_a_re_run_that_is_refused_with_results_of_tools_leaves_the_old_turn(replay, start):
+    session = Session()
+    start(session, "a", "A", Place("a", typed="a")).wait()
+    replay.reply(completion(tool_calls=[{"name": "now"}]), error(400, "no"))
+
+    def now():
+        return 1
+
+    options = Options("replay-1", base_url=replay.base_url, tools=tools_of([now]))
+    session.ask("again", options, NullView(), place=Place("a", typed="again")).wait()
+    assert typed(session.conversation) == ["a"]
+
+
+# --- starting over ------------------------------------------------------------------
+
+
+def test_what_was_there_goes_when_something_has_come_of_a_fresh_start(start, replay):
+    session = Session(system="Old")
+    start(session, "a", "A", Place("a", typed="a")).wait()
+    running = start(session, "b", silence(), Place("b", typed="b"))
+    assert replay.wait_requests(2)
+    reply = completion(["N", "ew"], gate="new")
+    run = start(session, "new", reply, Place("a", typed="new", fresh=System("New")))
+    assert typed(session.turns) == ["new"]
+    assert typed(session.conversation) == ["a", "b", "new"]
+    replay.open("new-0")
+    replay.open("new-1")
+    run.wait()
+    assert contents(replay) == ["New", "new"]
+    assert typed(session.conversation) == ["new"]
+    assert running.wait().status == "cancelled"
+    start(session, "c", "C").wait()
+    assert contents(replay) == ["New", "new", "New", "c"]
+
+
+@pytest.mark.parametrize("how", ["error", "stopped"])
+def test_a_fresh_start_that_came_to_nothing_leaves_all_as_it_was(start, replay, how):
+    session = Session(system="Old")
+    for name in "ab":
+        start(session, name, name.upper(), Place(name, typed=name)).wait()
+    reply = error(400, "no") if how == "error" else silence()
+    run = start(session, "new", reply, Place("a", typed="new", fresh=System()))
+    if how == "stopped":
+        assert replay.wait_requests(3)
+        run.response.cancel()
+    run.wait()
+    assert typed(session.turns) == typed(session.conversation) == ["a", "b"]
+    assert session.system == "Old"
+
+
+def test_two_fresh_starts_at_once(start, replay):
+    session = Session()
+    start(session, "a", "A", Place(typed="a")).wait()
+    first = start(session, "one", completion(["O", "ne"], gate="one"), Place(fresh=System("1")))
+    second = start(session, "two", completion(["T", "wo"], gate="two"), Place(fresh=System("2")))
+    for name in ("one", "two"):
+        replay.open(f"{name}-0")
+        replay.open(f"{name}-1")
+        (first if name == "one" else second).wait()
+        assert [turn.response for turn in session.turns] == [second.response]
+    assert list(session.conversation) == session.turns
+    assert session.system == "2"
+
+
+def test_a_turn_asked_meanwhile_keeps_what_a_fresh_start_began(start, replay):
+    session = Session(system="Old")
+    start(session, "a", "A", Place(typed="a")).wait()
+    fresh = start(session, "one", silence(), Place(typed="one", fresh=System("New")))
+    assert replay.wait_requests(2)
+    start(session, "two", "Two", Place(typed="two")).wait()
+    fresh.response.cancel()
+    fresh.wait()
+    assert contents(replay) == ["New", "two"]
+    assert typed(session.turns) == ["two"]
+    assert typed(session.conversation) == ["a", "two"]  # side by side: nothing is lost
+    assert session.system == "New"
 
 
 @pytest.mark.parametrize("answer", ["anew", None], ids=["answered", "refused"])

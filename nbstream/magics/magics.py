@@ -25,7 +25,7 @@ from ..request import Deadlines, Options
 from ..response import Response
 from ..schema import as_schema
 from ..secret import Headers, Secret, SecretURL, check_variable_name, secret_headers
-from ..session import CONTINUE, Place, Session, Sessions
+from ..session import CONTINUE, Place, Session, Sessions, System
 from ..tools.tool import Tool, ToolSource, tools_of
 from ..views.choose import choose_view
 from ..views.protocol import View
@@ -144,13 +144,17 @@ class ChatMagics(Magics):
         ``%chat help`` lists the commands beside it; ``%config ChatMagics`` the settings.
         """
         args = parse(self.chat_cell.parser, line)
+        if args.fresh and args.no_history:
+            raise UsageError("--fresh and --no-history: use --no-history alone to keep the session")
         out = self._variable(args.out)
         evaluated = not args.no_interpolate
         prompt = self._prompt(cell, interpolated=evaluated)
         evaluate = partial(self._value, "--attach")
         parts = tuple(attachment(each, evaluate) for each in args.attach)
         typed = cell.strip("\n") if evaluated else None
-        place = Place(typed=typed, typed_here=evaluated, attached=parts)
+        place = Place(
+            typed=typed, typed_here=evaluated, attached=parts, fresh=self._fresh_system(args)
+        )
         self.ask(
             attach(prompt, parts),
             self._options(args),
@@ -185,7 +189,7 @@ class ChatMagics(Magics):
         """
         cell = running_cell() if place else None
         key = cell[0] if cell else None
-        dropped = session.later_than(key)
+        dropped = 0 if place and place.fresh else session.later_than(key)
         with interrupts() as held:
             run = session.ask(
                 prompt,
@@ -295,12 +299,19 @@ class ChatMagics(Magics):
         return secret_headers({**self.headers, **dict(args.header)}.items())
 
     def _chosen(self, args: argparse.Namespace) -> Session:
-        if args.fresh:
-            self.sessions[args.session].reset()
+        if args.fresh:  # it stays as it is until something has come of the new start
+            return self.sessions[args.session]
         session = self.session(args.session)
         if args.system is not None:
             session.system = args.system or None
         return session
+
+    def _fresh_system(self, args: argparse.Namespace) -> System | None:
+        """The system message of a session that starts over; None where it goes on."""
+        if not args.fresh:
+            return None
+        is_own = args.system is not None
+        return System((args.system if is_own else self.system) or None, is_own=is_own)
 
     def _tools(self, names: list[str]) -> tuple[Tool | ToolSource, ...]:
         """The kept tools and the cell's own, of which each counts once."""
