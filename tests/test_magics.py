@@ -339,6 +339,42 @@ def test_settings_of_the_profile_that_hold_secrets(server, tmp_path):
     assert "canary" not in shown
 
 
+# --- kept tools ---------------------------------------------------------------------
+
+
+def test_kept_tools_are_what_their_names_stand_for_now(nb, server):
+    define = (
+        "class Shop:\n    def __init__(self, name): self.name = name\n"
+        "    def search(self): return self.name\n"
+        "    def made(self): return self.name\n"
+        "shop = Shop({0!r})\ndef f(): return {0!r}"
+    )
+    nb.run(define.format("old"))
+    nb.run("%chat tools add shop.search f Shop('call').made")
+    nb.run(define.format("new"))
+    names = ("search", "f", "made")
+    called = [{"name": name, "arguments": "{}"} for name in names]
+    server.reply(completion(tool_calls=called), completion("x"))
+    nb.run("%%chat\nGo.")
+    assert nb.value("[call.value for call in _chat.tool_calls]") == "['new', 'new', 'call']"
+    nb.run("del shop, f")
+    server.reply(completion(tool_calls=called), completion("x"))
+    nb.run("%%chat\nGo.")
+    assert nb.value("[call.value for call in _chat.tool_calls]") == "['old', 'old', 'call']"
+
+
+@pytest.mark.parametrize("cell", ["%%chat\nHi", "%chat status", "%chat panel"])
+def test_a_kept_tool_that_is_none_any_more_is_named(nb, server, cell):
+    nb.run("def f(): return 1\ndef g(): return 1")
+    nb.run("%chat tools add g f\nf = 5")
+    refused = nb.run(cell)
+    assert "UsageError: kept tool f: 5 is not a function · %chat tools remove f" in refused.error
+    assert len(refused.traceback) == 1
+    assert not server.requests
+    assert nb.run("%chat tools remove f").stdout == "tool       g\n"
+    assert not nb.run("%chat status").error
+
+
 # --- bad input ----------------------------------------------------------------------
 
 

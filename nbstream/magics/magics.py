@@ -32,6 +32,7 @@ from ..views.protocol import View
 from .commands import Commands
 from .completion import Completer
 from .flags import json_or_text, parse, with_flags
+from .kept_tools import kept_tools
 
 if TYPE_CHECKING:
     from ..panel.panel import ChatPanel
@@ -315,13 +316,9 @@ class ChatMagics(Magics):
 
     def _tools(self, names: list[str]) -> tuple[Tool | ToolSource, ...]:
         """The kept tools and the cell's own, of which each counts once."""
-        kept = {name: self._as_it_is_now(name, value) for name, value in self.tools.items()}
+        kept = kept_tools(self.tools, self.value)
         chosen = {**kept, **{name: self._value("--tool", name) for name in names}}
         return tools_of(chosen.values())
-
-    def _as_it_is_now(self, name: str, value: Any) -> Any:
-        """A kept tool; its function may have been defined anew since it was kept."""
-        return self.shell.user_ns.get(name, value)
 
     def _value(self, flag: str, expression: str) -> Any:
         """What an expression is in the notebook."""
