@@ -28,10 +28,11 @@ export function whenKernelEnds(kernel, onEnd) {
     if (ENDINGS.includes(status)) end();
   }
   function stop() {
-    kernel?.statusChanged?.disconnect(onStatus);
-    kernel?.disposed?.disconnect(end);
+    kernel?.statusChanged?.disconnect?.(onStatus);
+    kernel?.disposed?.disconnect?.(end);
   }
-  kernel?.statusChanged?.connect(onStatus);
-  kernel?.disposed?.connect(end); // it was shut down or changed from this page
+  // Other pages (VS Code, Colab) may have a `kernel` that is not Jupyter's.
+  kernel?.statusChanged?.connect?.(onStatus);
+  kernel?.disposed?.connect?.(end); // it was shut down or changed from this page
   return stop;
 }
