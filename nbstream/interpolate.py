@@ -128,8 +128,8 @@ def prompt_text(value: Any) -> str:
 
 
 def is_table(value: Any) -> bool:
-    """Whether `value` is a pandas DataFrame or Series."""
-    is_pandas = type(value).__module__.partition(".")[0] == "pandas"
+    """Whether `value` is a pandas DataFrame or Series, or one of a kind made of these."""
+    is_pandas = any(each.__module__.partition(".")[0] == "pandas" for each in type(value).__mro__)
     return is_pandas and hasattr(value, "iloc") and hasattr(value, "dtypes")
 
 

@@ -103,3 +103,10 @@ def test_numbers_are_as_short_as_they_are_meant():
 def test_other_objects_are_their_text():
     assert prompt_text([1, "a"]) == "[1, 'a']"
     assert prompt_text("plain") == "plain"
+
+
+def test_a_kind_of_dataframe_is_a_table():
+    class Frame(pd.DataFrame):
+        """As geopandas makes one."""
+
+    assert prompt_text(Frame({"a": [1]})).startswith("DataFrame, 1 rows × 1 columns:")

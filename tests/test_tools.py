@@ -274,6 +274,20 @@ def test_docstrings(style):
     assert texts == ["the first", "the second"]
 
 
+def test_numpy_describes_several_at_once():
+    def f(a: int, b: int):
+        """F.
+
+        Parameters
+        ----------
+        a, b : int
+            a side
+        """
+
+    properties = as_tool(f).parameters["properties"]
+    assert [each["description"] for each in properties.values()] == ["a side", "a side"]
+
+
 @pytest.mark.parametrize("text", [None, "", ":param", "Args:", "a\n\n:param x\n:", "%s {} \\ \0"])
 def test_odd_docstrings(text):
     def f(a: str): ...

@@ -228,7 +228,12 @@ def _parse_docstring(function: Callable[..., Any]) -> _Docstring:
     parts = [parsed.short_description, parsed.long_description]
     return _Docstring(
         "\n\n".join(part.strip() for part in parts if part),
-        {p.arg_name.lstrip("*"): p.description for p in parsed.params if p.description},
+        {
+            name.strip(" *"): p.description
+            for p in parsed.params
+            for name in p.arg_name.split(",")  # NumPy's `a, b : int`
+            if p.description
+        },
     )
 
 
