@@ -497,6 +497,19 @@ def test_blocks_in_a_long_item_are_shown_as_they_begin(text):
         assert not re.search(r"\n\s*(?:[-|#]|\d\.|```)|\n\n *A|\n2\.", html), html[-200:]
 
 
+def test_a_line_in_a_long_item_is_shown_as_what_it_becomes():
+    line = "  - **b** is `c`, see [d](https://x.y/d) for *e* and **f** of it"
+    short, long = Document(), Document()
+    short.feed("- a\n  - b\n")
+    long.feed("- a\n" + f"  - {WORDS}\n" * 80)
+    for piece in (line[:7], *line[7:]):
+        for document in (short, long):
+            document.feed(piece)
+            document.patch()
+        ends = [d.snapshot()["tail"].rpartition("<li>")[2] for d in (short, long)]
+        assert ends[0] == ends[1]
+
+
 def test_control_characters_do_not_reach_the_page():
     document, patches = grown("a\x1b[31m\ud800 b\0\x07", [4, 4, 4])
     assert "\\u001b" not in json.dumps(patches)

@@ -70,6 +70,7 @@ class Blocks:
         self._looked_at = 0  # the size of _text when it was parsed last
         self._credit = 0  # how many characters may be parsed early
         self._is_outdated = False  # whether a block has begun since then
+        self._shown = ("", "")  # the tail, inside of what is open and after it
         self._container: Container | None = None
         self._left: list[Span] = []  # the blocks of _text, where no container is open
 
@@ -96,15 +97,28 @@ class Blocks:
     def _look_at(self, text: str, *, final: bool) -> None:
         self._text += text
         if not final and self._may_wait(text):
-            self._page.append(self._without_indent(text))
+            self._append(text)
             return
         while self._step(final=final):
             pass
-        self._page.tail(*self._tail())
+        self._shown = self._tail()
+        self._page.tail(*self._shown)
         self._engine.references.take_asked()
         self._sealer.render_again(len(text), final=final)
         self._looked_at = len(self._text)
         self._is_outdated = False
+
+    def _append(self, text: str) -> None:
+        """Show `text`, the end of what came, without a parse of the blocks."""
+        more = None
+        if len(self._text) <= _LONGEST_PARSED_EARLY:
+            more = self._engine.more(*self._shown, text)
+        if more is None:
+            self._page.append(self._without_indent(text))
+            return
+        self._shown = more
+        self._page.tail(*more)
+        self._engine.references.take_asked()
 
     def _normalized(self, text: str, *, final: bool) -> str:
         """The next text to look at, with the line ends and signs that the parser knows."""
@@ -124,8 +138,9 @@ class Blocks:
 
     def _may_wait(self, text: str) -> bool:
         """Whether what is open can be left unparsed for now, with `text` at its end."""
+        self._credit += _EARNED * len(text)
+        self._credit = min(self._credit, _SAVED * len(self._text))
         if len(self._text) <= self._lazy_at:
-            self._credit = _SAVED * len(self._text)
             return False
         closing = _BLANK_LINE if self._ends_at_a_blank_line() else _MARGIN_AFTER_BLANK_LINE
         if closing.search(self._text, max(0, len(self._text) - len(text) - 2)):
@@ -137,7 +152,6 @@ class Blocks:
     def _should_hurry(self, text: str) -> bool:
         """Whether a block has begun that should be shown as one, and there is credit for it."""
         size, before = len(self._text), len(self._text) - len(text)
-        self._credit = min(self._credit + _EARNED * len(text), _SAVED * size)
         indent = self._engine.open_code
         pattern = _BEGINS_BLOCK if indent is None else _end_of_code(indent)
         begun = pattern.finditer(self._text, max(0, before - _LONGEST_MARKS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
@@ -22,6 +23,7 @@ _OPENS_FORMULA = re.compile(r"((?:[ \t>]|(?:[-*+]|\d{1,9}[.)])(?=[ \t]))*)(\$\$|
 _BEFORE_FENCE = re.compile(r"(?:[ \t>]|(?:[-*+]|\d{1,9}[.)])(?=[ \t]))*")
 _CLOSING_FENCE = re.compile(r"[ \t>]*(?:`{3,}|~{3,})[ \t]*")
 _FORMULA_CLOSING = {"$$": "$$", "\\[": "\\]"}
+_LONGEST_LINE = 1_000  # characters of running text that are parsed again for each that comes
 _WITH_TEXT = ("inline", "fence", "code_block", "math_block", "hr")
 
 
@@ -45,6 +47,7 @@ class Engine:
         self.open_code: int | None = None
         self._lines: list[str] = []  # of the text that was parsed last
         self._last_line = ""  # of these, "" where all are complete
+        self._shown: _Shown | None = None  # by the last `open_html`, as far as it can go on
         self._open_formula: int | None = None  # the line of these that one begins on
         self._md = parser()
         self._env: dict[str, Any] = {"references": self.references, "image_hosts": image_hosts}
@@ -98,6 +101,7 @@ class Engine:
     def open_html(self, tokens: list[Token]) -> str:
         """`html` of blocks at the end of the text that was parsed last, which goes on."""
         self.open_code = self._code_indent(tokens)
+        self._shown = None
         if not self.anticipates:
             return self.html(tokens)
         tokens = self._with_open_formula(tokens)
@@ -107,9 +111,34 @@ class Engine:
             if table and table[0].type == "table_open":
                 tokens = [*tokens[:-3], *table]
                 last = None if "\n" in last.content else self._open_cell(table)
-        if last is not None:
-            last.content = completed(last.content)
-        return self.html(tokens)
+        if last is None:
+            return self.html(tokens)
+        source = last.content
+        last.content = completed(source)
+        html = self.html(tokens)
+        if self._last_line and not source.startswith("["):  # which may be a task's box
+            space = self._last_line[len(self._last_line.rstrip()) :]
+            self._shown = _Shown(tokens, last, source + space, html)
+        return html
+
+    def more(self, inside: str, after: str, text: str) -> tuple[str, str] | None:
+        """What `open_html` gave for one of these, and with it both, as `text` goes on with it.
+
+        None if that cannot be said without a parse of blocks, because `text` is no more of a
+        line of running text.
+        """
+        shown = self._shown
+        if shown is None or shown.html != (after or inside) or re.search(r"[\n|]", text):
+            self._shown = None
+            return None
+        shown.source += text
+        if len(shown.source) > _LONGEST_LINE:
+            self._shown = None
+            return None
+        shown.last.content, shown.last.children = completed(shown.source), []
+        self.html([shown.last])
+        shown.html = self.shell(shown.tokens)
+        return (inside, shown.html) if after else (shown.html, "")
 
     def _with_open_formula(self, tokens: list[Token]) -> list[Token]:
         """`tokens` with a formula that goes on to the end of the text as one paragraph.
@@ -163,6 +192,16 @@ class Engine:
         """Render tokens as they are."""
         html: str = self._md.renderer.render(tokens, self._md.options, self._env)
         return html
+
+
+@dataclass(slots=True)
+class _Shown:
+    """Blocks that end in running text, its source so far and the HTML of them all."""
+
+    tokens: list[Token]
+    last: Token
+    source: str
+    html: str
 
 
 def _siblings(tokens: list[Token], level: int, line: int) -> list[Token]:
