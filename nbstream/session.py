@@ -123,6 +123,13 @@ class Session:
         """The conversation as the next request would carry it."""
         return [*self._system(), *history(self.turns)]
 
+    def follow_settings(self, system: str | None) -> None:
+        """Take the system message of the settings, until there are turns or one is set here."""
+        with self._lock:
+            has_turns = any(not turn.response.done or history([turn]) for turn in self.turns)
+            if not has_turns and not self._system_message.is_own:
+                self._system_message = System(system)
+
     def watch(self, watcher: Watcher) -> Callable[[], None]:
         """Tell `watcher` what happens, until the function returned is called."""
         self._watchers.append(watcher)

@@ -308,6 +308,32 @@ def test_settings(nb, server):
     assert sent(server)["messages"][0] == {"role": "system", "content": "Be kind."}
 
 
+def test_the_system_message_of_the_settings_is_read_until_there_are_turns(nb, server):
+    def system():
+        return [m["content"] for m in sent(server)["messages"] if m["role"] == "system"]
+
+    nb.run("%config ChatMagics.system = 'A'\n%chat history")
+    server.reply(error(400, "no"), completion("x"), completion("y"))
+    nb.run("%%chat -m typo\nHi")
+    assert system() == ["A"]
+    nb.run("%config ChatMagics.system = 'B'")
+    nb.run("%%chat\nHi")
+    assert system() == ["B"]
+    nb.run("%config ChatMagics.system = 'C'")
+    nb.run("%%chat\nOn.")
+    assert system() == ["B"]
+
+
+@pytest.mark.parametrize(("own", "kept"), [("Own", ["Own"]), ("", [])])
+def test_a_system_message_of_a_session_is_kept_where_its_cell_failed(nb, server, own, kept):
+    nb.run("%config ChatMagics.system = 'A'")
+    server.reply(error(400, "no"), completion("x"))
+    nb.run(f"%%chat -s '{own}' -m typo\nHi")
+    nb.run("%%chat\nHi")
+    said = sent(server)["messages"]
+    assert [m["content"] for m in said if m["role"] == "system"] == kept
+
+
 def test_settings_of_the_profile(server, tmp_path):
     profile = tmp_path / "profile_default"
     profile.mkdir()

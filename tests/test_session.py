@@ -264,6 +264,23 @@ def test_a_fresh_start_that_came_to_nothing_leaves_all_as_it_was(start, replay, 
     assert session.system == "Old"
 
 
+def test_the_settings_are_followed_until_there_are_turns(start, replay):
+    session = Session()
+    session.follow_settings("A")
+    start(session, "a", error(400, "no")).wait()
+    session.follow_settings("B")
+    assert session.system == "B"
+    start(session, "b", "B").wait()
+    fresh = start(session, "c", silence(), Place(fresh=System("C")))
+    session.follow_settings("D")  # what runs is a turn
+    assert session.system == "C"
+    assert replay.wait_requests(3)
+    fresh.response.cancel()
+    fresh.wait()
+    session.follow_settings("E")
+    assert session.system == "B"
+
+
 def test_two_fresh_starts_at_once(start, replay):
     session = Session()
     start(session, "a", "A", Place(typed="a")).wait()

@@ -260,8 +260,7 @@ class ChatMagics(Magics):
     def session(self, name: str) -> Session:
         """The session of this name; a new one has the system message of the settings."""
         session = self.sessions[name]
-        if not session.responses and session.system is None:
-            session.system = self.system or None
+        session.follow_settings(self.system or None)
         return session
 
     def _view(self, name: str | None, *, blocking: bool) -> View:
