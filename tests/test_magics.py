@@ -252,6 +252,14 @@ def test_commands(nb, server):
     assert "%chat help" in nb.run("%chat reset a b").error
 
 
+def test_the_status_says_where_the_key_is_from(nb, server):
+    assert f"{server.base_url} (key from OPENAI_API_KEY)" in nb.run("%chat status").stdout
+    nb.run("import os\nkey = os.environ.pop('OPENAI_API_KEY')")
+    shown = nb.run("%chat status").stdout
+    nb.run("os.environ['OPENAI_API_KEY'] = key")
+    assert f"{server.base_url} (no key: OPENAI_API_KEY is not set)" in shown
+
+
 def test_help_and_completion(nb, server):
     text = re.sub(r"\x1b\[[0-9;]*m", "", nb.run("%%chat?").pager)
     assert "%%chat [-m MODEL]" in text

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from ..catalog import Catalog
 from ..driver import Run
-from ..endpoints import Endpoint, LocalEndpoint, resolve
+from ..endpoints import NO_KEY, Endpoint, LocalEndpoint, resolve
 from ..errors import NbstreamError, UsageError
 from ..key_prompt import run_key_command
 from ..messages import Message
@@ -244,7 +244,9 @@ def _tool_names(words: Sequence[str]) -> list[str]:
 def _where(target: Endpoint | LocalEndpoint) -> str:
     if isinstance(target, LocalEndpoint):
         return "the embedded model, on this machine"
-    return f"{target.base_url} (key from {target.key_name})"
+    is_key = target.key.reveal() != NO_KEY
+    key = f"key from {target.key_name}" if is_key else f"no key: {target.key_name} is not set"
+    return f"{target.base_url} ({key})"
 
 
 def _default_model(target: Endpoint | LocalEndpoint) -> str:
