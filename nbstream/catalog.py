@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import wait
 
-from .endpoints import Endpoint, resolve
+from .endpoints import Destination, Endpoint, LocalEndpoint, destination, resolve
+from .errors import NbstreamError
 from .io_thread import io_thread
 from .request import Options
 from .transport.connections import list_models
@@ -13,6 +16,9 @@ from .transport.connections import list_models
 __all__ = ["Catalog"]
 
 _FRESH = 300.0  # seconds for which a list of models is good enough for Tab
+_RETRY = 30.0  # seconds after which Tab asks again an endpoint that gave none
+_PATIENCE = 2.0  # seconds that Tab waits, and nothing else runs in the kernel
+_LOCAL = "local"
 
 
 class Catalog:
@@ -24,22 +30,39 @@ class Catalog:
 
     def __init__(self, options: Callable[[], Options]) -> None:
         self._options = options
-        self._names: list[str] = []
-        self._listed = float("-inf")
+        self._names: dict[Destination | LocalEndpoint, list[str]] = {}
+        self._due: dict[Destination | LocalEndpoint, float] = {}  # when Tab asks again
 
-    def names(self, *, fresh: bool = False) -> list[str]:
-        """The names; not asked for again within five minutes, unless `fresh`.
+    def names(self) -> list[str]:
+        """Ask for the names.
 
         Raises:
             NbstreamError: the endpoint could not be asked.
         """
-        if fresh or time.monotonic() - self._listed > _FRESH:
+        options = self._options()
+        names: list[str] = io_thread.submit(self._list(options, destination(options))).wait()
+        return names
+
+    def names_at_hand(self) -> list[str]:
+        """The names for Tab, which fails never and waits for a moment at most.
+
+        What comes too late is there the next time.
+        """
+        try:
             options = self._options()
-            target = resolve(options)
-            names: list[str] = []
-            if isinstance(target, Endpoint):  # the embedded model need not be started for its name
-                models = io_thread.submit(list_models(options, target)).wait()
-                names = [model.name for model in models]
-            self._names = [*names, "local"]
-            self._listed = time.monotonic()
-        return self._names
+            where = destination(options)
+        except NbstreamError:
+            return [_LOCAL]
+        if time.monotonic() >= self._due.get(where, 0.0):
+            self._due[where] = time.monotonic() + _RETRY
+            wait([io_thread.submit(self._list(options, where)).future], timeout=_PATIENCE)
+        return self._names.get(where, [_LOCAL])
+
+    async def _list(self, options: Options, where: Destination | LocalEndpoint) -> list[str]:
+        target = await asyncio.to_thread(resolve, options)  # a keyring may have to be unlocked
+        if not isinstance(target, Endpoint):  # need not be started for its name
+            return [_LOCAL]
+        models = await list_models(options, target)
+        self._names[where] = [*(model.name for model in models), _LOCAL]
+        self._due[where] = time.monotonic() + _FRESH
+        return self._names[where]

@@ -1,9 +1,18 @@
-"""The models of an endpoint, in the shapes that the servers list them."""
+"""The models of an endpoint: the shapes that servers list them in, and what Tab has of them."""
 
 from __future__ import annotations
 
-import pytest
+import time
+from dataclasses import replace
 
+import pytest
+from replay import MODELS, Gate, ReplayServer, error, models, silence
+
+from nbstream import catalog
+from nbstream.catalog import Catalog
+from nbstream.errors import ServerError, UsageError
+from nbstream.request import Options
+from nbstream.transport.client import preload
 from nbstream.transport.listing import Model, models_in
 
 # One entry each, as the servers' documentation and their answers have it.
@@ -107,3 +116,109 @@ def test_a_size_that_is_none_is_unknown(size):
 def test_the_first_size_that_is_one_counts():
     listing = [{"id": "m", "context_length": 0, "max_model_len": 10, "meta": ["no", "mapping"]}]
     assert models_in(listing) == [Model("m", 10)]
+
+
+# --- the catalog that Tab reads -----------------------------------------------------
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _sdk():
+    preload()  # as the extension does where it is loaded
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Says how much later it is for the catalog."""
+
+    class Clock:
+        later = 0.0
+
+        def monotonic(self):
+            return time.monotonic() + self.later
+
+    clock = Clock()
+    monkeypatch.setattr(catalog, "time", clock)
+    return clock
+
+
+def catalog_of(server, **options):
+    return Catalog(lambda: Options(base_url=server.base_url, **options))
+
+
+def test_tab_asks_once_in_five_minutes(replay, clock):
+    replay.models = ("a", "b")
+    offered = catalog_of(replay)
+    assert offered.names_at_hand() == offered.names_at_hand() == ["a", "b", "local"]
+    assert len(replay.requests) == 1
+    replay.models = ("c",)
+    assert offered.names() == ["c", "local"]  # %chat models asks anew, and Tab knows it then
+    assert offered.names_at_hand() == ["c", "local"]
+    assert len(replay.requests) == 2
+    clock.later = 301
+    replay.reply(error(500, "no"), to=MODELS)
+    assert offered.names_at_hand() == ["c", "local"]  # better than nothing
+    assert len(replay.requests) == 3
+
+
+def test_tab_waits_a_moment_and_not_again(replay, monkeypatch, clock):
+    monkeypatch.setattr(catalog, "_PATIENCE", 0.2)
+    offered = catalog_of(replay)
+    replay.reply(silence(), to=MODELS)
+    begun = time.monotonic()
+    for _ in range(3):
+        assert offered.names_at_hand() == ["local"]
+    assert time.monotonic() - begun < 1
+    assert replay.wait_requests(1)
+    assert len(replay.requests) == 1
+    clock.later = 31
+    assert offered.names_at_hand() == ["replay-1", "local"]
+
+
+def test_names_that_come_late_are_there_the_next_time(replay, monkeypatch):
+    monkeypatch.setattr(catalog, "_PATIENCE", 0.2)
+    offered = catalog_of(replay)
+    replay.reply(replace(models(["late"]), before=(Gate("late"),)), to=MODELS)
+    assert offered.names_at_hand() == ["local"]
+    replay.open("late")
+    assert replay.wait_until(lambda: offered.names_at_hand() == ["late", "local"])
+    assert len(replay.requests) == 1
+
+
+def test_tab_remembers_a_failure_for_a_while(replay, clock):
+    offered = catalog_of(replay)
+    replay.reply(error(500, "no"), to=MODELS)
+    assert offered.names_at_hand() == offered.names_at_hand() == ["local"]
+    assert len(replay.requests) == 1
+    replay.reply(error(500, "no"), to=MODELS)
+    with pytest.raises(ServerError):  # who asks in so many words is told
+        offered.names()
+    clock.later = 31
+    assert offered.names_at_hand() == ["replay-1", "local"]
+
+
+def test_each_endpoint_has_names_of_its_own(replay, monkeypatch):
+    monkeypatch.setenv("ONE_KEY", "sk-one")
+    monkeypatch.setenv("OTHER_KEY", "sk-other")
+    with ReplayServer() as other:
+        other.models = ("other",)
+        options = Options(base_url=replay.base_url, api_key_env="ONE_KEY")
+        offered = Catalog(lambda: options)
+        assert offered.names_at_hand() == ["replay-1", "local"]
+        options = Options(base_url=other.base_url, api_key_env="ONE_KEY")
+        assert offered.names_at_hand() == ["other", "local"]
+        options = Options(base_url=replay.base_url, api_key_env="OTHER_KEY")
+        assert offered.names_at_hand() == ["replay-1", "local"]
+        assert [r.headers["authorization"] for r in replay.requests] == [
+            "Bearer sk-one",
+            "Bearer sk-other",
+        ]
+
+
+def test_the_embedded_model_alone():
+    options = Options()
+    offered = Catalog(lambda: options)
+    assert offered.names() == offered.names_at_hand() == ["local"]
+    options = Options(base_url="nonsense")
+    assert offered.names_at_hand() == ["local"]
+    with pytest.raises(UsageError):
+        offered.names()

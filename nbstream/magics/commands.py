@@ -192,7 +192,7 @@ class Commands:
 
     def models(self) -> None:
         """the models that the endpoint offers"""
-        for name in self._host.catalog.names(fresh=True):
+        for name in self._host.catalog.names():
             _say(name)
 
     def key(self, *words: str) -> None:

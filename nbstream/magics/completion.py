@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..catalog import Catalog
-from ..errors import NbstreamError
 from ..session import Sessions
 from ..views.choose import VIEWS
 
@@ -47,16 +46,10 @@ class Completer:
         if before == "--session":
             return [session.name for session in self._sessions]
         if before in ("-m", "--model") or len(words) == 1:
-            return self._models()
+            return self._catalog.names_at_hand()
         return []
 
     def complete_line(self, _shell: Any, event: Any) -> list[str]:
         """What may follow `%chat`."""
         words = event.line[: len(event.line) - len(event.symbol)].split()
         return list(self._commands) if len(words) == 1 else []
-
-    def _models(self) -> list[str]:
-        try:
-            return self._catalog.names()
-        except NbstreamError:
-            return ["local"]
