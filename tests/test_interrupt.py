@@ -164,7 +164,8 @@ def deaf_server():
 
 def interrupted(nb, server, base_url, stage):
     """Interrupt an answer where `stage` says; return the seconds until its cell has ended."""
-    cell = nb.start(f"%%chat --fresh --base-url {base_url} {stage.flags}\nFirst?", allow_stdin=True)
+    nb.run("%chat reset")
+    cell = nb.start(f"%%chat --base-url {base_url} {stage.flags}\nFirst?", allow_stdin=True)
     assert stage.is_there(server, nb)
     started = time.monotonic()
     nb.interrupt()

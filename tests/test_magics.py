@@ -167,7 +167,7 @@ def test_a_fresh_start_is_none_without_history(nb, server):
     server.reply(completion("1"))
     nb.run("%%chat\none")
     refused = nb.run("%%chat --fresh --no-history\ntwo")
-    assert "use --no-history alone" in refused.error
+    assert "leave out --fresh" in refused.error
     assert "default: 1 turn" in nb.run("%chat sessions").stdout
 
 

@@ -146,7 +146,7 @@ class ChatMagics(Magics):
         """
         args = parse(self.chat_cell.parser, line)
         if args.fresh and args.no_history:
-            raise UsageError("--fresh and --no-history: use --no-history alone to keep the session")
+            raise UsageError("with --no-history no session can start over: leave out --fresh")
         out = self._variable(args.out)
         evaluated = not args.no_interpolate
         prompt = self._prompt(cell, interpolated=evaluated)
