@@ -35,7 +35,7 @@ _REACH = 300  # characters; what has been open for longer is more likely not to 
 _ADDRESS = r"https?://[^\s<>\"`\[\]«»\u2014-\u205e\u3000-\u303f\uff00-\uffef]+"
 _MARK = re.compile(rf"\\.|`+|<[^<>\s]*>|\$\$?|\\$|\[\^|!?\[|\]\(?|\*+|_+|~+|{_ADDRESS}", re.DOTALL)
 _NOT_AT_AN_ADDRESS_END = "?!.,:;*_~')"
-_AT_THE_END = re.compile(r"(?<!\\)(?:\\\\)*([*_~]+|`+)$")
+_AT_THE_END = re.compile(r"(?<!\\)(?:\\\\)*([*_~]+|`+|<br?[ \t]*/?)$", re.IGNORECASE)
 _BEGINS_NO_EMPHASIS = re.compile(  # `*.py`, `**/*.py`, `2*3`
     r"[*_](?=[.,;:)\]}])|\*\*/\*|(?<=[A-Za-z0-9])[*~]+(?=[A-Za-z0-9])"
 )
@@ -79,7 +79,7 @@ def completed(text: str) -> str:
     """The text of a block with what is open in it closed.
 
     Marks at the very end are left out first: what they will be is decided by what follows,
-    and half of a closing `**` is no sign of anything.
+    and half of a closing `**` or of a `<br>` is no sign of anything.
     """
     end = _AT_THE_END.search(text)
     reader = _Reader(text[: end.start(1)] if end else text)
