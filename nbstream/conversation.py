@@ -152,13 +152,15 @@ class Conversation:
         return copy
 
 
-def came_to_nothing(response: Response) -> bool:
+def came_to_nothing(response: Response, error: BaseException | None = None) -> bool:
     """Whether nothing came that a later request can carry.
+
+    `error` is why it is not whole, where the record is not closed yet.
 
     A turn that was refused with the results of its tools would be refused again with each
     later one.
     """
-    if isinstance(response.error, BadRequestError):
+    if isinstance(error or response.error, BadRequestError):
         return True
     return all(message.role != "assistant" for message in _messages(response))
 

@@ -11,11 +11,12 @@ from typing import Any, Final, Protocol
 
 from .conversation import Conversation, Turn, came_to_nothing, history
 from .driver import Question, Run, start
-from .errors import BadRequestError, NbstreamError, UsageError
+from .errors import NbstreamError, UsageError
 from .events import Event
 from .messages import Content, Message
 from .request import Options
 from .response import Response
+from .transport.faults import HOW_TO_RESET
 from .views.protocol import View
 
 __all__ = ["CONTINUE", "END", "Place", "Session", "Sessions", "System", "Watcher"]
@@ -25,8 +26,6 @@ CONTINUE: Final = (
     "Continue exactly where your last answer stopped. Do not repeat anything, "
     "and do not comment on it."
 )
-# What errors say about a conversation that is too long, whichever it is.
-_RESET: Final = "%chat reset, or --no-history"
 #: Stands for the last turn of the branch, whichever that is.
 END: Final = object()
 
@@ -93,7 +92,7 @@ class Session:
         self._system_message = System(system, is_own=system is not None)
         self.options: Options | None = None
         self.conversation = Conversation()
-        self.how_to_reset = _RESET
+        self.how_to_reset = HOW_TO_RESET
         self._before: Conversation | None = None  # what `undo` goes back to
         self._watchers: list[Watcher] = []
         self._runs: dict[int, Run] = {}  # of the turns that run, by their ids
@@ -286,8 +285,7 @@ class Session:
     def _end(self, begun: _Begun, response: Response, error: BaseException | None) -> None:
         """What came to nothing leaves the history as it was; else it takes its place."""
         _advise(error, self.how_to_reset)
-        is_refused = isinstance(error, BadRequestError)  # with results of tools, as it may be
-        is_nothing = (is_refused or came_to_nothing(response)) and not begun.place.keep
+        is_nothing = came_to_nothing(response, error) and not begun.place.keep
         with self._lock:
             is_last = self.turns[-1:] == [begun.turn]
             # What was taken out meanwhile can come back.
@@ -347,8 +345,8 @@ def _end_alone(_response: Response, error: BaseException | None) -> None:
 
 def _advise(error: BaseException | None, how: str) -> None:
     """Let an error about a conversation that is too long say how to make this one shorter."""
-    if isinstance(error, NbstreamError) and _RESET in str(error):
-        error.args = (str(error).replace(_RESET, how),)
+    if isinstance(error, NbstreamError) and HOW_TO_RESET in str(error):
+        error.args = (str(error).replace(HOW_TO_RESET, how),)
 
 
 def _checked(prompt: Any) -> Content:
@@ -391,7 +389,7 @@ class Sessions:
         if name not in self._sessions:
             session = self._sessions[name] = Session(name)
             if name != "default":  # which is what the commands take without a name
-                session.how_to_reset = _RESET.replace("reset", f"reset {shlex.quote(name)}")
+                session.how_to_reset = HOW_TO_RESET.replace("reset", f"reset {shlex.quote(name)}")
         return self._sessions[name]
 
     def __iter__(self) -> Iterator[Session]:

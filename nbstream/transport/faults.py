@@ -33,6 +33,7 @@ from ..wire.apierrors import CHECK_BASE_URL, plain_words, reported_error
 from .unreachable import proxy_wants_login
 
 __all__ = [
+    "HOW_TO_RESET",
     "is_quota_spent",
     "names_unknown_model",
     "no_model",
@@ -41,6 +42,9 @@ __all__ = [
     "status_error",
     "unknown_model",
 ]
+
+#: What an error says to type where the conversation is too long; its session may know better.
+HOW_TO_RESET = "%chat reset, or --no-history"
 
 _CLASSES: dict[int, type[APIStatusError]] = {
     **dict.fromkeys((400, 413, 422), BadRequestError),
@@ -273,7 +277,7 @@ def _shorten(request: Request | None) -> str:
     what = f"the conversation is too long for the model{size}"
     if size and results > len(written) / 2:
         return f"{what}, most of it results of tools: let them return less"
-    return f"{what}: %chat reset, or --no-history"
+    return f"{what}: {HOW_TO_RESET}"
 
 
 def _path_hint(endpoint: Endpoint) -> str:
