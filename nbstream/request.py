@@ -12,7 +12,7 @@ from .secret import Headers, Secret, check_variable_name, split_login
 from .tools.tool import Tool, ToolSource
 from .wire.json_values import without_surrogates
 
-__all__ = ["Deadlines", "Options", "Request"]
+__all__ = ["Compatibility", "Deadlines", "Options", "Request"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,20 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
+class Compatibility:
+    """What an endpoint and model take of a request, as far as they have said.
+
+    The default is the API's own form. `transport/compatibility.py` learns the rest from what
+    they refuse.
+
+    Attributes:
+        stream_options: whether usage may be asked for at the end of the stream.
+    """
+
+    stream_options: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One request for a streamed chat completion.
 
@@ -92,15 +106,14 @@ class Request:
         options: how to ask.
         model: the model's name as the endpoint knows it.
         tools: what the model may call, as it stands for this turn.
-        stream_options: whether to ask for usage at the end of the stream; some servers
-            refuse the field.
+        takes: what the endpoint and model are known to take.
     """
 
     messages: tuple[Message, ...]
     options: Options
     model: str
     tools: tuple[Tool, ...] = ()
-    stream_options: bool = True
+    takes: Compatibility = Compatibility()  # frozen
 
     def to_api(
         self, *, to: str | None = None, max_tokens_name: str = "max_tokens"
@@ -126,7 +139,7 @@ class Request:
             "messages": [message.to_api(to) for message in self.messages],
             "stream": True,
         }
-        if self.stream_options:
+        if self.takes.stream_options:
             arguments["stream_options"] = {"include_usage": True}
         if self.tools:
             arguments["tools"] = [tool.to_api() for tool in self.tools]

@@ -15,7 +15,6 @@ from ..errors import (
     APIResponseError,
     APIStatusError,
     APITimeoutError,
-    BadRequestError,
     IncompleteError,
     NbstreamError,
 )
@@ -39,6 +38,7 @@ from ..tools.tool import Tool
 from ..wire.dialects import Dialect
 from ..wire.reducer import Reducer
 from ..wire.sse import Decoder
+from . import compatibility
 from .client import Client
 from .connections import connect
 from .faults import names_unknown_model, response_error, unknown_model
@@ -88,7 +88,8 @@ class Exchange:
     async def open(self, target: Endpoint | LocalEndpoint, tools: tuple[Tool, ...]) -> None:
         """Find the model; what comes next is for it."""
         self._client, model = await connect(self._options, target)
-        self._request = Request((), self._options, model, tools)
+        takes = compatibility.known(self._origin, model)
+        self._request = Request((), self._options, model, tools, takes)
         self._sent = time.monotonic()
 
     def timing(self) -> Timing:
@@ -109,8 +110,9 @@ class Exchange:
             try:
                 return await self._send()
             except (APIConnectionError, APIStatusError) as error:
-                if self._refuses_stream_options(error):
-                    self._request = replace(self._request, stream_options=False)
+                takes = compatibility.learn(self._origin, self._request, error)
+                if takes is not None:
+                    self._request = replace(self._request, takes=takes)
                     continue
                 if isinstance(error, APIStatusError) and names_unknown_model(error):
                     raise await _with_nearest(error, self._client, self._request.model) from error
@@ -120,12 +122,9 @@ class Exchange:
                 retries += 1
                 await self._wait(delay, retries, error)
 
-    def _refuses_stream_options(self, error: NbstreamError) -> bool:
-        return (
-            isinstance(error, BadRequestError)
-            and self._request.stream_options
-            and "stream_options" in str(error)
-        )
+    @property
+    def _origin(self) -> str:
+        return self._client.endpoint.origin
 
     @property
     def _has_output(self) -> bool:
@@ -138,7 +137,7 @@ class Exchange:
         return "%chat continue asks for the rest" if has_text else "ask again"
 
     async def _send(self) -> Round:
-        turn = Round(model=self._request.model, origin=self._client.endpoint.origin)
+        turn = Round(model=self._request.model, origin=self._origin)
         if self._first is None:
             self._sent = time.monotonic()
         deadlines = self._options.deadlines
