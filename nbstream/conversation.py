@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .errors import BadRequestError
-from .messages import Message
+from .messages import Message, api_name, tool_name
 from .response import Response
+from .rounds import tool_message
 
-__all__ = ["Conversation", "Turn", "came_to_nothing", "history"]
+__all__ = ["Conversation", "Turn", "came_to_nothing", "history", "past_tools"]
 
 _NOT_RUN = "(not run: the answer was stopped)"
 
@@ -171,16 +172,35 @@ def history(turns: Iterable[Turn]) -> list[Message]:
     return [m for response in ended if not came_to_nothing(response) for m in _messages(response)]
 
 
+def past_tools(turns: Iterable[Turn]) -> tuple[Mapping[str, Any], ...]:
+    """The tools, in the API's form, that turns which called some were offered.
+
+    Of two with one name the later one counts. What was called and never offered has the
+    barest schema: servers look for the name at most.
+    """
+    found: dict[str, Mapping[str, Any]] = {}
+    for turn in turns:
+        calls = turn.response.tool_calls
+        if calls and turn.response.done:
+            found |= {tool_name(tool): tool for tool in turn.response.offered_tools}
+            for name in (api_name(call.name) for call in calls):
+                found.setdefault(name, {"type": "function", "function": _barest(name)})
+    return tuple(found.values())
+
+
+def _barest(name: str) -> dict[str, Any]:
+    return {"name": name, "parameters": {"type": "object", "properties": {}}}
+
+
 def _messages(response: Response) -> Iterator[Message]:
     """The messages of a turn as an API takes them: no half calls, and every call answered."""
     yield from response.prompt
     for turn in response.rounds:
-        message = turn.message(with_calls=bool(response.tool_calls))
+        message = turn.message()
         if not turn.ended:
             message = replace(message, tool_calls=())
         if not (message.content or message.tool_calls):
             continue
         yield message
         for call in message.tool_calls:
-            content = _NOT_RUN if call.answer is None else call.answer
-            yield Message("tool", content, tool_call_id=call.id)
+            yield tool_message(call, _NOT_RUN if call.answer is None else call.answer)

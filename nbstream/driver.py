@@ -11,7 +11,7 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from .errors import APITimeoutError, IncompleteError, Interrupted, NbstreamError
 from .events import ApprovalEvent, Event, ToolResultEvent
 from .interrupts import Interrupts
 from .io_thread import Job, io_thread, tool_thread
-from .messages import Message
+from .messages import Message, tool_name
 from .pacer import Pacer
 from .request import Options
 from .response import Response, Status
@@ -52,10 +52,12 @@ class Question:
     Attributes:
         messages: the conversation to send, system message first.
         options: how to ask, and whom.
+        past_tools: the tools, in the API's form, that its calls were offered.
     """
 
     messages: tuple[Message, ...]
     options: Options
+    past_tools: tuple[Mapping[str, Any], ...] = ()
 
 
 class Run:
@@ -199,17 +201,19 @@ class _Runner:
         target = await asyncio.to_thread(resolve, options)
         await self.pacer.open()
         self.opened.set()
+        past = self.question.past_tools
         toolbox = await Toolbox.opened(
             options.tools,
             approve_all=options.approve,
             timeout=options.deadlines.tool,
             due=due,
             foreground=self._foreground,
+            past=[tool_name(tool) for tool in past],
         )
-        await self.exchange.open(target, toolbox.tools)
-        loop = tool_loop(
-            self.question.messages, has_tools=bool(toolbox.tools), max_rounds=options.max_rounds
-        )
+        await self.exchange.open(target, toolbox.tools, past)
+        # A model that calls a tool of an earlier turn is told, and answers without it.
+        has_tools = bool(toolbox.tools or past)
+        loop = tool_loop(self.question.messages, has_tools=has_tools, max_rounds=options.max_rounds)
         effect = next(loop)
         while True:
             if isinstance(effect, Ask):

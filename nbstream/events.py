@@ -58,8 +58,8 @@ class TextEvent:
 class ReasoningEvent:
     """More reasoning text. It is never part of the answer's text.
 
-    `echo_as` is the message field in which a provider demands its reasoning back when
-    the message calls tools (DeepSeek and Moonshot: `reasoning_content`), or None.
+    `echo_as` is the form in which it came, and in which it goes back to its provider in a turn
+    that calls tools (DeepSeek and Moonshot demand that; see `messages.Reasoning`), or None.
     """
 
     text: str

@@ -6,22 +6,33 @@ The field names are the OpenAI Chat Completions API's
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 __all__ = [
+    "REASONING_FIELDS",
     "Content",
     "Message",
+    "Reasoning",
     "Role",
     "ToolCall",
     "ToolResult",
     "Usage",
     "api_name",
     "is_left_out",
+    "short_id",
+    "tool_name",
 ]
+
+#: Fields of a message that hold reasoning as text.
+REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_text")
+
+_ID_LENGTH = 9
+_ID_ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 
@@ -93,7 +104,7 @@ class ToolCall:
         """The Python object that the tool returned, or None."""
         return None if self.result is None else self.result.value
 
-    def to_api(self, *, with_extra: bool = True) -> dict[str, Any]:
+    def to_api(self, *, with_extra: bool = True, sent_id: str | None = None) -> dict[str, Any]:
         """The call as an assistant message of the next request carries it.
 
         It says what the model wrote, which may be signed. Servers check names and parse the
@@ -102,7 +113,11 @@ class ToolCall:
         """
         written = self.arguments if self.asked is None else self.asked
         function = {"name": api_name(self.name), "arguments": _object(written)}
-        data = {"id": self.id, "type": "function", "function": function}
+        data = {
+            "id": self.id if sent_id is None else sent_id,
+            "type": "function",
+            "function": function,
+        }
         return {**data, **self.extra} if with_extra else data
 
     def to_dict(self) -> dict[str, Any]:
@@ -133,6 +148,26 @@ def api_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64] or "_"
 
 
+def tool_name(tool: Mapping[str, Any]) -> str:
+    """The name of a tool in the API's form, or "" where it has none."""
+    function = tool.get("function")
+    name = function.get("name") if isinstance(function, Mapping) else None
+    return name if isinstance(name, str) else ""
+
+
+def short_id(text: str) -> str:
+    """Nine letters and digits that follow from `text`: an id as every provider takes it.
+
+    Mistral wants exactly nine of `[a-zA-Z0-9]`, Anthropic `[a-zA-Z0-9_-]+`, OpenAI at most 64.
+    """
+    number = int.from_bytes(hashlib.sha256(text.encode("utf-8", "replace")).digest())
+    letters = ""
+    while len(letters) < _ID_LENGTH:
+        number, rest = divmod(number, len(_ID_ALPHABET))
+        letters += _ID_ALPHABET[rest]
+    return letters
+
+
 def is_left_out(arguments: str) -> bool:
     """Whether a model wrote no arguments: nothing, space, or `null`, which all mean `{}`."""
     return arguments.strip() in ("", "null")
@@ -160,6 +195,21 @@ def _wrapped(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Reasoning:
+    """What a model thought before it wrote a message.
+
+    Attributes:
+        text: what it thought.
+        form: how it came, which is how it goes back where it must: the field of the message
+            (`reasoning_content`, `reasoning`), the opening tag in its text (`<think>`),
+            `thinking` (a part of its content), or "": it goes back by other fields, or not.
+    """
+
+    text: str
+    form: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message of a conversation.
 
@@ -167,9 +217,11 @@ class Message:
         role: who says it.
         content: text, content parts, or None (an assistant that only calls tools).
         tool_calls: the calls that an assistant message asks for.
-        tool_call_id: of a `tool` message, the call that it answers.
+        tool_call_id, name: of a `tool` message, the call that it answers, and the tool's name.
+        reasoning: what the model thought, where it goes back to it in a turn that calls tools.
         extra: fields to send back verbatim (`reasoning_details`, signatures, ...).
         origin: who said it (scheme, host and port), and gets these fields back; None: anybody.
+        model: the model that said it, as it was asked for; other models there get none of them.
     """
 
     role: Role
@@ -178,22 +230,27 @@ class Message:
     tool_call_id: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     origin: str | None = None
+    name: str | None = None
+    model: str | None = None
+    reasoning: Reasoning | None = None
 
-    def to_api(self, to: str | None = None) -> dict[str, Any]:
-        """The message as the request's `messages` carry it.
+    def to_api(self) -> dict[str, Any]:
+        """The message in the API's form, for who said it.
 
-        Args:
-            to: the origin that it is sent to. Others refuse fields that they do not know,
-                and one provider's signatures are no other one's business.
+        What goes to an endpoint is written by `request_messages.py`, which knows the whole
+        conversation.
         """
-        is_known = None in (to, self.origin) or to == self.origin
         content = list(self.content) if isinstance(self.content, tuple) else self.content
         data: dict[str, Any] = {"role": self.role, "content": content}
         if self.tool_calls:
-            data["tool_calls"] = [call.to_api(with_extra=is_known) for call in self.tool_calls]
+            data["tool_calls"] = [call.to_api() for call in self.tool_calls]
+            if self.reasoning is not None and self.reasoning.form in REASONING_FIELDS:
+                data[self.reasoning.form] = self.reasoning.text
         if self.tool_call_id is not None:
             data["tool_call_id"] = self.tool_call_id
-        return {**data, **self.extra} if is_known else data
+        if self.name is not None:
+            data["name"] = self.name
+        return {**data, **self.extra}
 
 
 @dataclass(frozen=True, slots=True)

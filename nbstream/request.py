@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .messages import Message
+from .request_messages import Recipient, request_messages
 from .schema import Schema
 from .secret import Headers, Secret, check_variable_name, split_login
 from .tools.tool import Tool, ToolSource
@@ -92,9 +93,17 @@ class Compatibility:
 
     Attributes:
         stream_options: whether usage may be asked for at the end of the stream.
+        past_tools: whether a request that offers no tools may carry those of its history.
+        tool_choice_none: whether it may say that none of them is to be called.
+        reasoning_field, refused_fields, wants_signatures: as a `Recipient` has them.
     """
 
     stream_options: bool = True
+    past_tools: bool = True
+    tool_choice_none: bool = True
+    reasoning_field: str | None = None
+    refused_fields: frozenset[str] = frozenset()
+    wants_signatures: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +115,7 @@ class Request:
         options: how to ask.
         model: the model's name as the endpoint knows it.
         tools: what the model may call, as it stands for this turn.
+        past_tools: what earlier turns offered, in the API's form, where they called some of it.
         takes: what the endpoint and model are known to take.
     """
 
@@ -113,6 +123,7 @@ class Request:
     options: Options
     model: str
     tools: tuple[Tool, ...] = ()
+    past_tools: tuple[Mapping[str, Any], ...] = ()
     takes: Compatibility = Compatibility()  # frozen
 
     def to_api(
@@ -136,13 +147,12 @@ class Request:
         body.update(options.params)
         arguments: dict[str, Any] = {
             "model": self.model,
-            "messages": [message.to_api(to) for message in self.messages],
+            "messages": request_messages(self.messages, self._recipient(to)),
             "stream": True,
         }
         if self.takes.stream_options:
             arguments["stream_options"] = {"include_usage": True}
-        if self.tools:
-            arguments["tools"] = [tool.to_api() for tool in self.tools]
+        arguments |= self._tools()
         if options.schema is not None:
             arguments["response_format"] = options.schema.response_format()
         if body:
@@ -151,3 +161,30 @@ class Request:
         # emoji. The SDK cannot encode them; in the history they would fail all later requests.
         sendable: dict[str, Any] = without_surrogates(arguments)
         return sendable
+
+    @property
+    def carries_past_tools(self) -> bool:
+        """Whether the tools that go with it are those of earlier turns, which nothing may call."""
+        return bool(self.past_tools) and self.takes.past_tools and not self.tools
+
+    def _recipient(self, origin: str | None) -> Recipient:
+        takes = self.takes
+        return Recipient(
+            origin,
+            self.model,
+            takes.reasoning_field,
+            takes.refused_fields,
+            takes.wants_signatures,
+        )
+
+    def _tools(self) -> dict[str, Any]:
+        """What may be called; where nothing may and the history has calls, what they called.
+
+        LiteLLM and Bedrock refuse a history with calls and without tools.
+        """
+        if self.tools:
+            return {"tools": [tool.to_api() for tool in self.tools]}
+        if not self.carries_past_tools:
+            return {}
+        choice = {"tool_choice": "none"} if self.takes.tool_choice_none else {}
+        return {"tools": [dict(tool) for tool in self.past_tools], **choice}

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .approval import Approval
 from .errors import IncompleteError, error_from_dict, error_to_dict
-from .messages import Message, ToolCall, Usage
+from .messages import Message, ToolCall, Usage, api_name, tool_name
 from .rounds import Round
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ class Response:
     Attributes:
         prompt: the messages that this turn added before the model answered.
         rounds: one `Round` a request; the last is the one that grows.
+        offered_tools: what the model could call, in the API's form. Later requests that carry
+            calls carry it too. Saved are those that were called.
         is_json: whether the answer was asked for as JSON, by a schema.
         parsed: the object that a schema made of the answer, or None. It is not saved.
         status: `running`, `complete`, `cancelled`, `incomplete` or `error`.
@@ -80,6 +82,7 @@ class Response:
         self.is_json = is_json
         self.parsed: Any = None
         self.rounds: list[Round] = []
+        self.offered_tools: tuple[Mapping[str, Any], ...] = ()
         self.status: Status = "running"
         self.error: BaseException | None = None
         self.timing = Timing()
@@ -137,7 +140,7 @@ class Response:
         for turn in self.rounds:
             if turn.is_empty and not turn.ended:
                 continue
-            messages += [turn.message(with_calls=bool(self.tool_calls)), *turn.results()]
+            messages += [turn.message(), *turn.results()]
         return messages
 
     @property
@@ -233,6 +236,7 @@ class Response:
             "is_json": self.is_json,
             "prompt": [message.to_api() for message in self.prompt],
             "rounds": [turn.to_dict() for turn in self.rounds],
+            **self._called_tools(),
             "error": None if self.error is None else error_to_dict(self.error),
             "timing": {
                 "first_token": self.timing.first_token,
@@ -240,6 +244,11 @@ class Response:
                 "tokens_per_second": self.timing.tokens_per_second,
             },
         }
+
+    def _called_tools(self) -> dict[str, Any]:
+        called = {api_name(call.name) for call in self.tool_calls}
+        tools = [dict(tool) for tool in self.offered_tools if tool_name(tool) in called]
+        return {"tools": tools} if tools else {}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Response:
@@ -257,6 +266,7 @@ class Response:
         prompt = [_message(entry) for entry in data["prompt"]]
         response = cls(prompt, model=data["model"], is_json=data.get("is_json", False))
         response.rounds = [Round.from_dict(entry) for entry in data["rounds"]]
+        response.offered_tools = tuple(data.get("tools", ()))
         status: Status = data["status"]
         error = None if data["error"] is None else error_from_dict(data["error"])
         if status == "running":

@@ -11,9 +11,9 @@ from typing import Any
 
 from .approval import Approval
 from .buffers import TextBuffer
-from .messages import Message, ToolCall, ToolResult, Usage
+from .messages import Message, Reasoning, ToolCall, ToolResult, Usage, api_name
 
-__all__ = ["CallDraft", "Round"]
+__all__ = ["CallDraft", "Round", "tool_message"]
 
 
 @dataclass(slots=True)
@@ -56,14 +56,15 @@ class Round:
         calls: the tool calls, in the order in which they opened.
         model, id: what the provider calls itself and the completion.
         origin: who answered (scheme, host and port), or None.
+        asked_model: the model's name in the request, or None.
         usage: the last token counts that came, or None.
         finish_reason: the provider's word for why the answer ended, or None.
         done: whether the stream said `[DONE]`.
         reasoning_seconds: how long the model reasoned before it answered, or None.
         extra: fields kept as they came (annotations, images, audio, logprobs, ...).
         echo: fields to send back verbatim with the assistant message.
-        echo_reasoning_as: the field in which the provider wants the reasoning back in a
-            turn that calls tools, or None.
+        echo_reasoning_as: the form in which the reasoning goes back in a turn that calls tools
+            (see `Reasoning`), or None.
         alternatives: further choices by index, where `n` was asked for.
         is_reread: whether what came first as text turned out to be reasoning.
     """
@@ -75,6 +76,7 @@ class Round:
     model: str | None = None
     id: str | None = None
     origin: str | None = None
+    asked_model: str | None = None
     usage: Usage | None = None
     finish_reason: str | None = None
     done: bool = False
@@ -95,10 +97,9 @@ class Round:
         return not (len(self.text) or len(self.reasoning) or len(self.refusal) or self.calls)
 
     @property
-    def _wants_back(self) -> str | None:
-        """Who gets fields of it sent back, or None where there are none."""
-        is_one = self.echo or self.echo_reasoning_as or any(call.extra for call in self.calls)
-        return self.origin if is_one else None
+    def _has_a_maker(self) -> bool:
+        """Whether something in it goes back to nobody but who wrote it."""
+        return bool(self.echo or self.echo_reasoning_as or self.calls)
 
     @property
     def size(self) -> int:
@@ -113,30 +114,27 @@ class Round:
         """All text that came so far, in so many seconds, was reasoning."""
         self.reasoning, self.text = TextBuffer(str(self.text).strip()), TextBuffer()
         self.reasoning_seconds, self.is_reread = seconds, True
+        self.echo_reasoning_as = "<think>"
 
-    def message(self, *, with_calls: bool | None = None) -> Message:
-        """The assistant message of this round, as the next request carries it.
-
-        Reasoning is not sent back, except what the provider demands (`echo`), and in a
-        turn with calls where it demands that (`echo_reasoning_as`).
-
-        Args:
-            with_calls: whether the turn has calls; by default, whether this round has.
-        """
+    def message(self) -> Message:
+        """The assistant message of this round, with all that may have to go back in it."""
         text = str(self.text) or str(self.refusal)
-        content = text if text or not self.calls else None
-        extra = dict(self.echo)
-        with_calls = bool(self.calls) if with_calls is None else with_calls
-        if with_calls and self.echo_reasoning_as is not None:
-            extra[self.echo_reasoning_as] = str(self.reasoning)
-        return Message("assistant", content, self.tool_calls, extra=extra, origin=self._wants_back)
+        form = self.echo_reasoning_as or ""
+        thought = Reasoning(str(self.reasoning), form) if form or len(self.reasoning) else None
+        return Message(
+            "assistant",
+            text if text or not self.calls else None,
+            self.tool_calls,
+            extra=dict(self.echo),
+            origin=self.origin if self._has_a_maker else None,
+            model=self.asked_model if self._has_a_maker else None,
+            reasoning=thought,
+        )
 
     def results(self) -> tuple[Message, ...]:
         """The messages that answer the calls of this round."""
         return tuple(
-            Message("tool", call.answer, tool_call_id=call.id)
-            for call in self.tool_calls
-            if call.answer is not None
+            tool_message(call, call.answer) for call in self.tool_calls if call.answer is not None
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -148,7 +146,8 @@ class Round:
             "tool_calls": [draft.call().to_dict() for draft in self.calls],
             "model": self.model,
             "id": self.id,
-            "origin": self._wants_back,
+            "origin": self.origin if self._has_a_maker else None,
+            "asked_model": self.asked_model if self._has_a_maker else None,
             "usage": None if self.usage is None else self.usage.to_dict(),
             "finish_reason": self.finish_reason,
             "done": self.done,
@@ -171,6 +170,7 @@ class Round:
             model=data.get("model"),
             id=data.get("id"),
             origin=data.get("origin"),
+            asked_model=data.get("asked_model"),
             usage=None if usage is None else Usage(**usage),
             finish_reason=data.get("finish_reason"),
             done=data.get("done", False),
@@ -182,6 +182,11 @@ class Round:
                 int(i): cls.from_dict(r) for i, r in data.get("alternatives", {}).items()
             },
         )
+
+
+def tool_message(call: ToolCall, content: str) -> Message:
+    """The message that answers a call."""
+    return Message("tool", content, tool_call_id=call.id, name=api_name(call.name))
 
 
 def _draft(call: ToolCall) -> CallDraft:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Protocol
 
-from .conversation import Conversation, Turn, came_to_nothing, history
+from .conversation import Conversation, Turn, came_to_nothing, history, past_tools
 from .driver import Question, Run, start
 from .errors import NbstreamError, UsageError
 from .events import Event
@@ -167,7 +167,8 @@ class Session:
         with self._lock:  # who finds the turn finds its run
             begun = self._begin(response, place)
             turn, before = begun.turn, self.turns[:-1]
-            question = Question((*self._system(), *history(before), message), options)
+            messages = (*self._system(), *history(before), message)
+            question = Question(messages, options, past_tools(before))
             views = [view, *(watcher.view(turn) for watcher in self._watchers)]
             end = partial(self._end, begun)
             run = start(question, response, views, blocking=blocking, observe=observe, on_end=end)

@@ -43,7 +43,7 @@ def tool_loop(
 
     Args:
         messages: the conversation, system message first.
-        has_tools: whether calls can be run at all.
+        has_tools: whether calls are answered at all.
         max_rounds: how many requests there may be.
 
     Raises:

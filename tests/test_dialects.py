@@ -26,7 +26,7 @@ from nbstream.events import (
 from nbstream.messages import Usage
 from nbstream.response import Response, Timing
 from nbstream.rounds import Round
-from nbstream.wire.calls import CallSlots, random_id
+from nbstream.wire.calls import CallSlots, made_up_ids
 from nbstream.wire.dialects import Dialect, parse_usage
 from nbstream.wire.sse import DONE, Chunk
 from nbstream.wire.think import ThinkSplitter
@@ -206,11 +206,12 @@ def test_a_last_piece_that_looks_cumulative_is_read_as_json():
     assert collect(CallSlots(0), pieces('{"a":', '{"a":1')) == ['{"a":{"a":1']  # cut
 
 
-def test_a_made_up_id_is_like_the_others():
-    first, second = random_id(), random_id()
-    assert first != second
-    assert first.startswith("call_")
-    assert len(first) == len("call_") + 24
+def test_made_up_ids_follow_from_their_place():
+    new_id, again, elsewhere = made_up_ids("2.0"), made_up_ids("2.0"), made_up_ids("2.1")
+    ids = [new_id() for _ in range(100)]
+    assert ids == [again() for _ in range(100)]
+    assert len({*ids, *(elsewhere() for _ in range(100))}) == 200
+    assert all(re.fullmatch("[a-zA-Z0-9]{9}", each) for each in ids)
 
 
 def test_odd_entries_of_tool_calls_do_no_harm():

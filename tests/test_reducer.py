@@ -198,9 +198,9 @@ def test_each_choice_has_its_own_time():
 def test_reasoning_goes_back_only_with_calls_and_only_where_it_is_wanted():
     reasoning = ReasoningEvent("r", echo_as="reasoning_content")
     call = ToolCallEvent(0, "id", "f", "{}")
-    assert fold(reasoning, call).message().extra == {"reasoning_content": "r"}
-    assert fold(reasoning, TextEvent("a")).message().extra == {}
-    assert fold(ReasoningEvent("r"), call).message().extra == {}
+    assert fold(reasoning, call).message().to_api()["reasoning_content"] == "r"
+    assert "reasoning_content" not in fold(reasoning, TextEvent("a")).message().to_api()
+    assert "reasoning_content" not in fold(ReasoningEvent("r"), call).message().to_api()
 
 
 # -- fields that are kept --------------------------------------------------------

@@ -103,7 +103,7 @@ def test_an_open_tool_call_is_answered(replay, ask):
     ask(session, "a", completion(tool_calls=[{"name": "f", "arguments": "{}", "id": "call_1"}]))
     ask(session, "b", "fine")
     sent = replay.requests[-1].json["messages"]
-    assert [m["role"] for m in sent] == ["user", "assistant", "tool", "user"]
+    assert [m["role"] for m in sent] == ["user", "assistant", "tool", "assistant", "user"]
     assert sent[1]["tool_calls"][0]["id"] == sent[2]["tool_call_id"] == "call_1"
 
 

@@ -9,7 +9,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
@@ -27,6 +27,7 @@ __all__ = ["Toolbox"]
 
 _T = TypeVar("_T")
 
+_NOT_OFFERED = "This tool is not offered in this turn. Answer without it."
 _PREFIX = 24  # characters of a server's name before a tool's
 _GRACE = 1.0  # seconds that a function gets to stop at its limit before it is left behind
 
@@ -41,6 +42,7 @@ class Toolbox:
         due: when the time of the whole answer is over, by the loop's clock, or None.
         foreground: runs plain functions, and asks, where the notebook's thread waits;
             None: plain functions run on threads of their own, and somebody else answers.
+        past: the names of tools that earlier turns offered.
     """
 
     def __init__(
@@ -51,12 +53,14 @@ class Toolbox:
         timeout: float | None,
         foreground: Foreground | None,
         due: float | None = None,
+        past: Collection[str] = (),
     ) -> None:
         self._tools = {each.name: each for each in unique(tools)}
         self._approve_all = approve_all
         self._timeout = timeout
         self._due = due
         self._foreground = foreground
+        self._past = past
         self._line = asyncio.Lock()
 
     @classmethod
@@ -102,7 +106,9 @@ class Toolbox:
 
     def _tool(self, name: str) -> Tool:
         if name not in self._tools:
-            known = ", ".join(self._tools)
+            if name in self._past:
+                raise ArgumentsError(_NOT_OFFERED)
+            known = ", ".join(self._tools) or "none"
             raise ArgumentsError(f"there is no tool {name!r}; there are: {known}")
         return self._tools[name]
 

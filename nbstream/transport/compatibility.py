@@ -8,14 +8,31 @@ kernel ends.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from ..errors import BadRequestError
+from ..messages import REASONING_FIELDS
 from ..request import Compatibility, Request
 
 __all__ = ["known", "learn"]
 
 _known: dict[tuple[str, str], Compatibility] = {}
+
+# What every message and call must have.
+_REQUIRED = frozenset({"content", "function", "id", "role", "tool_call_id", "tool_calls", "type"})
+_REFUSED = re.compile(
+    r"unsupported|not (be )?(supported|permitted|allowed|accepted|recogni[sz]ed)|unrecogni[sz]ed"
+    r"|unexpected|unknown|forbidden|\bextra\b|additional propert|does not (support|take|accept)",
+    re.IGNORECASE,
+)
+_NO_TOOLS = re.compile(
+    r"\b(tools?|tool use|tool calling|function calling)\b.{0,40}\b(not|un)\s?(support|allow|enabl)"
+    r"|not support.{0,40}\b(tools?|tool use|tool calling|function calling)\b",
+    re.IGNORECASE,
+)
 
 
 def known(origin: str, model: str) -> Compatibility:
@@ -24,18 +41,67 @@ def known(origin: str, model: str) -> Compatibility:
 
 
 def learn(origin: str, request: Request, error: Exception) -> Compatibility | None:
-    """What a refused request teaches, or None where it is refused in every form."""
+    """What a refused request teaches, or None where there is no other form to try.
+
+    Args:
+        origin: the endpoint that refused it.
+        request: what it refused.
+        error: what it said.
+    """
     if not isinstance(error, BadRequestError):
         return None
-    learnt = _lesson(request, str(error))
+    learnt = _lesson(origin, request, str(error))
     if learnt is not None:
         _known[origin, request.model] = learnt
     return learnt
 
 
-def _lesson(request: Request, words: str) -> Compatibility | None:
-    """What else to try where a server complains in these words; each form is tried once."""
+def _lesson(origin: str, request: Request, words: str) -> Compatibility | None:
+    """What else to try where a server complains in these words.
+
+    Each lesson takes one form away, so that they come to an end.
+    """
     takes = request.takes
     if takes.stream_options and "stream_options" in words:
         return replace(takes, stream_options=False)
+    if request.carries_past_tools:
+        if takes.tool_choice_none and "tool_choice" in words:
+            return replace(takes, tool_choice_none=False)
+        if _NO_TOOLS.search(words):
+            return replace(takes, past_tools=False)
+    return _of_messages(origin, request, words)
+
+
+def _of_messages(origin: str, request: Request, words: str) -> Compatibility | None:
+    """What a complaint about a field of the messages, or of their calls, teaches."""
+    takes = request.takes
+    messages: list[dict[str, Any]] = request.to_api(to=origin)["messages"]
+    if "thought_signature" in words and not takes.wants_signatures and _has_calls(messages):
+        return replace(takes, wants_signatures=True)
+    if _REFUSED.search(words):
+        carried = {name for message in messages for name in _optional_fields(message)}
+        named = {name for name in carried if _names(words, name)}
+        return replace(takes, refused_fields=takes.refused_fields | named) if named else None
+    for field in REASONING_FIELDS:
+        if takes.reasoning_field is None and _names(words, field) and _has_calls(messages):
+            return replace(takes, reasoning_field=field)
     return None
+
+
+def _has_calls(messages: list[dict[str, Any]]) -> bool:
+    return any("tool_calls" in message for message in messages)
+
+
+def _optional_fields(message: dict[str, Any]) -> Iterator[str]:
+    """The fields of a message and of its calls that it can do without."""
+    for fields in (message, *message.get("tool_calls", ())):
+        yield from fields.keys() - _REQUIRED
+
+
+def _names(words: str, field: str) -> bool:
+    """Whether a server names this field of a message; some fields are words of English too."""
+    is_word = rf"(?<![\w-]){re.escape(field)}(?![\w-])"
+    if "_" in field:
+        return re.search(is_word, words) is not None
+    is_marked = rf"(?:['\"`.\]/]{re.escape(field)}(?![\w-]))"
+    return "messages" in words and re.search(is_marked, words) is not None

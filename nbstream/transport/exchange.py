@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import replace
+from typing import Any
 
 from ..endpoints import Endpoint, LocalEndpoint
 from ..errors import (
@@ -35,6 +36,7 @@ from ..request import Options, Request
 from ..response import Response, Timing
 from ..rounds import Round
 from ..tools.tool import Tool
+from ..wire.calls import made_up_ids
 from ..wire.dialects import Dialect
 from ..wire.reducer import Reducer
 from ..wire.sse import Decoder
@@ -85,11 +87,25 @@ class Exchange:
         self._last: float | None = None  # when the last token of the round came
         self._streamed = 0.0  # seconds in which tokens came, over all rounds
 
-    async def open(self, target: Endpoint | LocalEndpoint, tools: tuple[Tool, ...]) -> None:
-        """Find the model; what comes next is for it."""
+    async def open(
+        self,
+        target: Endpoint | LocalEndpoint,
+        tools: tuple[Tool, ...],
+        past_tools: tuple[Mapping[str, Any], ...] = (),
+    ) -> None:
+        """Find the model; what comes next is for it.
+
+        Args:
+            target: whom to ask.
+            tools: what the model may call.
+            past_tools: what it could call earlier in the conversation, in the API's form.
+        """
         self._client, model = await connect(self._options, target)
         takes = compatibility.known(self._origin, model)
-        self._request = Request((), self._options, model, tools, takes)
+        self._request = Request((), self._options, model, tools, past_tools, takes)
+        own = self._options.params.get("tools")  # the user's, and run by the user
+        offered = own if isinstance(own, list) else [tool.to_api() for tool in tools]
+        self._response.offered_tools = tuple(each for each in offered if isinstance(each, Mapping))
         self._sent = time.monotonic()
 
     def timing(self) -> Timing:
@@ -137,7 +153,8 @@ class Exchange:
         return "%chat continue asks for the rest" if has_text else "ask again"
 
     async def _send(self) -> Round:
-        turn = Round(model=self._request.model, origin=self._origin)
+        model = self._request.model
+        turn = Round(model=model, origin=self._origin, asked_model=model)
         if self._first is None:
             self._sent = time.monotonic()
         deadlines = self._options.deadlines
@@ -160,6 +177,12 @@ class Exchange:
                 raise IncompleteError(f"{error} · {self._hint}") from None
         return turn
 
+    @property
+    def _place(self) -> str:
+        """Where the round stands in its conversation: equal conversations have equal ids."""
+        turns = sum(message.role == "user" for message in self._request.messages)
+        return f"{turns}.{len(self._response.rounds)}"
+
     def _begin(self, turn: Round) -> None:
         """The server answers: `turn` takes the place of an earlier try's."""
         if self._answer is not None:
@@ -176,7 +199,7 @@ class Exchange:
         Raises:
             IncompleteError: that was not the whole answer.
         """
-        reader, reducer = _Reader(), Reducer(turn)
+        reader, reducer = _Reader(self._place), Reducer(turn)
         broke: IncompleteError | None = None
         try:
             await self._receive(body, reader, turn, reducer, deadline)
@@ -302,10 +325,14 @@ async def _read_to_end(body: AsyncIterator[bytes]) -> None:
 
 
 class _Reader:
-    """The body of a response -> events."""
+    """The body of a response -> events.
 
-    def __init__(self) -> None:
-        self._decoder, self._dialect = Decoder(), Dialect()
+    Args:
+        place: tells the round apart from others of its conversation.
+    """
+
+    def __init__(self, place: str) -> None:
+        self._decoder, self._dialect = Decoder(), Dialect(made_up_ids(place))
 
     def feed(self, data: bytes) -> list[Event]:
         return [e for chunk in self._decoder.feed(data) for e in self._dialect.feed(chunk)]

@@ -8,22 +8,28 @@ is taken that leaves wrong arguments unparsable, because such a call is never ru
 
 from __future__ import annotations
 
+import itertools
 import json
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..buffers import TextBuffer
 from ..events import ToolCallEvent
+from ..messages import short_id
 
-__all__ = ["CallSlots", "random_id"]
+__all__ = ["CallSlots", "made_up_ids"]
 
 _OWN_FIELDS = frozenset({"index", "id", "type", "function"})
 
 
-def random_id() -> str:
-    """An id for a call whose provider sent none."""
-    return f"call_{secrets.token_hex(12)}"
+def made_up_ids(place: str = "") -> Callable[[], str]:
+    """Makes the ids of calls whose provider sent none.
+
+    Args:
+        place: where the round stands in its conversation. The ids follow from it and from the
+            order of the calls, so that equal conversations are equal requests.
+    """
+    return (short_id(f"{place}.{number}") for number in itertools.count()).__next__
 
 
 class CallSlots:
@@ -34,9 +40,9 @@ class CallSlots:
         new_id: makes the id of a call that came without.
     """
 
-    def __init__(self, choice: int, new_id: Callable[[], str] = random_id) -> None:
+    def __init__(self, choice: int, new_id: Callable[[], str] | None = None) -> None:
         self._choice = choice
-        self._new_id = new_id
+        self._new_id = new_id or made_up_ids()
         self._slots: list[_Slot] = []
         self._by_index: dict[int | str, _Slot] = {}
         self._by_id: dict[str, _Slot] = {}

@@ -23,7 +23,7 @@ from ..events import (
 )
 from ..messages import Usage
 from .apierrors import CHECK_BASE_URL, foreign_body, one_line, read_error, reported_error
-from .calls import CallSlots, random_id
+from .calls import CallSlots, made_up_ids
 from .sse import Body, Chunk, Done, ErrorFrame, Foreign, Malformed
 from .think import ThinkSplitter
 
@@ -52,6 +52,8 @@ _DELTA_FIELDS = frozenset(
 )
 # What the provider wants back in the next request, verbatim.
 _ECHOED = frozenset({"extra_content", "provider_specific_fields", "thinking_blocks"})
+# Where reasoning comes from that goes back in the form in which it came.
+_ECHOED_CHANNELS = frozenset({"reasoning_content", "reasoning", "thinking", "<think>"})
 # Lists and records that come in pieces: every piece counts, also one like the last.
 _IN_PIECES = frozenset({"annotations", "audio", "images", "thinking_blocks"})
 
@@ -84,8 +86,8 @@ class Dialect:
         new_id: makes the id of a tool call that came without one.
     """
 
-    def __init__(self, new_id: Callable[[], str] = random_id) -> None:
-        self._new_id = new_id
+    def __init__(self, new_id: Callable[[], str] | None = None) -> None:
+        self._new_id = new_id or made_up_ids()
         self._choices: dict[int, _Choice] = {}
         self._seen: dict[str, Any] = {}  # the fields of a chunk as they were last
 
@@ -277,7 +279,9 @@ class _Choice:
         for kind, piece in splitter.close() if splitter else ():
             self._add_piece(kind, piece, events)
 
-    def _add_reasoning(self, channel: str, text: str, events: list[Event]) -> bool:
+    def _add_reasoning(
+        self, channel: str, text: str, events: list[Event], *, goes_back: bool = True
+    ) -> bool:
         """Add reasoning, unless it already comes from another place; return whether it was."""
         if self._channel is None:
             self._channel = channel
@@ -285,7 +289,7 @@ class _Choice:
                 self._stop_splitting(events)
         if self._channel != channel:
             return False
-        echo_as = channel if channel == "reasoning_content" else None
+        echo_as = channel if goes_back and channel in _ECHOED_CHANNELS else None
         events.append(ReasoningEvent(text, self._number, echo_as))
         return True
 
@@ -319,7 +323,9 @@ class _Choice:
             case "thinking" | "reasoning":
                 text = _joined(part.get("thinking") or part.get("summary") or part.get("text"))
                 if text:
-                    self._add_reasoning("thinking", text, events)
+                    # Databricks' parts have signatures in them, which would be missing.
+                    goes_back = "thinking" in part
+                    self._add_reasoning("thinking", text, events, goes_back=goes_back)
             case "text" | "output_text":
                 text = _joined(part.get("text"))
                 if text:
