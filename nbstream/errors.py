@@ -98,10 +98,12 @@ class APIStatusError(NbstreamError):
     Attributes:
         status_code: the HTTP status.
         code: the `error.code` or `error.type` of the body, or None.
+        server_message: what the server itself said, in one line, or "".
         retry_after: seconds that the server asks to wait, or None.
         should_retry: whether the server itself says that another try may help, or None.
     """
 
+    server_message: str = ""
     retry_after: float | None = None
     should_retry: bool | None = None
 

@@ -50,7 +50,7 @@ def learn(origin: str, request: Request, error: Exception) -> Compatibility | No
     """
     if not isinstance(error, BadRequestError):
         return None
-    learnt = _lesson(origin, request, str(error))
+    learnt = _lesson(origin, request, error.server_message)
     if learnt is not None:
         _known[origin, request.model] = learnt
     return learnt

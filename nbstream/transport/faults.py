@@ -135,6 +135,7 @@ def status_error(
             text += f" · {hint}"
     cls = _CLASSES.get(status, ServerError if status >= 500 else APIStatusError)
     error = cls(endpoint.redact(text), status_code=status, code=code)
+    error.server_message = words
     error.retry_after = wait
     error.should_retry = {"true": True, "false": False}.get(headers.get("x-should-retry", ""))
     if _refuses_pictures(words, request):
