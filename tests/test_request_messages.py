@@ -462,6 +462,16 @@ def test_gemini_gets_the_mark_for_calls_that_it_has_not_signed(replay):
     assert call["extra_content"] == {"google": mark}
 
 
+def test_a_refused_history_says_how_the_session_goes_on(replay):
+    replay.reply(completion("Yes."), error(400, "messages.1: invalid"), error(400, "top_k: bad"))
+    chat = ask(replay)
+    with pytest.raises(BadRequestError, match=r"if an earlier turn is meant: chat.reset\(\)$"):
+        chat.send("And?")
+    chat.reset()
+    with pytest.raises(BadRequestError, match=r"change that, and ask again$"):
+        chat.send("And?")
+
+
 def test_what_is_learnt_of_one_model_is_not_held_against_another(replay):
     refused = "reasoning_content is missing in assistant tool call message at index 1"
     replay.reply(calls("lookup"), error(400, refused), completion("Yes."), completion("Sure."))

@@ -129,7 +129,7 @@ def status_error(
         if hint := (
             _hint_of_words(status, code, words, request)
             or _hint_of_status(status, endpoint, request)
-            or ("change that, and ask again" if words and status in (400, 422) else "")
+            or (_hint_of_request(request) if words and status in (400, 422) else "")
             or _hint_of_headers(status, headers, wait)
         ):
             text += f" · {hint}"
@@ -164,6 +164,13 @@ def _hint_of_words(status: int, code: str | None, words: str, request: Request |
     if status == 413 or (status in (400, 422) and _is_too_long(code, words)):
         return _shorten(request)
     return ""
+
+
+def _hint_of_request(request: Request | None) -> str:
+    """What to do about a request that is refused for what may also stand in an earlier turn."""
+    has_history = request is not None and any(m.role == "assistant" for m in request.messages)
+    earlier = f"; if an earlier turn is meant: {HOW_TO_RESET}" if has_history else ""
+    return f"change that, and ask again{earlier}"
 
 
 def _hint_of_status(status: int, endpoint: Endpoint, request: Request | None) -> str:
