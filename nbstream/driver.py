@@ -201,7 +201,8 @@ class _Runner:
         target = await asyncio.to_thread(resolve, options)
         await self.pacer.open()
         self.opened.set()
-        past = self.question.past_tools
+        # Tools that the user sends by a parameter are the user's own to run, and go alone.
+        past = () if "tools" in options.params else self.question.past_tools
         toolbox = await Toolbox.opened(
             options.tools,
             approve_all=options.approve,

@@ -252,6 +252,20 @@ def test_a_call_that_was_not_offered_is_answered_and_not_run(replay):
     assert sent(replay)["messages"][-1]["content"] == response.tool_calls[0].result.content
 
 
+def test_tools_that_are_sent_as_a_parameter_are_the_users_own(replay):
+    replay.reply(calls("lookup"), completion("Yes."), calls("mine"), completion("Sure."))
+    chat = without_tools(ask(replay, lookup))
+    own = [{"type": "function", "function": {"name": "mine", "parameters": {"type": "object"}}}]
+    chat.options = dataclasses.replace(chat.options, params={"tools": own})
+    assert chat.send("Mine?").tool_calls[0].result is None
+    assert sent(replay)["tools"] == own
+    assert "tool_choice" not in sent(replay)
+    chat.options = dataclasses.replace(chat.options, params={})
+    chat.send("Sure?")
+    assert [tool["function"]["name"] for tool in sent(replay)["tools"]] == ["lookup", "mine"]
+    assert not list(history_rules.order(sent(replay)["messages"]))
+
+
 @pytest.mark.parametrize(
     ("refused", "lacks"),
     [
