@@ -361,7 +361,7 @@ def test_the_tools_of_an_mcp_server(nb, server, tmp_path):
     assert results(server) == ["Hello, Ada!"]
     assert nb.run(f"%chat tools remove {command}").stdout == "tool       none yet\n"
     server.reply(completion("x"))
-    run(nb, "")
+    run(nb, "--fresh")
     assert offered(server) == []
 
 
