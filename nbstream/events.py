@@ -18,6 +18,7 @@ from .approval import Approval
 from .messages import ToolResult, Usage
 
 __all__ = [
+    "AnswerEvent",
     "ApprovalEvent",
     "DoneEvent",
     "ErrorEvent",
@@ -77,6 +78,17 @@ class ThoughtEvent:
 
     choice: int = 0
     kind: Literal["thought"] = "thought"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerEvent:
+    """All reasoning of the choice was its answer: a block was opened, and never closed.
+
+    It comes after an end in good order, where the choice has neither text nor calls.
+    """
+
+    choice: int = 0
+    kind: Literal["answer"] = "answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +203,7 @@ Event = (
     | TextEvent
     | ReasoningEvent
     | ThoughtEvent
+    | AnswerEvent
     | RefusalEvent
     | ToolCallEvent
     | ToolResultEvent

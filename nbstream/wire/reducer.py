@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar, assert_never
 
 from ..events import (
+    AnswerEvent,
     ApprovalEvent,
     DoneEvent,
     ErrorEvent,
@@ -56,6 +57,8 @@ class Reducer:
             case ThoughtEvent(choice):
                 seconds = now - self._answering_since.get(choice, now)
                 self._target(choice).text_was_reasoning(seconds)
+            case AnswerEvent(choice):
+                self._target(choice).reasoning_was_text()
             case ReasoningEvent(text, choice, echo_as):
                 target = self._target(choice)
                 target.reasoning.append(text)
