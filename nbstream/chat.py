@@ -167,7 +167,8 @@ class Chat:
         A call that waits for approval is an event too: who does not answer it by
         `event.approval.run()` or `.refuse()` is asked at the prompt.
 
-        On some servers what the model thinks comes as text until a `thought` event says so;
+        On some servers what the model thinks comes as text until a `thought` event says so, and
+        where a model never ends its reasoning, an `answer` event says that this was the answer;
         `chat.session.responses[-1]` has the two apart.
 
         Raises:

@@ -34,6 +34,7 @@ from .transport.connections import close_all
 from .transport.exchange import Exchange
 from .turn import Ask, tool_loop
 from .views.protocol import View
+from .wire.leaked_calls import leaked_call
 from .wire.reducer import Reducer
 
 __all__ = ["Question", "Run", "shut_down", "start"]
@@ -147,7 +148,8 @@ async def _run(
     except TimeoutError:
         status = runner.cut_short
         text = f"the answer took longer than {total:g} s · raise --timeout"
-        rest = ", or: %chat continue asks for the rest" if status == "incomplete" else ""
+        goes_on = status == "incomplete" and not response.rounds[-1].has_half_call
+        rest = ", or: %chat continue asks for the rest" if goes_on else ""
         error = APITimeoutError(text + rest)
     except (IncompleteError, APITimeoutError) as failure:
         status, error = runner.cut_short, failure
@@ -219,6 +221,7 @@ class _Runner:
         while True:
             if isinstance(effect, Ask):
                 answer = await self.exchange.ask(effect.messages)
+                _note_leaked_call(answer, toolbox)
             else:
                 await self._run_calls(toolbox, effect.round)
             try:
@@ -288,6 +291,16 @@ class _Runner:
                     draft.approval = None
                     result = error_result(f"cancelled: {why}")
                     Reducer(turn).apply(ToolResultEvent(slot, result), 0.0)
+
+
+def _note_leaked_call(answer: Round, toolbox: Toolbox) -> None:
+    """Keep what shows that the model called a tool and the server did not say so."""
+    names = [tool.name for tool in toolbox.tools]
+    for choice in (answer, *answer.alternatives.values()):
+        if names and not choice.calls:
+            text = str(choice.text)  # where it is empty, the call may stand in what it thought
+            written = text if text.strip() else str(choice.reasoning)
+            choice.leaked_call = leaked_call(written, names)
 
 
 def _what_waits(approvals: Sequence[Approval]) -> str:

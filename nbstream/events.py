@@ -18,6 +18,7 @@ from .approval import Approval
 from .messages import ToolResult, Usage
 
 __all__ = [
+    "AnswerEvent",
     "ApprovalEvent",
     "DoneEvent",
     "ErrorEvent",
@@ -72,11 +73,24 @@ class ReasoningEvent:
 class ThoughtEvent:
     """All text of the choice that came so far was reasoning.
 
-    Servers that leave reasoning in the text may send the end of it only, `</think>`.
+    Servers that leave reasoning in the text may send the end of it only, `</think>`. `echo_as`
+    is as in `ReasoningEvent`.
     """
 
     choice: int = 0
+    echo_as: str | None = None
     kind: Literal["thought"] = "thought"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerEvent:
+    """All reasoning of the choice was its answer: a block was opened, and never closed.
+
+    It comes after an end in good order, where the choice has neither text nor calls.
+    """
+
+    choice: int = 0
+    kind: Literal["answer"] = "answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +205,7 @@ Event = (
     | TextEvent
     | ReasoningEvent
     | ThoughtEvent
+    | AnswerEvent
     | RefusalEvent
     | ToolCallEvent
     | ToolResultEvent

@@ -172,11 +172,11 @@ def _put_reasoning(data: dict[str, Any], text: str, form: str) -> None:
     content = data["content"]
     if form in REASONING_FIELDS:
         data[form] = text
-    elif form == "thinking":
+    elif form == "thinking" and text:
         thought = {"type": "thinking", "thinking": [{"type": "text", "text": text}]}
         parts = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
         data["content"] = [thought, *parts]
-    elif form[:1] in ("<", "["):
+    elif form and text:
         closing = f"{form[0]}/{form[1:]}"
         data["content"] = f"{form}\n{text}\n{closing}\n\n{content or ''}"
 

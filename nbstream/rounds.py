@@ -5,13 +5,14 @@ The reducer fills it, views read it; afterwards nothing changes it any more.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .approval import Approval
 from .buffers import TextBuffer
-from .messages import Message, Reasoning, ToolCall, ToolResult, Usage, api_name
+from .messages import Message, Reasoning, ToolCall, ToolResult, Usage, api_name, is_left_out
 
 __all__ = ["CallDraft", "Round", "tool_message"]
 
@@ -36,6 +37,18 @@ class CallDraft:
     approval: Approval | None = None
     running_since: float | None = None
     result: ToolResult | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the arguments are JSON, or were left out."""
+        arguments = str(self.arguments)
+        if is_left_out(arguments):
+            return True
+        try:
+            json.loads(arguments)
+        except (ValueError, RecursionError):
+            return False
+        return True
 
     def call(self) -> ToolCall:
         """The call as it stands; empty arguments are `{}`."""
@@ -67,6 +80,9 @@ class Round:
             (see `Reasoning`), or None.
         alternatives: further choices by index, where `n` was asked for.
         is_reread: whether what came first as text turned out to be reasoning.
+        is_unclosed: whether `text` came as reasoning, in a block that the model never closed.
+        leaked_call: what shows that the text holds a tool call that the server did not
+            read, or "".
     """
 
     text: TextBuffer = field(default_factory=TextBuffer)
@@ -86,6 +102,8 @@ class Round:
     echo_reasoning_as: str | None = None
     alternatives: dict[int, Round] = field(default_factory=dict)
     is_reread: bool = False
+    is_unclosed: bool = False
+    leaked_call: str = ""
 
     @property
     def ended(self) -> bool:
@@ -102,6 +120,13 @@ class Round:
         return bool(self.echo or self.echo_reasoning_as or self.calls)
 
     @property
+    def has_half_call(self) -> bool:
+        """Whether a call was cut off: the model cannot go on within one, only be asked again."""
+        if not self.calls or not self.ended:
+            return bool(self.calls)
+        return any(draft.result is None and not draft.is_whole for draft in self.calls)
+
+    @property
     def size(self) -> int:
         """The characters that came, arguments of calls not counted."""
         return len(self.text) + len(self.reasoning) + len(self.refusal)
@@ -112,9 +137,17 @@ class Round:
 
     def text_was_reasoning(self, seconds: float) -> None:
         """All text that came so far, in so many seconds, was reasoning."""
-        self.reasoning, self.text = TextBuffer(str(self.text).strip()), TextBuffer()
-        self.reasoning_seconds, self.is_reread = seconds, True
-        self.echo_reasoning_as = "<think>"
+        before, text = str(self.reasoning), str(self.text).strip()
+        self.reasoning = TextBuffer(f"{before}\n\n{text}" if before and text else before or text)
+        self.text = TextBuffer()
+        self.reasoning_seconds = (self.reasoning_seconds or 0.0) + seconds
+        self.is_reread = True
+
+    def reasoning_was_text(self) -> None:
+        """All reasoning that came was the answer: its block was never closed."""
+        self.text, self.reasoning = self.reasoning, TextBuffer()
+        self.reasoning_seconds, self.is_unclosed = None, True
+        self.echo_reasoning_as = None
 
     def message(self) -> Message:
         """The assistant message of this round, with all that may have to go back in it."""
@@ -155,6 +188,8 @@ class Round:
             "extra": self.extra,
             "echo": self.echo,
             "echo_reasoning_as": self.echo_reasoning_as,
+            "is_unclosed": self.is_unclosed,
+            "leaked_call": self.leaked_call,
             "alternatives": {str(i): r.to_dict() for i, r in self.alternatives.items()},
         }
         return {key: value for key, value in data.items() if value not in (None, "", [], {}, False)}
@@ -178,6 +213,8 @@ class Round:
             extra=dict(data.get("extra", {})),
             echo=dict(data.get("echo", {})),
             echo_reasoning_as=data.get("echo_reasoning_as"),
+            is_unclosed=data.get("is_unclosed", False),
+            leaked_call=data.get("leaked_call", ""),
             alternatives={
                 int(i): cls.from_dict(r) for i, r in data.get("alternatives", {}).items()
             },

@@ -92,12 +92,22 @@ def thought() -> list[Step]:
     ]
 
 
+def unclosed() -> list[Step]:
+    """An answer that looks like reasoning until it has ended."""
+    return [
+        ("round", "model-1"),
+        *pieces("reasoning", "It is *Berlin*.\n\n- big\n", 6),
+        ("finish", "stop"),
+        ("answer", None),
+    ]
+
+
 def pieces(kind: str, text: str, size: int) -> Iterator[Step]:
     """`text` as steps of `size` characters."""
     return ((kind, text[i : i + size]) for i in range(0, len(text), size))
 
 
-def grow(response: Response, steps: Iterable[Step]) -> Iterator[Response]:  # noqa: C901  # a case a step
+def grow(response: Response, steps: Iterable[Step]) -> Iterator[Response]:  # noqa: C901, PLR0912  # a case a step
     """Apply the steps one by one, and yield `response` after each."""
     for kind, value in steps:
         last = response.rounds[-1] if response.rounds else None
@@ -121,6 +131,8 @@ def grow(response: Response, steps: Iterable[Step]) -> Iterator[Response]:  # no
             last.usage = value
         elif kind == "thought":
             last.text_was_reasoning(value)
+        elif kind == "answer":
+            last.reasoning_was_text()
         else:
             getattr(last, kind).append(value)
         yield response

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from long import LONG
-from markdown_it import MarkdownIt
 from wire_cases import WireCase, decode, errors, read, wire_cases
 
 from nbstream.events import (
@@ -29,7 +28,6 @@ from nbstream.rounds import Round
 from nbstream.wire.calls import CallSlots, made_up_ids
 from nbstream.wire.dialects import Dialect, parse_usage
 from nbstream.wire.sse import DONE, Chunk
-from nbstream.wire.think import ThinkSplitter
 
 seeded = settings(derandomize=True, deadline=None, max_examples=5_000 if LONG else 400)
 
@@ -102,60 +100,6 @@ def test_a_stream_that_is_cut_never_looks_whole(case: WireCase):
                 assert str(full.reasoning).startswith(re.sub(r"\n<?[/a-z]*>?$", "", text).strip())
         if b"finish_reason" not in case.body[:at] and b"[DONE]" not in case.body[:at]:
             assert not turn.ended
-
-
-# -- think blocks ----------------------------------------------------------------
-
-
-def split_think(pieces: list[str]) -> tuple[str, str]:
-    splitter = ThinkSplitter()
-    found = [pair for piece in pieces for pair in splitter.feed(piece)] + splitter.close()
-    sides = {"reasoning": "", "text": ""}
-    for kind, text in found:
-        assert bool(text) == (kind != "thought")
-        if kind == "thought":
-            assert not sides["reasoning"]
-            sides = {"reasoning": sides["text"].strip(), "text": ""}
-        else:
-            sides[kind] += text
-    return sides["reasoning"], sides["text"]
-
-
-def split_at_the_end_of_a_block(text: str) -> tuple[str, str]:
-    """Of a text that opens none, by a parser of markdown."""
-    for tag in re.finditer(r"^</(think|thought)>[ \t]*$", text, re.MULTILINE):
-        before = text[: tag.start()]
-        last = MarkdownIt().parse(f"{before}HERE")[-1]
-        is_code = last.type == "fence" and last.content.endswith("HERE")
-        if not (is_code or "<think>" in before or "<thought>" in before):
-            return before.strip(), text[tag.end() :].lstrip()
-    return "", text
-
-
-THINK_WORDS = (
-    *("<think>", "</think>", "<thought>", "</thought>", "think>", "<", "/", "a", "b`"),
-    *("```", "~~~", "```py\n", "\n```\n", "\n", "\n\n", " ", "\n</think>\n"),
-)
-thinking = st.lists(st.sampled_from(THINK_WORDS), max_size=14).map("".join)
-
-
-@seeded
-@given(thinking, st.randoms(use_true_random=False))
-def test_any_split_of_a_think_block_gives_the_same(text: str, rng: random.Random):
-    ends = sorted(rng.randrange(len(text) + 1) for _ in range(rng.randrange(6)))
-    pieces = [text[a:b] for a, b in zip([0, *ends], [*ends, len(text)], strict=True)]
-    whole = split_think([text])
-    assert split_think(pieces) == whole
-    assert split_think(list(text)) == whole
-    if not text.lstrip().startswith(("<think>", "<thought>")):
-        assert whole == split_at_the_end_of_a_block(text)
-
-
-def test_long_white_space_is_not_held_back():
-    splitter = ThinkSplitter()
-    assert splitter.feed(" " * 300) == [("text", " " * 300)]
-    splitter = ThinkSplitter()
-    assert splitter.feed("<think>a" + "\n" * 300) == [("reasoning", "a" + "\n" * 300)]
 
 
 # -- tool calls ------------------------------------------------------------------

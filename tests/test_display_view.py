@@ -145,6 +145,14 @@ def test_reasoning_in_outputs_that_are_done_stands_above_the_answer(nb):
     assert answer.strip().startswith("Done.")
 
 
+@pytest.mark.parametrize("owns_cell", [True, False])
+def test_reasoning_that_was_the_answer_stands_in_no_fold(nb, owns_cell):
+    (output,) = nb.run(f"show(answers.unclosed(), {owns_cell})").outputs
+    answer, _, _ = output["text/markdown"].partition("<details>")
+    assert answer.startswith("It is *Berlin*.")
+    assert "never ended its reasoning" in output["text/markdown"]
+
+
 def test_sealed_outputs_end_between_blocks(nb):
     text = "\n\n".join([answers.ANSWER] * 6)
     nb.run(f"text = {text!r}")

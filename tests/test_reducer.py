@@ -9,6 +9,7 @@ import pytest
 
 from nbstream.approval import Approval
 from nbstream.events import (
+    AnswerEvent,
     ApprovalEvent,
     DoneEvent,
     ErrorEvent,
@@ -46,6 +47,7 @@ def test_every_event_is_understood():
         TextEvent: TextEvent("a"),
         ReasoningEvent: ReasoningEvent("a"),
         ThoughtEvent: ThoughtEvent(),
+        AnswerEvent: AnswerEvent(),
         RefusalEvent: RefusalEvent("a"),
         ToolCallEvent: ToolCallEvent(0, "id", "f", "{}"),
         ToolResultEvent: ToolResultEvent(0, ToolResult("done")),
@@ -84,6 +86,17 @@ def test_text_that_was_reasoning():
         reducer.apply(event, float(now))
     assert (str(turn.text), str(turn.reasoning)) == ("c", "a\nb")
     assert (turn.reasoning_seconds, turn.is_reread) == (2.0, True)
+
+
+def test_text_that_was_more_reasoning():
+    turn = fold(ReasoningEvent("a"), TextEvent("b\n"), ThoughtEvent(), TextEvent("c"))
+    assert (str(turn.text), str(turn.reasoning)) == ("c", "a\n\nb")
+
+
+def test_reasoning_that_was_the_answer():
+    turn = fold(ReasoningEvent("a"), (2.0, FinishEvent("stop")), AnswerEvent())
+    assert (str(turn.text), str(turn.reasoning)) == ("a", "")
+    assert (turn.reasoning_seconds, turn.is_unclosed) == (None, True)
 
 
 def test_names_stay_when_a_later_event_has_none():

@@ -360,6 +360,8 @@ def thinking(delta: dict, *, calls_tool: bool) -> Reply:
         ({"reasoning_content": "Hm."}, {"content": None, "reasoning_content": "Hm."}),
         ({"reasoning": "Hm."}, {"content": None, "reasoning": "Hm."}),
         ({"content": "<think>Hm.</think>Ah."}, {"content": "<think>\nHm.\n</think>\n\nAh."}),
+        ({"content": "[THINK]Hm.[/THINK]Ah."}, {"content": "[THINK]\nHm.\n[/THINK]\n\nAh."}),
+        ({"content": "Hm.\n</think>\n\nAh."}, {"content": "<think>\nHm.\n</think>\n\nAh."}),
         (
             {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}]},
             {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}]},

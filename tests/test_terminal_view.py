@@ -80,6 +80,13 @@ def test_text_that_was_reasoning_is_said_to_be():
     )
 
 
+def test_reasoning_that_was_the_answer_is_said_to_be():
+    assert shown(answers.unclosed()).startswith(
+        "| It is *Berlin*.\n\n| - big\n(That was the answer.)\n"
+    )
+    assert shown(answers.unclosed(), every=100).startswith("It is *Berlin*.\n\n- big\n")
+
+
 def test_a_result_follows_its_call():
     steps = [("round", "m"), ("call", "f"), ("arguments", "{}"), ("finish", "tool_calls")]
     steps.append(("result", ToolResult("done")))

@@ -330,6 +330,7 @@ class Replica:
     [
         (answers.rich(), ["reasoning", "call", "call", "reasoning", "answer"]),
         (answers.thought(), ["reasoning", "answer"]),
+        (answers.unclosed(), ["answer"]),
     ],
 )
 def test_operations_and_state_say_the_same(steps, kinds):

@@ -74,6 +74,8 @@ _ROUND = _object(
         "extra": {"type": "object"},
         "echo": {"type": "object"},
         "echo_reasoning_as": _MAYBE_TEXT,
+        "is_unclosed": {"type": "boolean"},
+        "leaked_call": _TEXT,
         "alternatives": {"type": "object", "additionalProperties": {"$ref": "#/$defs/round"}},
     },
 )

@@ -28,6 +28,17 @@ _FINISHED = {
     "content_filter": "Cut by the provider's content filter. Reword the prompt, run it again.",
 }
 
+_HALF_CALL = {
+    "length": "Cut at the limit of tokens, inside a tool call. Ask again, with --max-tokens N.",
+    "cancelled": "Stopped inside a tool call, which did not run. Ask again.",
+}
+_UNCLOSED = "The model never ended its reasoning: this text may be that, and no answer."
+_LEAKED = (
+    "The model wrote a tool call as text ({}), and nothing ran. Look at the server, which has to "
+    "read it: vLLM --enable-auto-tool-choice --tool-call-parser NAME, SGLang --tool-call-parser "
+    "NAME, llama.cpp --jinja, Ollama and LM Studio a model whose template knows tools."
+)
+
 # Controls, lone surrogates, and what turns the direction of the text that follows.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -62,13 +73,17 @@ def mark(response: Response) -> str | None:
         case "running":
             return None
         case "cancelled":
-            return f"Stopped: this is a part of the answer. {_CONTINUE}"
+            return (
+                _HALF_CALL["cancelled"]
+                if _is_half(response)
+                else f"Stopped: this is a part of the answer. {_CONTINUE}"
+            )
         case "incomplete":
             return f"Incomplete: {error}"
         case "error":
             return f"Failed: {error}"
         case "complete":
-            return _FINISHED.get(response.finish_reason or "") or _missing(response)
+            return _cut(response) or _doubts(response) or _missing(response)
 
 
 def usage_line(response: Response) -> str:
@@ -112,11 +127,34 @@ def plain_summary(response: Response) -> str:
     return f"{unfinished}{text or '(no text)'} · {usage_line(response)}"
 
 
+def _cut(response: Response) -> str | None:
+    """That a limit or a filter has cut the answer, or None."""
+    reason = response.finish_reason or ""
+    known = _HALF_CALL if _is_half(response) else _FINISHED
+    return known.get(reason) or _FINISHED.get(reason)
+
+
+def _is_half(response: Response) -> bool:
+    return bool(response.rounds) and response.rounds[-1].has_half_call
+
+
+def _doubts(response: Response) -> str | None:
+    """Why what came may not be what was asked for, or None."""
+    last = response.rounds[-1:]
+    choices = [choice for turn in last for choice in (turn, *turn.alternatives.values())]
+    leaked = next((choice.leaked_call for choice in choices if choice.leaked_call), "")
+    doubts = [_LEAKED.format(_short(leaked, _LONGEST_VALUE))] if leaked else []
+    if any(choice.is_unclosed for choice in choices):
+        doubts.append(_UNCLOSED)
+    return " ".join(doubts) or None
+
+
 def _missing(response: Response) -> str | None:
     """What a finished answer lacks, or None."""
     calls = response.rounds[-1].calls if response.rounds else []
     if any(draft.result is None for draft in calls):
-        return f"Ended before its tools had run. {_CONTINUE}"
+        next_step = "Ask again." if _is_half(response) else _CONTINUE
+        return f"Ended before its tools had run. {next_step}"
     if not (response.refusal or calls or any(text.strip() for text in response.choices)):
         return "Empty: the model sent no text."
     return None

@@ -149,6 +149,8 @@ class Exchange:
     @property
     def _hint(self) -> str:
         """What to do about an answer that was cut: reasoning and half a call cannot go on."""
+        if self._response.rounds and self._response.rounds[-1].has_half_call:
+            return "ask again"
         has_text = any(len(turn.text) or len(turn.refusal) for turn in self._response.rounds)
         return "%chat continue asks for the rest" if has_text else "ask again"
 

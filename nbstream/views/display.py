@@ -50,7 +50,8 @@ class DisplayView:
         self._sealed: list[_Place] = []  # of each round, what stands in outputs that are done
         self._tail: DisplayHandle | None = None
         self._shown_size = 0
-        self._reread: set[int] = set()  # the rounds whose first text was reasoning
+        # The rounds whose first text was reasoning, and those whose reasoning was text.
+        self._reread: set[tuple[int, bool]] = set()
         self._shown_events: tuple[Any, ...] = ()
         self._done: list[_Done] = []
 
@@ -59,7 +60,7 @@ class DisplayView:
 
     def update(self, response: Response) -> None:
         self._sealed += [_Place()] * (len(response.rounds) - len(self._sealed))
-        self._leave_reasoning(response)
+        self._leave_what_was_read(response)
         if not self._is_due(response):
             return
         ends = [_Place.end(turn) for turn in response.rounds]
@@ -106,12 +107,16 @@ class DisplayView:
             if data["text/markdown"] != done.markdown:
                 done.output.update(data, raw=True)
 
-    def _leave_reasoning(self, response: Response) -> None:
-        """Text turns out to be reasoning: what of it is in outputs that are done stands there."""
+    def _leave_what_was_read(self, response: Response) -> None:
+        """Text turns out to be reasoning, or the other way round.
+
+        What of it is in outputs that are done stands there; an answer is shown once more.
+        """
         for i, turn in enumerate(response.rounds):
-            if not turn.is_reread or i in self._reread:
+            place = (i, turn.is_unclosed)
+            if not (turn.is_reread or turn.is_unclosed) or place in self._reread:
                 continue
-            self._reread.add(i)
+            self._reread.add(place)
             self._shown_size = 0
             if self._sealed[i] != _Place():
                 self._sealed[:i] = [_Place.end(earlier) for earlier in response.rounds[:i]]

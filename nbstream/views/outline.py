@@ -12,7 +12,7 @@ now into operations, lists that begin with their name:
 `["state", id, state]`                 a call waits, runs, or neither: see `_Call`
 `["result", id, result]`               what a tool call came to
 `["settle", id]`                       the fold need not stay open for the reader
-`["drop", id]`                         the section is gone: its text was reasoning
+`["drop", id]`                         the section is gone: it was not what it seemed
 `["status", model, notice]`            the line that is there while the answer runs
 =====================================  ===============================================
 
@@ -105,7 +105,7 @@ class _RoundOutline:
         self._is_json = is_json
         self._prose: dict[Kind, _Prose] = {}
         self._calls: list[_Call] = []
-        self._is_reread = False
+        self._is_reread = self._is_unclosed = False
 
     @property
     def sections(self) -> list[_Prose | _Call]:
@@ -118,6 +118,10 @@ class _RoundOutline:
             self._is_reread = True
             if "answer" in self._prose:
                 yield ["drop", self._prose.pop("answer").number]
+        if turn.is_unclosed and not self._is_unclosed:
+            self._is_unclosed = True
+            if "reasoning" in self._prose:
+                yield ["drop", self._prose.pop("reasoning").number]
         yield from self._read("reasoning", turn.reasoning, is_over=is_over)
         answered = len(turn.text) or len(turn.refusal) or turn.calls or ended
         if answered and "reasoning" in self._prose:

@@ -21,6 +21,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 _DIM, _NORMAL = "\x1b[2m", "\x1b[22m"
 _WAS_REASONING = "(So far the model was reasoning.)"
+_WAS_ANSWER = "(That was the answer.)"
 _QUOTE = "| "  # begins the lines of reasoning where there is nothing to dim them with
 _RESULT_SHOWN = 200  # characters of a tool's result; the response keeps all of it
 
@@ -72,6 +73,11 @@ class TerminalView:
                 shown.characters |= {"reasoning": len(turn.reasoning), "text": 0}
                 if shown.answer is not None:
                     shown.answer = JSONAnswer(is_markdown=False)
+        if turn.is_unclosed and not shown.is_unclosed:
+            shown.is_unclosed = True
+            if shown.characters["reasoning"]:  # what is written stays
+                self._paper.line(_WAS_ANSWER)
+                shown.characters |= {"reasoning": 0, "text": shown.characters["reasoning"]}
         for channel in ("reasoning", "text", "refusal"):
             new = getattr(turn, channel).since(shown.characters[channel])
             shown.characters[channel] += len(new)
@@ -112,6 +118,7 @@ class _Shown:
     newest: int = 0  # the call that the last line is about
     answer: JSONAnswer | None = None  # lays out the text
     is_reread: bool = False
+    is_unclosed: bool = False
 
     def laid_out(self, text: str, *, is_over: bool) -> str:
         """More of the text, as it is written."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
 from ..events import (
+    AnswerEvent,
     DoneEvent,
     ErrorEvent,
     Event,
@@ -42,18 +43,29 @@ _DELTA_FIELDS = frozenset(
         "content",
         "function_call",
         "index",
-        "reasoning",
-        "reasoning_content",
         "reasoning_details",
         "refusal",
         "role",
         "tool_calls",
     }
 )
+# Where a delta has its reasoning: the first of these that is text.
+_REASONING_FIELDS = (
+    "reasoning_content",
+    "reasoning",
+    "reasoning_text",  # Copilot
+    "thinking",  # Ollama's own name, and Claude's
+    "thinking_content",
+    "thought",
+    "cot_summary",  # Azure
+)
 # What the provider wants back in the next request, verbatim.
-_ECHOED = frozenset({"extra_content", "provider_specific_fields", "thinking_blocks"})
+_ECHOED = frozenset(
+    {"extra_content", "provider_specific_fields", "reasoning_opaque", "thinking_blocks"}
+)
 # Where reasoning comes from that goes back in the form in which it came.
-_ECHOED_CHANNELS = frozenset({"reasoning_content", "reasoning", "thinking", "<think>"})
+_ECHOED_CHANNELS = frozenset({"reasoning_content", "reasoning", "reasoning_text", "thinking"})
+_IN_TEXT = "<think>"  # the channel of reasoning that stands in the text, however it is marked
 # Lists and records that come in pieces: every piece counts, also one like the last.
 _IN_PIECES = frozenset({"annotations", "audio", "images", "thinking_blocks"})
 
@@ -70,6 +82,10 @@ _FINISH_WORDS = {
     **dict.fromkeys(("recitation", "spii"), "content_filter"),
     **{word: word for word in ("content_filter", "length", "stop", "tool_calls")},
 }
+# Reasons of an answer that the model has ended itself.
+_ENDED = frozenset(
+    {"complete", "completed", "end_turn", "eos", "eos_token", "stop", "stop_sequence"}
+)
 # Reasons that a broken-off answer is given: it must not look complete.
 _FAILED = frozenset(
     {
@@ -97,7 +113,7 @@ class Dialect:
             return self._chunk(chunk)
         match chunk:
             case Done():
-                return [*self.close(), DoneEvent()]
+                return [*self.close(is_done=True), DoneEvent()]
             case ErrorFrame(value):
                 return [reported_error(value)]
             case Malformed(reason):
@@ -109,9 +125,14 @@ class Dialect:
             case _:
                 assert_never(chunk)
 
-    def close(self) -> list[Event]:
-        """Return what was held back, such as a partial tag: the stream has ended."""
-        return [event for choice in self._choices.values() for event in choice.flush()]
+    def close(self, *, is_done: bool = False) -> list[Event]:
+        """Return what was held back, such as a partial tag: the stream has ended.
+
+        Args:
+            is_done: whether it said so itself.
+        """
+        choices = self._choices.values()
+        return [event for choice in choices for event in choice.close(is_done=is_done)]
 
     def _chunk(self, chunk: dict[str, Any]) -> list[Event]:
         events: list[Event] = []
@@ -159,7 +180,7 @@ class Dialect:
     def _body(self, value: Any) -> list[Event]:
         """A server that ignored `stream`: the whole completion, or an error, at once."""
         if isinstance(value, dict) and value.get("choices"):
-            events = [*self._chunk(value), *self.close()]
+            events = [*self._chunk(value), *self.close(is_done=not value.get("error"))]
             return events if value.get("error") else [*events, DoneEvent()]
         error = read_error(value) if isinstance(value, dict) else None
         if error is None and isinstance(value, list) and value and isinstance(value[0], dict):
@@ -173,7 +194,10 @@ class Dialect:
 class _Choice:
     """What has to be remembered of one choice, from chunk to chunk."""
 
-    __slots__ = ("_calls", "_channel", "_had_delta", "_number", "_seen", "_splitter")
+    __slots__ = (
+        *("_calls", "_channel", "_goes_on", "_had_delta", "_has_more", "_number"),
+        *("_reason", "_seen", "_splitter"),
+    )
 
     def __init__(self, number: int, new_id: Callable[[], str]) -> None:
         self._number = number
@@ -182,6 +206,9 @@ class _Choice:
         self._calls = CallSlots(number, new_id)
         self._seen: dict[str, Any] = {}
         self._had_delta = False
+        self._has_more = False  # than text and reasoning: a call, a refusal
+        self._reason: str | None = None  # why it has ended, while nothing follows that
+        self._goes_on = False  # whether something has followed such a reason
 
     def read(self, fields: dict[str, Any], events: list[Event]) -> None:
         """Add what one entry of `choices` says to `events`."""
@@ -198,8 +225,20 @@ class _Choice:
     def flush(self) -> list[Event]:
         """What was held back, because the choice has ended."""
         events: list[Event] = []
-        self._stop_splitting(events)
+        for kind, piece in self._splitter.close() if self._splitter else ():
+            self._add_piece(kind, piece, events)
         events += self._calls.flush()
+        return events
+
+    def close(self, *, is_done: bool) -> list[Event]:
+        """What was held back, and what the end of the stream says of it."""
+        events = self.flush()
+        splitter, self._splitter = self._splitter, None
+        is_unclosed = splitter is not None and splitter.is_unclosed and not self._has_more
+        # A reason that something has followed is believed with the end of the stream alone.
+        is_believed = is_done or (self._reason is not None and not self._goes_on)
+        if is_unclosed and is_believed and (self._reason or "stop").lower() in _ENDED:
+            events.append(AnswerEvent(self._number))
         return events
 
     def _part(self, fields: dict[str, Any]) -> dict[str, Any]:
@@ -224,17 +263,20 @@ class _Choice:
             self._read_content(content, events)
         refusal = delta.get("refusal")
         if refusal and isinstance(refusal, str):
+            self._has_more = True
             events.append(RefusalEvent(refusal, self._number))
         calls = delta.get("tool_calls")
         if isinstance(calls, list):
+            self._has_more = self._has_more or bool(calls)
             events += self._calls.feed(calls)
         call = delta.get("function_call")  # the API before `tool_calls`
         if isinstance(call, dict):
+            self._has_more = True
             events += self._calls.feed([{"index": "function_call", "function": call}])
         for name, value in delta.items():
             if name == "provider_specific_fields":
                 self._keep(name, _without(value, delta), events)
-            elif name not in _DELTA_FIELDS:
+            elif name not in _DELTA_FIELDS and not _is_reasoning(name, value):
                 self._keep(name, value, events)
 
     def _read_rest(self, fields: dict[str, Any], events: list[Event]) -> None:
@@ -266,18 +308,24 @@ class _Choice:
             self._splitter = None
 
     def _add_piece(self, kind: str, piece: str, events: list[Event]) -> None:
+        if self._reason is not None:
+            self._reason, self._goes_on = None, True
         if kind == "text":
             events.append(TextEvent(piece, self._number))
         elif kind == "thought":
-            self._channel = "<think>"
-            events.append(ThoughtEvent(self._number))
+            self._channel = _IN_TEXT
+            events.append(ThoughtEvent(self._number, self._form()))
         else:
-            self._add_reasoning("<think>", piece, events)
+            self._add_reasoning(_IN_TEXT, piece, events)
+
+    def _form(self) -> str | None:
+        """The form in which reasoning that stood in the text goes back."""
+        return self._splitter.form if self._splitter else None
 
     def _stop_splitting(self, events: list[Event]) -> None:
-        splitter, self._splitter = self._splitter, None
-        for kind, piece in splitter.close() if splitter else ():
+        for kind, piece in self._splitter.close() if self._splitter else ():
             self._add_piece(kind, piece, events)
+        self._splitter = None
 
     def _add_reasoning(
         self, channel: str, text: str, events: list[Event], *, goes_back: bool = True
@@ -285,11 +333,12 @@ class _Choice:
         """Add reasoning, unless it already comes from another place; return whether it was."""
         if self._channel is None:
             self._channel = channel
-            if channel != "<think>":
+            if channel != _IN_TEXT:
                 self._stop_splitting(events)
         if self._channel != channel:
             return False
-        echo_as = channel if goes_back and channel in _ECHOED_CHANNELS else None
+        is_echoed = goes_back and channel in _ECHOED_CHANNELS
+        echo_as = self._form() if channel == _IN_TEXT else channel if is_echoed else None
         events.append(ReasoningEvent(text, self._number, echo_as))
         return True
 
@@ -300,7 +349,7 @@ class _Choice:
             text = "".join(_detail_text(detail) for detail in details)
             if text and self._add_reasoning("reasoning_details", text, events):
                 return
-        for channel in ("reasoning_content", "reasoning"):
+        for channel in _REASONING_FIELDS:
             text = _text(delta.get(channel))
             if text and self._add_reasoning(channel, text, events):
                 return
@@ -360,6 +409,8 @@ class _Choice:
             word = "length"  # OpenRouter says `tool_calls` where the upstream model was cut
         elif word != reason:
             self._keep("native_finish_reason", reason, events)
+        if self._reason not in ("length", "content_filter"):  # nothing takes these back
+            self._reason = word
         events.append(FinishEvent(word, self._number))
         if said in _FAILED and not fields.get("error"):
             events.append(ErrorEvent(f"the answer was broken off ({reason})", reason))
@@ -432,6 +483,11 @@ def _first(*counts: int | None) -> int | None:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _is_reasoning(name: str, value: Any) -> bool:
+    """Whether a field of a delta has been read as reasoning."""
+    return name in _REASONING_FIELDS and isinstance(value, str)
 
 
 def _first_word(reason: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar, assert_never
 
 from ..events import (
+    AnswerEvent,
     ApprovalEvent,
     DoneEvent,
     ErrorEvent,
@@ -53,9 +54,12 @@ class Reducer:
                     self._end_thinking(choice, now)
                 self._answering_since.setdefault(choice, now)
                 self._target(choice).text.append(text)
-            case ThoughtEvent(choice):
+            case ThoughtEvent(choice, echo_as):
                 seconds = now - self._answering_since.get(choice, now)
                 self._target(choice).text_was_reasoning(seconds)
+                self._target(choice).echo_reasoning_as = echo_as
+            case AnswerEvent(choice):
+                self._target(choice).reasoning_was_text()
             case ReasoningEvent(text, choice, echo_as):
                 target = self._target(choice)
                 target.reasoning.append(text)
