@@ -8,7 +8,9 @@ from typing import Any
 
 from .messages import Message
 from .schema import Schema
+from .schema_forms import SCHEMA_FORMS, SchemaForm, ask_for
 from .secret import Headers, Secret, check_variable_name, split_login
+from .tools.names import function_name
 from .tools.tool import Tool, ToolSource
 from .wire.json_values import without_surrogates
 
@@ -92,9 +94,14 @@ class Compatibility:
 
     Attributes:
         stream_options: whether usage may be asked for at the end of the stream.
+        schema_form, schema_form_beside_tools: how it may be asked to answer by a schema.
+        forced_calls: whether it may be told that it must call a tool.
     """
 
     stream_options: bool = True
+    schema_form: SchemaForm = "json_schema"
+    schema_form_beside_tools: SchemaForm = "json_schema"
+    forced_calls: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +150,39 @@ class Request:
             arguments["stream_options"] = {"include_usage": True}
         if self.tools:
             arguments["tools"] = [tool.to_api() for tool in self.tools]
-        if options.schema is not None:
-            arguments["response_format"] = options.schema.response_format()
+        if options.schema is not None and self.schema_form is not None:
+            ask_for(
+                options.schema,
+                self.schema_form,
+                arguments,
+                answer_tool=self.answer_tool,
+                has_tools=bool(self.tools),
+                forced=self.takes.forced_calls,
+            )
         if body:
             arguments["extra_body"] = body
         # Half characters stand in file names that are no UTF-8, and in what is cut inside an
         # emoji. The SDK cannot encode them; in the history they would fail all later requests.
         sendable: dict[str, Any] = without_surrogates(arguments)
         return sendable
+
+    @property
+    def schema_form(self) -> SchemaForm | None:
+        """How it asks to answer by the schema, or None where there is none."""
+        if self.options.schema is None:
+            return None
+        forms = [self.takes.schema_form]
+        if self.tools:
+            forms.append(self.takes.schema_form_beside_tools)
+        return max(forms, key=SCHEMA_FORMS.index)
+
+    @property
+    def answer_tool(self) -> str | None:
+        """The name of the tool whose call is the answer, or None where the answer is text."""
+        if self.options.schema is None or self.schema_form != "tool":
+            return None
+        name = function_name(self.options.schema.name)
+        taken = {tool.name for tool in self.tools}
+        while name in taken:
+            name = function_name(f"answer_{name}")
+        return name

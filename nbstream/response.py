@@ -61,6 +61,8 @@ class Response:
         prompt: the messages that this turn added before the model answered.
         rounds: one `Round` a request; the last is the one that grows.
         is_json: whether the answer was asked for as JSON, by a schema.
+        schema_form: how else than by `json_schema` the endpoint was asked for it (`json_object`,
+            `tool`), or None.
         parsed: the object that a schema made of the answer, or None. It is not saved.
         status: `running`, `complete`, `cancelled`, `incomplete` or `error`.
         error: why the answer is not complete, as an exception, or None.
@@ -78,6 +80,7 @@ class Response:
         self.prompt = tuple(prompt)
         self.requested_model = model
         self.is_json = is_json
+        self.schema_form: str | None = None
         self.parsed: Any = None
         self.rounds: list[Round] = []
         self.status: Status = "running"
@@ -169,14 +172,14 @@ class Response:
             ValueError: neither is JSON (the parser's own message says where).
         """
         try:
-            return json.loads(self.text)
+            return json.loads(self.text, strict=False)  # line breaks in texts as they are
         except ValueError:
             found = self.code_blocks
             blocks = [b for b in found if b.language.lower() == "json"]
             blocks = blocks or [b for b in found if not b.language]
             if len(blocks) != 1:
                 raise
-            return json.loads(blocks[0].text)
+            return json.loads(blocks[0].text, strict=False)
 
     # -- waiting and stopping ----------------------------------------------------
 
@@ -231,6 +234,7 @@ class Response:
             "status": self.status,
             "model": self.requested_model,
             "is_json": self.is_json,
+            **({} if self.schema_form is None else {"schema_form": self.schema_form}),
             "prompt": [message.to_api() for message in self.prompt],
             "rounds": [turn.to_dict() for turn in self.rounds],
             "error": None if self.error is None else error_to_dict(self.error),
@@ -256,6 +260,7 @@ class Response:
             )
         prompt = [_message(entry) for entry in data["prompt"]]
         response = cls(prompt, model=data["model"], is_json=data.get("is_json", False))
+        response.schema_form = data.get("schema_form")
         response.rounds = [Round.from_dict(entry) for entry in data["rounds"]]
         status: Status = data["status"]
         error = None if data["error"] is None else error_from_dict(data["error"])

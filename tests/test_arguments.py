@@ -233,7 +233,7 @@ def test_a_call_whose_name_comes_in_pieces_runs(replay):
         {"index": 0, "function": {"arguments": '{"city": "Ulm"}'}},
     ]
     body = [chunk({"tool_calls": [piece]}) for piece in pieces]
-    replay.reply(Reply([*body, chunk(finish="tool_calls")]), completion("Yes."))
+    replay.reply(Reply([*body, chunk({}, finish="tool_calls")]), completion("Yes."))
     _, response = ask(replay, lookup_city)
     assert response.tool_calls[0].value == "Ulm!"
 

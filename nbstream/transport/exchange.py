@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import nullcontext, suppress
 from dataclasses import replace
+from typing import Any
 
 from ..endpoints import Endpoint, LocalEndpoint
 from ..errors import (
@@ -31,10 +32,11 @@ from ..events import (
 )
 from ..messages import Message
 from ..pacer import Pacer
-from ..request import Options, Request
+from ..request import Compatibility, Options, Request
 from ..response import Response, Timing
 from ..rounds import Round
 from ..tools.tool import Tool
+from ..wire.answer_call import AnswerCall
 from ..wire.dialects import Dialect
 from ..wire.reducer import Reducer
 from ..wire.sse import Decoder
@@ -112,7 +114,7 @@ class Exchange:
             except (APIConnectionError, APIStatusError) as error:
                 takes = compatibility.learn(self._origin, self._request, error)
                 if takes is not None:
-                    self._request = replace(self._request, takes=takes)
+                    self._ask_otherwise(takes)
                     continue
                 if isinstance(error, APIStatusError) and names_unknown_model(error):
                     raise await _with_nearest(error, self._client, self._request.model) from error
@@ -121,6 +123,16 @@ class Exchange:
                     raise
                 retries += 1
                 await self._wait(delay, retries, error)
+
+    def _ask_otherwise(self, takes: Compatibility) -> None:
+        """Ask in another form from now on, and say so where it is one that a user notices."""
+        refused = self._request.schema_form
+        self._request = replace(self._request, takes=takes)
+        form = self._request.schema_form
+        if form != refused:
+            host = self._client.endpoint.host
+            self._response.notice = f"{host} does not take {refused} here · asking by {form}"
+            self._pacer.notify()
 
     @property
     def _origin(self) -> str:
@@ -166,6 +178,9 @@ class Exchange:
             self._response.rounds.pop()
         self._answer = turn
         self._last = None
+        self._response.notice = ""
+        form = self._request.schema_form
+        self._response.schema_form = None if form == "json_schema" else form
         self._response.rounds.append(turn)
 
     async def _read(
@@ -176,7 +191,7 @@ class Exchange:
         Raises:
             IncompleteError: that was not the whole answer.
         """
-        reader, reducer = _Reader(), Reducer(turn)
+        reader, reducer = _Reader(self._request.answer_tool), Reducer(turn)
         broke: IncompleteError | None = None
         try:
             await self._receive(body, reader, turn, reducer, deadline)
@@ -302,22 +317,31 @@ async def _read_to_end(body: AsyncIterator[bytes]) -> None:
 
 
 class _Reader:
-    """The body of a response -> events."""
+    """The body of a response -> events.
 
-    def __init__(self) -> None:
+    Args:
+        answer_tool: the tool whose call is the answer, or None.
+    """
+
+    def __init__(self, answer_tool: str | None) -> None:
         self._decoder, self._dialect = Decoder(), Dialect()
+        self._answer = None if answer_tool is None else AnswerCall(answer_tool)
 
     def feed(self, data: bytes) -> list[Event]:
-        return [e for chunk in self._decoder.feed(data) for e in self._dialect.feed(chunk)]
+        return self._read(self._decoder.feed(data))
+
+    def _read(self, chunks: Iterable[Any]) -> list[Event]:
+        events = [e for chunk in chunks for e in self._dialect.feed(chunk)]
+        return events if self._answer is None else self._answer.feed(events)
 
     def close(self) -> list[Event]:
         """What its end completes, and what was held back."""
-        rest = [e for chunk in self._decoder.close() for e in self._dialect.feed(chunk)]
-        return [*rest, *self.flush()]
+        return [*self._read(self._decoder.close()), *self.flush()]
 
     def flush(self) -> list[Event]:
         """What was held back, such as a partial tag."""
-        return self._dialect.close()
+        rest = self._dialect.close()
+        return rest if self._answer is None else [*self._answer.feed(rest), *self._answer.close()]
 
 
 def _is_progress(event: Event) -> bool:
