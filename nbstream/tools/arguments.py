@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .json_schema import TESTS, said_as, text_of
+from .json_schema import IS_TYPE, said_as, text_of
 
 __all__ = ["as_meant"]
 
@@ -136,7 +136,7 @@ def _parsed(text: str, kinds: set[str]) -> Any:
         value = json.loads(text, strict=False, object_pairs_hook=_unique, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return text
-    return value if any(TESTS[kind](value) for kind in kinds & TESTS.keys()) else text
+    return value if any(IS_TYPE[kind](value) for kind in kinds & IS_TYPE.keys()) else text
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import UsageError
 from .names import parameter_name
 
-__all__ = ["TESTS", "check_sayable", "portable", "said_as", "text_of", "without_refs"]
+__all__ = ["IS_TYPE", "check_sayable", "portable", "said_as", "text_of", "without_refs"]
 
 _HOMES = ("$defs", "definitions")
 _MOST_DEFINITIONS = 500
@@ -115,7 +115,7 @@ _FORMATS = {
 }
 
 #: Whether a value is of a type, by the type's name.
-TESTS: dict[str, Callable[[Any], bool]] = {
+IS_TYPE: dict[str, Callable[[Any], bool]] = {
     "null": lambda value: value is None,
     "boolean": lambda value: isinstance(value, bool),
     "string": lambda value: isinstance(value, str),
@@ -207,7 +207,7 @@ def _one_type_each(node: dict[str, Any]) -> dict[str, Any]:
     rest = {word: each for word, each in node.items() if word not in kept}
     choices = []
     for kind in node["type"]:
-        fits = TESTS.get(str(kind), lambda _: True)
+        fits = IS_TYPE.get(str(kind), lambda _: True)
         choice = {"type": kind} if kind == "null" else {**rest, "type": kind}
         if "enum" in choice and isinstance(choice["enum"], list):
             choice["enum"] = [value for value in choice["enum"] if fits(value)]
