@@ -27,6 +27,7 @@ from .request import Options
 from .response import Response, Status
 from .rounds import CallDraft, Round
 from .schema import Schema
+from .tools.arguments import as_meant
 from .tools.foreground import Foreground
 from .tools.results import error_result
 from .tools.toolbox import Toolbox
@@ -238,8 +239,15 @@ class _Runner:
             SchemaError: it is none.
             IncompleteError: it was cut before it was one.
         """
+
+        def read() -> Any:
+            data = self.response.json()
+            return (
+                as_meant(schema.json_schema, data) if self.response.schema_form == "tool" else data
+            )
+
         try:
-            return schema.parse(self.response.json)
+            return schema.parse(read)
         except SchemaError as error:
             cut = _CUT.get(self.response.finish_reason or "")
             if cut is None:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal
 
@@ -24,6 +25,8 @@ __all__ = [
     "Usage",
     "api_name",
     "is_left_out",
+    "meant_name",
+    "read_arguments",
     "short_id",
     "tool_name",
 ]
@@ -33,6 +36,11 @@ REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_text")
 
 _ID_LENGTH = 9
 _ID_ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+# What leaks around a call: a code fence, and `<|im_end|>` and the like of a chat template.
+_LEAKED_BEFORE = re.compile(r"(?:\s|```(?:json)?|<[^<>\s]{1,40}>)*")
+_LEAKED_AFTER = re.compile(r"(?:\s|```|<[^<>\s]{1,40}>)*")
+_LEAKED_TOKEN = re.compile(r"<\|[^|<>]{0,40}(?:\|>)?")
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 
@@ -145,7 +153,19 @@ class ToolCall:
 
 def api_name(name: str) -> str:
     """A function's name as the API takes it: 1 to 64 letters, digits, `_` and `-` (OpenAI's)."""
-    return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64] or "_"
+    return re.sub(r"[^A-Za-z0-9_-]", "_", meant_name(name))[:64] or "_"
+
+
+def meant_name(name: str) -> str:
+    """The function that a model means, without what its chat template puts around the name.
+
+    gpt-oss writes `functions.f<|channel|>commentary` or `to=functions.f<|constrain|>json`, Kimi
+    `functions.f:0`. No function's own name has such characters.
+    """
+    parts = [part.strip() for part in _LEAKED_TOKEN.split(name)]
+    first = next(filter(None, parts), "")
+    meant = first.rpartition("to=")[2].removeprefix("functions.")
+    return re.sub(r":\d+$", "", meant).strip()
 
 
 def tool_name(tool: Mapping[str, Any]) -> str:
@@ -173,11 +193,53 @@ def is_left_out(arguments: str) -> bool:
     return arguments.strip() in ("", "null")
 
 
+def read_arguments(text: str, **hooks: Any) -> Any:
+    """The JSON value that a model meant, where that is beyond doubt.
+
+    Models leave line breaks in texts as they are, put a fence or a token of their chat template
+    around the JSON, and encode it twice.
+
+    Args:
+        text: what the model wrote.
+        hooks: `object_pairs_hook` and the like, as `json.loads` takes them.
+
+    Raises:
+        ValueError: it is no JSON.
+        RecursionError: it is nested too deeply.
+    """
+    decoder = json.JSONDecoder(strict=False, **hooks)
+    value = _decoded(text, decoder)
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        return _decoded(value, decoder)
+    return value
+
+
+def _decoded(text: str, decoder: json.JSONDecoder) -> Any:
+    try:
+        return decoder.decode(text)
+    except json.JSONDecodeError:
+        before = _LEAKED_BEFORE.match(text)
+        start = before.end() if before else 0
+        if not text.startswith("{", start):
+            raise
+        with suppress(json.JSONDecodeError):
+            value, end = decoder.raw_decode(text, start)
+            if _LEAKED_AFTER.fullmatch(text, end):
+                return value
+        raise
+
+
 def _object(arguments: str) -> str:
-    """Arguments as JSON text that surely is an object's."""
+    """Arguments as JSON text that surely is an object's: as written, as meant, or wrapped."""
     if is_left_out(arguments):
         return "{}"
-    return arguments if _is_object(arguments) else _wrapped(arguments)
+    if _is_object(arguments):
+        return arguments
+    with suppress(ValueError, RecursionError):
+        meant = json.dumps(read_arguments(arguments), ensure_ascii=False)
+        if _is_object(meant):
+            return meant
+    return _wrapped(arguments)
 
 
 def _is_object(text: str) -> bool:

@@ -9,7 +9,9 @@ from typing import Any
 from .messages import Message
 from .request_messages import Recipient, request_messages
 from .schema import Schema
+from .schema_forms import SCHEMA_FORMS, SchemaForm, ask_for
 from .secret import Headers, Secret, check_variable_name, split_login
+from .tools.names import function_name
 from .tools.tool import Tool, ToolSource
 from .wire.json_values import without_surrogates
 
@@ -95,12 +97,17 @@ class Compatibility:
         stream_options: whether usage may be asked for at the end of the stream.
         past_tools: whether a request that offers no tools may carry those of its history.
         tool_choice_none: whether it may say that none of them is to be called.
+        schema_form, schema_form_beside_tools: how it may be asked to answer by a schema.
+        forced_calls: whether it may be told that it must call a tool.
         reasoning_field, refused_fields, wants_signatures: as a `Recipient` has them.
     """
 
     stream_options: bool = True
     past_tools: bool = True
     tool_choice_none: bool = True
+    schema_form: SchemaForm = "json_schema"
+    schema_form_beside_tools: SchemaForm = "json_schema"
+    forced_calls: bool = True
     reasoning_field: str | None = None
     refused_fields: frozenset[str] = frozenset()
     wants_signatures: bool = False
@@ -153,8 +160,15 @@ class Request:
         if self.takes.stream_options:
             arguments["stream_options"] = {"include_usage": True}
         arguments |= self._tools()
-        if options.schema is not None:
-            arguments["response_format"] = options.schema.response_format()
+        if options.schema is not None and self.schema_form is not None:
+            ask_for(
+                options.schema,
+                self.schema_form,
+                arguments,
+                answer_tool=self.answer_tool,
+                has_tools=bool(self.tools),
+                forced=self.takes.forced_calls,
+            )
         if body:
             arguments["extra_body"] = body
         # Half characters stand in file names that are no UTF-8, and in what is cut inside an
@@ -188,3 +202,24 @@ class Request:
             return {}
         choice = {"tool_choice": "none"} if self.takes.tool_choice_none else {}
         return {"tools": [dict(tool) for tool in self.past_tools], **choice}
+
+    @property
+    def schema_form(self) -> SchemaForm | None:
+        """How it asks to answer by the schema, or None where there is none."""
+        if self.options.schema is None:
+            return None
+        forms = [self.takes.schema_form]
+        if self.tools:
+            forms.append(self.takes.schema_form_beside_tools)
+        return max(forms, key=SCHEMA_FORMS.index)
+
+    @property
+    def answer_tool(self) -> str | None:
+        """The name of the tool whose call is the answer, or None where the answer is text."""
+        if self.options.schema is None or self.schema_form != "tool":
+            return None
+        name = function_name(self.options.schema.name)
+        taken = {tool.name for tool in self.tools}
+        while name in taken:
+            name = function_name(f"answer_{name}")
+        return name

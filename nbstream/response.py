@@ -63,6 +63,8 @@ class Response:
         offered_tools: what the model could call, in the API's form. Later requests that carry
             calls carry it too. Saved are those that were called.
         is_json: whether the answer was asked for as JSON, by a schema.
+        schema_form: how else than by `json_schema` the endpoint was asked for it (`json_object`,
+            `tool`), or None.
         parsed: the object that a schema made of the answer, or None. It is not saved.
         status: `running`, `complete`, `cancelled`, `incomplete` or `error`.
         error: why the answer is not complete, as an exception, or None.
@@ -80,6 +82,7 @@ class Response:
         self.prompt = tuple(prompt)
         self.requested_model = model
         self.is_json = is_json
+        self.schema_form: str | None = None
         self.parsed: Any = None
         self.rounds: list[Round] = []
         self.offered_tools: tuple[Mapping[str, Any], ...] = ()
@@ -172,14 +175,14 @@ class Response:
             ValueError: neither is JSON (the parser's own message says where).
         """
         try:
-            return json.loads(self.text)
+            return json.loads(self.text, strict=False)  # line breaks in texts as they are
         except ValueError:
             found = self.code_blocks
             blocks = [b for b in found if b.language.lower() == "json"]
             blocks = blocks or [b for b in found if not b.language]
             if len(blocks) != 1:
                 raise
-            return json.loads(blocks[0].text)
+            return json.loads(blocks[0].text, strict=False)
 
     # -- waiting and stopping ----------------------------------------------------
 
@@ -234,6 +237,7 @@ class Response:
             "status": self.status,
             "model": self.requested_model,
             "is_json": self.is_json,
+            **({} if self.schema_form is None else {"schema_form": self.schema_form}),
             "prompt": [message.to_api() for message in self.prompt],
             "rounds": [turn.to_dict() for turn in self.rounds],
             **self._called_tools(),
@@ -265,6 +269,7 @@ class Response:
             )
         prompt = [_message(entry) for entry in data["prompt"]]
         response = cls(prompt, model=data["model"], is_json=data.get("is_json", False))
+        response.schema_form = data.get("schema_form")
         response.rounds = [Round.from_dict(entry) for entry in data["rounds"]]
         response.offered_tools = tuple(data.get("tools", ()))
         status: Status = data["status"]

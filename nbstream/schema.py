@@ -14,7 +14,7 @@ from typing import Any
 
 from .errors import SchemaError, UsageError
 from .messages import api_name
-from .tools.json_schema import without_refs
+from .tools.json_schema import check_sayable, without_refs
 from .tools.signatures import readable
 from .tools.typed_dicts import known_to_pydantic
 
@@ -81,9 +81,9 @@ def as_schema(value: Any) -> Schema:
     """
     if isinstance(value, Schema):
         return value
-    if isinstance(value, Mapping):
-        return _of_json_schema(value)
-    return _of_type(value)
+    schema = _of_json_schema(value) if isinstance(value, Mapping) else _of_type(value)
+    check_sayable(f"--schema {schema.name}", schema.json_schema)
+    return schema
 
 
 def _of_json_schema(schema: Mapping[str, Any]) -> Schema:

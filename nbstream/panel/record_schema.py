@@ -89,7 +89,7 @@ _RESPONSE = _object(
         "error": {"type": ["object", "null"]},
         "timing": _TIMING,
     },
-    {"is_json": {"type": "boolean"}},
+    {"is_json": {"type": "boolean"}, "schema_form": _TEXT},
 )
 _TURN = _object({"typed": _TEXT, "attached": _list(_PART), "response": _RESPONSE})
 _OPTIONS = _object(

@@ -114,6 +114,7 @@ def usage_rows(response: Response) -> list[tuple[str, str]]:
         ("Time to first token", _time(timing.first_token)),
         ("Duration", _time(timing.duration)),
         ("Tokens a second", None if (rate := timing.tokens_per_second) is None else _rate(rate)),
+        ("Schema asked by", response.schema_form),
         ("Finish reason", response.finish_reason),
         ("Status", response.status),
     ]

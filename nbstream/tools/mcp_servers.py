@@ -15,9 +15,10 @@ from contextlib import suppress
 from typing import Any
 
 from ..errors import ConfigurationError, UsageError
-from ..messages import api_name
+from .arguments import as_meant
 from .json_schema import without_refs
 from .mcp_process import Connection, MCPToolError, close_all
+from .names import function_name
 from .tool import Tool
 
 __all__ = ["MCPImage", "MCPServer", "MCPToolError", "close_all", "mcp"]
@@ -128,10 +129,10 @@ class MCPServer:
     async def _tools(self, connection: Connection) -> list[Tool]:
         return [
             Tool(
-                name=api_name(each["name"]),
+                name=function_name(each["name"]),
                 description=each.get("description") or "",
                 parameters=_parameters(each["inputSchema"]),
-                bind=functools.partial(_bind, connection, each["name"]),
+                bind=functools.partial(_bind, connection, each["name"], each["inputSchema"]),
                 is_async=True,
                 on_io_thread=True,
                 approve=self._approve,
@@ -158,10 +159,12 @@ def _parameters(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _bind(
-    connection: Connection, name: str, arguments: Mapping[str, Any]
+    connection: Connection, name: str, schema: Mapping[str, Any], arguments: Mapping[str, Any]
 ) -> Callable[[], Coroutine[Any, Any, Any]]:
+    meant = as_meant(schema, dict(arguments))
+
     async def call() -> Any:
-        return _value(await connection.call(name, dict(arguments)))  # the server checks them
+        return _value(await connection.call(name, meant))  # the server checks them
 
     return call
 

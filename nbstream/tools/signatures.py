@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UsageError
+from .arguments import as_meant
+from .guesses import guessed
 from .json_schema import without_refs
 from .typed_dicts import known_to_pydantic
 
@@ -34,6 +36,7 @@ class Signature:
 
     Attributes:
         description: what the function does, by its docstring.
+        schema: the JSON schema of the arguments.
 
     Raises:
         UsageError: a model cannot call it, and why.
@@ -49,6 +52,7 @@ class Signature:
             self._model = self._build(doc.parameters)
         except _pydantic().errors.PydanticUserError as error:
             raise self._no_schema(error) from error
+        self.schema = self._write_schema()
 
     def _read_parameters(self) -> Iterator[inspect.Parameter]:
         """The parameters that a model fills, annotated with types and not their names."""
@@ -68,7 +72,8 @@ class Signature:
                     f"tool {self._name}: a model cannot fill *{name}; take a list instead"
                 )
             if name not in given:
-                yield _typed(parameter, known_to_pydantic(hints.get(name, Any)))
+                hint = hints[name] if name in hints else guessed(parameter)
+                yield _typed(parameter, known_to_pydantic(hint))
 
     def _build(self, descriptions: Mapping[str, str]) -> Any:
         """A pydantic model with a field for each parameter."""
@@ -94,12 +99,7 @@ class Signature:
         base = type("Arguments", (pydantic.BaseModel,), {"__module__": __name__, **namespace})
         return pydantic.create_model(self._name, __base__=base, **fields)
 
-    def schema(self) -> dict[str, Any]:
-        """The JSON schema of the arguments.
-
-        Raises:
-            UsageError: a type hint has no form in JSON.
-        """
+    def _write_schema(self) -> dict[str, Any]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a default that is no JSON is left out
@@ -120,12 +120,15 @@ class Signature:
     def bind(self, arguments: Mapping[str, Any]) -> Callable[[], Any]:
         """The call with these arguments, made into what the type hints say.
 
+        Args:
+            arguments: as a model wrote them by `schema`, or by what `portable` made of it.
+
         Raises:
             ArgumentsError: they do not fit.
         """
         try:
             # As JSON, where a text can be a date whatever a type says of strictness.
-            values = self._model.model_validate_json(json.dumps(arguments))
+            values = self._model.model_validate_json(json.dumps(as_meant(self.schema, arguments)))
         except _pydantic().ValidationError as error:
             raise ArgumentsError(readable(error)) from error
         positional: list[Any] = []

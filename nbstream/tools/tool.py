@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, overload, runtime_checkable
 
 from ..errors import UsageError
-from ..messages import is_left_out
+from ..messages import is_left_out, read_arguments
+from .json_schema import check_sayable, portable
+from .names import function_name
 from .signatures import ArgumentsError, Signature, routine
 
 __all__ = [
@@ -42,8 +44,8 @@ class Tool:
         name: as the model calls it.
         description: what it does, for the model.
         parameters: the JSON schema of the arguments, an object's.
-        bind: takes the arguments (parsed JSON), returns the call, ready to run; raises
-            ArgumentsError where they do not fit.
+        bind: takes the arguments (parsed JSON, as a model wrote them), returns the call,
+            ready to run; raises ArgumentsError where they do not fit.
         is_async: whether the call returns an awaitable. It is awaited on a thread of its
             own; other calls run where the notebook's code runs.
         approve: whether the user is asked before each call.
@@ -62,8 +64,13 @@ class Tool:
     on_io_thread: bool = False
 
     def to_api(self) -> dict[str, Any]:
-        """The tool as the request's `tools` carry it."""
-        function: dict[str, Any] = {"name": self.name, "parameters": dict(self.parameters)}
+        """The tool as the request's `tools` carry it.
+
+        Raises:
+            UsageError: the schema has a value that JSON cannot say.
+        """
+        check_sayable(f"tool {self.name}", self.parameters)
+        function: dict[str, Any] = {"name": self.name, "parameters": portable(self.parameters)}
         if self.description:
             function["description"] = self.description
         return {"type": "function", "function": function}
@@ -136,16 +143,20 @@ def as_tool(value: Any) -> Tool:
     if not callable(value):
         raise UsageError(f"no tool: {value!r} is not a function")
     settings = _settings(value)
-    name = settings.name or _name(value)
+    own = settings.name or _name(value)
+    name = function_name(own) if own.isidentifier() and not own.isascii() else own
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"no tool: {name!r} cannot be its name; give one: @nbstream.tool(name=...)"
         )
     signature = Signature(value, name)
+    description = settings.description or signature.description
+    if name != own:
+        description = f"{own}: {description}".removesuffix(": ")
     return Tool(
         name=name,
-        description=settings.description or signature.description,
-        parameters=signature.schema(),
+        description=description,
+        parameters=signature.schema,
         bind=signature.bind,
         is_async=_is_async(value),
         approve=settings.approve,
@@ -177,10 +188,11 @@ def tools_of(values: Iterable[Any]) -> tuple[Tool | ToolSource, ...]:
     """Functions, `Tool`s and sources of tools, as a request takes them.
 
     Raises:
-        UsageError: one of them is none, or two have one name.
+        UsageError: one of them is none, two have one name, or JSON cannot say what one takes.
     """
     sources = tuple(v if isinstance(v, ToolSource) else as_tool(v) for v in values)
-    unique([source for source in sources if isinstance(source, Tool)])
+    for each in unique([source for source in sources if isinstance(source, Tool)]):
+        each.to_api()
     return sources
 
 
@@ -209,7 +221,7 @@ def parse_arguments(text: str) -> dict[str, Any]:
     if is_left_out(text):
         return {}
     try:
-        value = json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_refuse)
+        value = read_arguments(text, object_pairs_hook=_without_doubles, parse_constant=_refuse)
     except ArgumentsError:
         raise
     except (ValueError, RecursionError) as error:

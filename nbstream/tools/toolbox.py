@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import inspect
 import json
+import re
 import threading
 import time
 from collections import Counter
@@ -18,8 +19,9 @@ from typing import Any, TypeVar
 
 from ..approval import Approval, ask
 from ..io_thread import tool_thread
-from ..messages import ToolCall, ToolResult, api_name
+from ..messages import ToolCall, ToolResult, api_name, meant_name
 from .foreground import Foreground, TimeLimit, limited
+from .names import function_name
 from .results import error_result, tool_result
 from .tool import ArgumentsError, Tool, ToolSource, parse_arguments, unique
 
@@ -105,12 +107,20 @@ class Toolbox:
             return error_result(str(error))
 
     def _tool(self, name: str) -> Tool:
-        if name not in self._tools:
-            if name in self._past:
+        found = self._tools.get(name) or self._tools.get(self._meant(name))
+        if found is None:
+            if name in self._past or api_name(name) in self._past:
                 raise ArgumentsError(_NOT_OFFERED)
             known = ", ".join(self._tools) or "none"
             raise ArgumentsError(f"there is no tool {name!r}; there are: {known}")
-        return self._tools[name]
+        return found
+
+    def _meant(self, name: str) -> str:
+        """The tool that a name means, or "" where it may be either of two."""
+        meant = meant_name(name)
+        other = re.sub(r"[^A-Za-z0-9_-]", "_", name.strip())  # as a server's tool would be named
+        is_doubtful = other != meant and other in self._tools
+        return "" if is_doubtful else meant if meant.isascii() else function_name(meant)
 
     async def _agreed(
         self, chosen: Tool, call: ToolCall, waits: Callable[[Approval], None]
@@ -205,10 +215,14 @@ def _told_apart(found: Sequence[tuple[ToolSource | None, Sequence[Tool]]]) -> li
     return [
         each
         if source is None or names[each.name] == 1
-        else replace(each, name=f"{api_name(source.name)[:_PREFIX]}_{each.name}"[:64])
+        else replace(each, name=_prefixed(source.name, each.name))
         for source, tools in found
         for each in tools
     ]
+
+
+def _prefixed(server: str, name: str) -> str:
+    return function_name(f"{api_name(server)[:_PREFIX]}_{name}"[:64])
 
 
 def _bound(chosen: Tool, arguments: str) -> Callable[[], Any]:

@@ -16,6 +16,7 @@ from typing import Any
 from ..errors import BadRequestError
 from ..messages import REASONING_FIELDS
 from ..request import Compatibility, Request
+from ..schema_forms import SCHEMA_FORMS
 
 __all__ = ["known", "learn"]
 
@@ -31,6 +32,20 @@ _REFUSED = re.compile(
 _NO_TOOLS = re.compile(
     r"\b(tools?|tool use|tool calling|function calling)\b.{0,40}\b(not|un)\s?(support|allow|enabl)"
     r"|not support.{0,40}\b(tools?|tool use|tool calling|function calling)\b",
+    re.IGNORECASE,
+)
+# The words of OpenAI, Azure, DeepSeek, Gemini, Groq, vLLM, SGLang, llama.cpp, Ollama, Mistral,
+# Together, Fireworks, xAI and Qwen about a `response_format`.
+_REFUSES_SCHEMA = re.compile(
+    r"response[ _-]?(format|schema|mime[ _]type)|json[ _-]?(schema|object|mode)"
+    r"|output_(config|format)|structured[ _-]?output|controlled generation"
+    r"|(guided|constrained)[ _](json|decoding)|text\.format|\bgrammar\b|word .?json",
+    re.IGNORECASE,
+)
+# About tools, or about what the model wrote, which is another matter.
+_OF_SOMETHING_ELSE = re.compile(
+    r"\btools?[.\[]|input_schema|function_declarations|schema for function"
+    r"|failed to (generate|validate)|generated json|expected schema",
     re.IGNORECASE,
 )
 
@@ -53,6 +68,11 @@ def learn(origin: str, request: Request, error: Exception) -> Compatibility | No
     learnt = _lesson(origin, request, error.server_message)
     if learnt is not None:
         _known[origin, request.model] = learnt
+    elif request.schema_form == "tool" and _REFUSES_SCHEMA.search(error.server_message):
+        # No form helped: it may be this one schema that it does not take.
+        _known[origin, request.model] = replace(
+            request.takes, schema_form="json_schema", schema_form_beside_tools="json_schema"
+        )
     return learnt
 
 
@@ -69,7 +89,7 @@ def _lesson(origin: str, request: Request, words: str) -> Compatibility | None:
             return replace(takes, tool_choice_none=False)
         if _NO_TOOLS.search(words):
             return replace(takes, past_tools=False)
-    return _of_messages(origin, request, words)
+    return _of_schema(request, words) or _of_messages(origin, request, words)
 
 
 def _of_messages(origin: str, request: Request, words: str) -> Compatibility | None:
@@ -105,3 +125,20 @@ def _names(words: str, field: str) -> bool:
         return re.search(is_word, words) is not None
     is_marked = rf"(?:['\"`.\]/]{re.escape(field)}(?![\w-]))"
     return "messages" in words and re.search(is_marked, words) is not None
+
+
+def _of_schema(request: Request, words: str) -> Compatibility | None:
+    """The next form to ask for an answer by a schema, where this one is refused.
+
+    Some take a schema, but not beside tools: what is learnt with tools holds for these alone.
+    """
+    takes, form = request.takes, request.schema_form
+    if form == "tool":
+        is_forced = takes.forced_calls and re.search("tool[ _]?choice", words, re.IGNORECASE)
+        return replace(takes, forced_calls=False) if is_forced else None
+    if form is None or not _REFUSES_SCHEMA.search(words) or _OF_SOMETHING_ELSE.search(words):
+        return None
+    following = SCHEMA_FORMS[SCHEMA_FORMS.index(form) + 1]
+    if request.tools:
+        return replace(takes, schema_form_beside_tools=following)
+    return replace(takes, schema_form=following)

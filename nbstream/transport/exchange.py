@@ -32,10 +32,11 @@ from ..events import (
 )
 from ..messages import Message
 from ..pacer import Pacer
-from ..request import Options, Request
+from ..request import Compatibility, Options, Request
 from ..response import Response, Timing
 from ..rounds import Round
 from ..tools.tool import Tool
+from ..wire.answer_call import AnswerCall
 from ..wire.calls import made_up_ids
 from ..wire.dialects import Dialect
 from ..wire.reducer import Reducer
@@ -128,7 +129,7 @@ class Exchange:
             except (APIConnectionError, APIStatusError) as error:
                 takes = compatibility.learn(self._origin, self._request, error)
                 if takes is not None:
-                    self._request = replace(self._request, takes=takes)
+                    self._ask_otherwise(takes)
                     continue
                 if isinstance(error, APIStatusError) and names_unknown_model(error):
                     raise await _with_nearest(error, self._client, self._request.model) from error
@@ -137,6 +138,16 @@ class Exchange:
                     raise
                 retries += 1
                 await self._wait(delay, retries, error)
+
+    def _ask_otherwise(self, takes: Compatibility) -> None:
+        """Ask in another form from now on, and say so where it is one that a user notices."""
+        refused = self._request.schema_form
+        self._request = replace(self._request, takes=takes)
+        form = self._request.schema_form
+        if form != refused:
+            host = self._client.endpoint.host
+            self._response.notice = f"{host} does not take {refused} here · asking by {form}"
+            self._pacer.notify()
 
     @property
     def _origin(self) -> str:
@@ -191,6 +202,9 @@ class Exchange:
             self._response.rounds.pop()
         self._answer = turn
         self._last = None
+        self._response.notice = ""
+        form = self._request.schema_form
+        self._response.schema_form = None if form == "json_schema" else form
         self._response.rounds.append(turn)
 
     async def _read(
@@ -201,7 +215,8 @@ class Exchange:
         Raises:
             IncompleteError: that was not the whole answer.
         """
-        reader, reducer = _Reader(self._place), Reducer(turn)
+        reader = _Reader(self._place, self._request.answer_tool)
+        reducer = Reducer(turn)
         broke: IncompleteError | None = None
         try:
             await self._receive(body, reader, turn, reducer, deadline)
@@ -331,22 +346,28 @@ class _Reader:
 
     Args:
         place: tells the round apart from others of its conversation.
+        answer_tool: the tool whose call is the answer, or None.
     """
 
-    def __init__(self, place: str) -> None:
+    def __init__(self, place: str, answer_tool: str | None) -> None:
         self._decoder, self._dialect = Decoder(), Dialect(made_up_ids(place))
+        self._answer = None if answer_tool is None else AnswerCall(answer_tool)
 
     def feed(self, data: bytes) -> list[Event]:
-        return [e for chunk in self._decoder.feed(data) for e in self._dialect.feed(chunk)]
+        return self._read(self._decoder.feed(data))
+
+    def _read(self, chunks: Iterable[Any]) -> list[Event]:
+        events = [e for chunk in chunks for e in self._dialect.feed(chunk)]
+        return events if self._answer is None else self._answer.feed(events)
 
     def close(self) -> list[Event]:
         """What its end completes, and what was held back."""
-        rest = [e for chunk in self._decoder.close() for e in self._dialect.feed(chunk)]
-        return [*rest, *self.flush()]
+        return [*self._read(self._decoder.close()), *self.flush()]
 
     def flush(self) -> list[Event]:
         """What was held back, such as a partial tag."""
-        return self._dialect.close()
+        rest = self._dialect.close()
+        return rest if self._answer is None else [*self._answer.feed(rest), *self._answer.close()]
 
 
 def _is_progress(event: Event) -> bool:

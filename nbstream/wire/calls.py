@@ -95,14 +95,13 @@ class CallSlots:
         return slot
 
     def _update(self, slot: _Slot, entry: _Entry, *, is_new: bool) -> ToolCallEvent | None:
-        new_id = new_name = None
+        new_id = None
         if entry.id:
             is_taken = self._by_id.get(entry.id, slot) is not slot
             self._by_id[entry.id] = slot
             if not slot.id and not is_taken:
                 slot.id = new_id = entry.id
-        if entry.name and not slot.name:
-            slot.name = new_name = entry.name
+        new_name = slot.named(entry.name)
         if is_new and new_id is None:
             new_id = self._new_id()
         arguments = slot.add(entry.arguments)
@@ -175,6 +174,20 @@ class _Slot:
         # No ids: Gemini sends whole calls, all at index 0.
         return named or (self._is_whole() and not self._repeats(entry))
 
+    def named(self, piece: str) -> str | None:
+        """Take a name, or the next piece of it; return the name so far where it is new.
+
+        Some servers send the name in pieces, others the whole name with each chunk, or all of
+        it so far. It is over when the arguments begin.
+        """
+        if not piece or piece == self.name or (self.name and self._has_begun()):
+            return None
+        self.name = piece if piece.startswith(self.name) else self.name + piece
+        return self.name
+
+    def _has_begun(self) -> bool:
+        return bool(len(self._text) or self._is_empty_object)
+
     def add(self, piece: str) -> str:
         """Take the next piece of the arguments; return what is new in it.
 
@@ -234,7 +247,7 @@ def _is_json(text: str) -> bool:
     if not text.rstrip().endswith("}"):  # cheap, and true of all arguments
         return False
     try:
-        json.loads(text)
+        json.loads(text, strict=False)  # models leave line breaks in texts as they are
     except (ValueError, RecursionError):
         return False
     return True
