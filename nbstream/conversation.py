@@ -14,7 +14,9 @@ from .response import Response
 __all__ = ["Conversation", "Turn", "came_to_nothing", "history"]
 
 _NOT_RUN = "(not run: the answer was stopped)"
-
+# In the place of an answer without words: strict servers refuse an empty message.
+_ONLY_REASONED = "(no answer: only reasoning came)"
+_NO_WORDS = "(an answer without text: an image or a sound)"
 
 _ids = itertools.count(1)
 
@@ -162,7 +164,7 @@ def came_to_nothing(response: Response, error: BaseException | None = None) -> b
     """
     if isinstance(error or response.error, BadRequestError):
         return True
-    return all(message.role != "assistant" for message in _messages(response))
+    return not any(turn.is_kept for turn in response.rounds)
 
 
 def history(turns: Iterable[Turn]) -> list[Message]:
@@ -175,11 +177,13 @@ def _messages(response: Response) -> Iterator[Message]:
     """The messages of a turn as an API takes them: no half calls, and every call answered."""
     yield from response.prompt
     for turn in response.rounds:
+        if not turn.is_kept:
+            continue
         message = turn.message(with_calls=bool(response.tool_calls))
-        if not turn.ended:
+        if turn.holds_half_a_call:
             message = replace(message, tool_calls=())
         if not (message.content or message.tool_calls):
-            continue
+            message = replace(message, content=_NO_WORDS if turn.has_media else _ONLY_REASONED)
         yield message
         for call in message.tool_calls:
             content = _NOT_RUN if call.answer is None else call.answer

@@ -145,7 +145,8 @@ async def _run(
     except TimeoutError:
         status = runner.cut_short
         text = f"the answer took longer than {total:g} s · raise --timeout"
-        rest = ", or: %chat continue asks for the rest" if status == "incomplete" else ""
+        go_on = response.go_on
+        rest = f", or: {go_on} asks for the rest" if status == "incomplete" and go_on else ""
         error = APITimeoutError(text + rest)
     except (IncompleteError, APITimeoutError) as failure:
         status, error = runner.cut_short, failure
@@ -208,7 +209,10 @@ class _Runner:
         )
         await self.exchange.open(target, toolbox.tools)
         loop = tool_loop(
-            self.question.messages, has_tools=bool(toolbox.tools), max_rounds=options.max_rounds
+            self.question.messages,
+            has_tools=bool(toolbox.tools),
+            max_rounds=options.max_rounds,
+            how_to_go_on=self.response.how_to_go_on,
         )
         effect = next(loop)
         while True:

@@ -5,6 +5,7 @@ The reducer fills it, views read it; afterwards nothing changes it any more.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,7 +14,12 @@ from .approval import Approval
 from .buffers import TextBuffer
 from .messages import Message, ToolCall, ToolResult, Usage
 
-__all__ = ["CallDraft", "Round"]
+__all__ = ["CUT_REASONS", "MEDIA", "CallDraft", "Round"]
+
+#: The reasons of answers that stop before their end.
+CUT_REASONS = frozenset({"length", "content_filter"})
+#: The fields of `extra` that are a part of the answer beside its text.
+MEDIA = frozenset({"audio", "content_parts", "images"})
 
 
 @dataclass(slots=True)
@@ -57,8 +63,12 @@ class Round:
         model, id: what the provider calls itself and the completion.
         origin: who answered (scheme, host and port), or None.
         usage: the last token counts that came, or None.
-        finish_reason: the provider's word for why the answer ended, or None.
-        done: whether the stream said `[DONE]`.
+        finish_reason: the provider's word for why the answer ended, or None; one that more
+            output followed is forgotten.
+        done: whether the stream said `[DONE]`, or its body closed in order where reasons
+            alone prove nothing.
+        has_early_reason: whether output followed a reason of this stream: no other one is
+            believed without the end of the stream then. Of a round that runs only.
         reasoning_seconds: how long the model reasoned before it answered, or None.
         extra: fields kept as they came (annotations, images, audio, logprobs, ...).
         echo: fields to send back verbatim with the assistant message.
@@ -78,6 +88,7 @@ class Round:
     usage: Usage | None = None
     finish_reason: str | None = None
     done: bool = False
+    has_early_reason: bool = False
     reasoning_seconds: float | None = None
     extra: dict[str, Any] = field(default_factory=dict)
     echo: dict[str, Any] = field(default_factory=dict)
@@ -88,11 +99,30 @@ class Round:
     @property
     def ended(self) -> bool:
         """Whether the provider said that the answer is over: the only proof that it is whole."""
-        return self.done or self.finish_reason is not None
+        return self.done or (self.finish_reason is not None and not self.has_early_reason)
 
     @property
     def is_empty(self) -> bool:
-        return not (len(self.text) or len(self.reasoning) or len(self.refusal) or self.calls)
+        return not (self.size or self.calls or self.has_media)
+
+    @property
+    def has_media(self) -> bool:
+        """Whether there is an image, a sound, or another part that is not text."""
+        return any(self.extra.get(name) for name in MEDIA)
+
+    @property
+    def holds_half_a_call(self) -> bool:
+        """Whether a call in it is, or may be, a part: it is never run, and cannot go on."""
+        if not self.calls:
+            return False
+        is_cut = self.finish_reason in CUT_REASONS and not _is_json(self.calls[-1].arguments)
+        return is_cut or not self.ended
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether later requests carry something of it."""
+        said = self.size or self.has_media
+        return bool(said or (self.calls and not self.holds_half_a_call))
 
     @property
     def _wants_back(self) -> str | None:
@@ -182,6 +212,14 @@ class Round:
                 int(i): cls.from_dict(r) for i, r in data.get("alternatives", {}).items()
             },
         )
+
+
+def _is_json(arguments: TextBuffer) -> bool:
+    try:
+        json.loads(str(arguments) or "{}")
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _draft(call: ToolCall) -> CallDraft:

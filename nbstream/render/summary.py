@@ -22,11 +22,13 @@ _LONGEST_CALL = 80  # of all arguments together
 _LONGEST_TEXT = 100
 _LONGEST_ERROR = 400
 
-_CONTINUE = "To go on, type: %chat continue"
-_FINISHED = {
-    "length": f"Cut at the limit of tokens. {_CONTINUE}",
-    "content_filter": "Cut by the provider's content filter. Reword the prompt, run it again.",
-}
+# The reasons that need no word: the answer is whole, or its tools are to run.
+_WHOLE = frozenset(
+    {
+        *("stop", "end_turn", "stop_sequence", "eos", "eos_token", "complete", "completed"),
+        *("tool_calls", "tool_use", "function_call"),
+    }
+)
 
 # Controls, lone surrogates, and what turns the direction of the text that follows.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -62,13 +64,13 @@ def mark(response: Response) -> str | None:
         case "running":
             return None
         case "cancelled":
-            return f"Stopped: this is a part of the answer. {_CONTINUE}"
+            return f"Stopped: this is a part of the answer.{_to_go_on(response)}"
         case "incomplete":
             return f"Incomplete: {error}"
         case "error":
             return f"Failed: {error}"
         case "complete":
-            return _FINISHED.get(response.finish_reason or "") or _missing(response)
+            return _end(response) or _missing(response)
 
 
 def usage_line(response: Response) -> str:
@@ -108,18 +110,46 @@ def usage_rows(response: Response) -> list[tuple[str, str]]:
 def plain_summary(response: Response) -> str:
     """One line: how it ended where it is not whole, how it begins, and the usage."""
     text = _short(response.text or response.refusal, _LONGEST_TEXT)
+    if not text and any(turn.has_media for turn in response.rounds[-1:]):
+        text = "(an image or a sound)"
     unfinished = "" if response.status == "complete" else f"[{response.status}] "
     return f"{unfinished}{text or '(no text)'} · {usage_line(response)}"
 
 
+def _to_go_on(response: Response) -> str:
+    return f" To go on, type: {response.go_on}" if response.go_on else ""
+
+
+def _end(response: Response) -> str | None:
+    """What the provider's reason says of the end, where it is not that of a whole answer."""
+    if not response.rounds:
+        return None
+    last = response.rounds[-1]
+    if last.finish_reason == "length":
+        more = _to_go_on(response)
+        return f"Cut at the limit of tokens{f'.{more}' if more else ': --max-tokens N allows more'}"
+    if last.finish_reason == "content_filter":
+        return "Cut by the provider's content filter. Reword the prompt, run it again."
+    for index, choice in sorted({0: last, **last.alternatives}.items()):
+        word = _short(choice.finish_reason or "", _LONGEST_VALUE)
+        if word and word.lower() not in _WHOLE:
+            return f"Choice {index + 1} ended: {word}" if index else f"Ended: {word}"
+    return None
+
+
 def _missing(response: Response) -> str | None:
     """What a finished answer lacks, or None."""
-    calls = response.rounds[-1].calls if response.rounds else []
-    if any(draft.result is None for draft in calls):
-        return f"Ended before its tools had run. {_CONTINUE}"
-    if not (response.refusal or calls or any(text.strip() for text in response.choices)):
+    if not response.rounds:
         return "Empty: the model sent no text."
-    return None
+    last = response.rounds[-1]
+    if any(draft.result is None for draft in last.calls):
+        return f"Ended before its tools had run.{_to_go_on(response)}"
+    choices = (last, *last.alternatives.values())
+    if last.calls or any(c.has_media or len(c.refusal) or str(c.text).strip() for c in choices):
+        return None
+    if any(len(choice.reasoning) for choice in choices):
+        return f"Empty: the model sent reasoning, and no text.{_to_go_on(response)}"
+    return "Empty: the model sent no text."
 
 
 def _arguments(text: str) -> str:

@@ -61,7 +61,10 @@ _FINISH_WORDS = {
     "max_output_tokens": "length",
     "model_length": "length",
     "model_context_window_exceeded": "length",
+    "max_length": "length",
     "safety": "content_filter",
+    # Bedrock's
+    **dict.fromkeys(("content_filtered", "guardrail_intervened"), "content_filter"),
     "sensitive": "content_filter",
     # Gemini's, also behind a colon: `content_filter: RECITATION`
     **dict.fromkeys(("blocklist", "image_safety", "prohibited_content"), "content_filter"),
@@ -75,6 +78,11 @@ _FAILED = frozenset(
         *("function_call_filter", "malformed_function_call", "network_error"),
     }
 )
+
+
+_NO_REASON = frozenset({"", "null", "none", "undefined"})  # values of other languages, as text
+_LOOKED_AT = 1000  # characters of a reason: it is one word, whatever a server sends
+_LONGEST_REASON = 100  # characters of a word that is shown and kept
 
 
 class Dialect:
@@ -125,7 +133,7 @@ class Dialect:
         if isinstance(choices, list):
             for fields in choices:
                 if isinstance(fields, dict):
-                    self._choice(fields).read(fields, events)
+                    self._choice(fields, events).read(fields, events)
         usage = chunk.get("usage") or _usage_elsewhere(chunk)
         if usage and usage != seen.get("usage"):  # some send the same with every chunk
             seen["usage"] = usage
@@ -146,12 +154,14 @@ class Dialect:
         self._seen |= new
         return [ModelEvent(new.get("model"), new.get("id"))] if new else []
 
-    def _choice(self, fields: dict[str, Any]) -> _Choice:
+    def _choice(self, fields: dict[str, Any], events: list[Event]) -> _Choice:
         index = fields.get("index")
         number = index if type(index) is int else 0
         choice = self._choices.get(number)
         if choice is None:
             choice = self._choices[number] = _Choice(number, self._new_id)
+            if number:  # it has to end too, also where only its role comes
+                events.append(TextEvent("", number))
         return choice
 
     def _body(self, value: Any) -> list[Event]:
@@ -247,8 +257,8 @@ class _Choice:
         if usage:
             _read_usage(usage, events)
         reason = fields.get("finish_reason")
-        if reason and isinstance(reason, str):
-            self._finish(reason, fields, events)
+        if isinstance(reason, str) and _first_word(reason) not in _NO_REASON:
+            self._finish(one_line(reason[:_LOOKED_AT], _LONGEST_REASON), fields, events)
         if fields.get("error"):
             events.append(reported_error(fields["error"]))
 
@@ -346,7 +356,12 @@ class _Choice:
         events.append(ExtraEvent(name, value, name in _ECHOED, self._number))
 
     def _finish(self, reason: str, fields: dict[str, Any], events: list[Event]) -> None:
-        events += self.flush()
+        # Output may follow, from servers that send a reason with every chunk: a block of
+        # reasoning that is open stays open.
+        if self._splitter is not None and self._splitter.is_holding:
+            for kind, piece in self._splitter.close():
+                self._add_piece(kind, piece, events)
+        events += self._calls.flush()
         said = _first_word(reason)
         word = _FINISH_WORDS.get(said, reason)
         native = _first_word(_text(fields.get("native_finish_reason")))
@@ -429,7 +444,7 @@ def _text(value: Any) -> str:
 
 
 def _first_word(reason: str) -> str:
-    return reason.partition(":")[0].strip().lower()
+    return reason[:_LOOKED_AT].partition(":")[0].strip().lower()
 
 
 def _joined(value: Any) -> str:

@@ -57,6 +57,11 @@ class ThinkSplitter:
         """Whether everything from here on is text."""
         return self._state == "text" and self._unopened is None
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether something is held back."""
+        return bool(self._held)
+
     def feed(self, text: str) -> list[Piece]:
         """Take more text; return what is certain now, in order."""
         if self._state == "text" and self._unopened and self._unopened.passes(text):
