@@ -36,7 +36,7 @@ _PICTURE = re.compile(
 _CONTEXT = re.compile(
     r"\bcontext[ _-]?(?:length|size|window|limit)|\bwhen context the overflows"
     r"|\bmax(?:imum)? (?:context|prompt|input|model) length|longer than the max|max_model_len"
-    r"|\b(?:prompt|input|messages?|conversation|request)s? (?:is|are|was|were) too long"
+    r"|\b(?:prompt|input|conversation)s? (?:is|are|was|were) too long"
     r"|\binputs?\b\W{0,2}(?:text )?(?:token|length)s?\b.{0,80}(?:exceed|must be|supports up to)"
     r"|\b(?:prompt|input|request|total)\b[^.;]{0,60}\btokens?\b[^.;]{0,60}"
     r"\b(?:exceed|too large|cannot exceed)|\b(?:prompt|input)s? exceeds?\b"
