@@ -52,8 +52,8 @@ _LEAST_STREAMED = 0.05  # seconds; what came in less came at once, at no rate
 # Who waited so long, in seconds, for so few bytes lets more of them gather.
 _TRICKLE_WAIT = 0.001
 _TRICKLE_SIZE = 8192
-# An answer grows by these events, and by what comes in pieces of these fields.
-_GROWTH = (TextEvent, ReasoningEvent, ToolCallEvent, RefusalEvent)
+# An answer grows by text, by these events, and by what comes in pieces of these fields.
+_GROWTH = (ReasoningEvent, ToolCallEvent, RefusalEvent)
 _CONTENT = MEDIA | {"reasoning_details", "thinking_blocks"}
 _LONGEST_STRAY = 120  # characters of what came in the place of an event
 _LOOKUP_TIME = 3.0  # seconds to find the names of models for an error message
@@ -210,7 +210,7 @@ class Exchange:
 
     def _incomplete(self, turn: Round, reader: _Reader) -> IncompleteError:
         """The body ended in order, and before the answer."""
-        said = self._client.endpoint.redact(one_line(reader.stray, _LONGEST_STRAY))
+        said = one_line(self._client.endpoint.redact(reader.stray), _LONGEST_STRAY)
         what = "sent an empty answer" if _is_empty(turn) else "ended the stream before the answer"
         text = f"{self._client.endpoint.host} {what}"
         return IncompleteError(f"{text}: {said!r}" if said else text)
@@ -356,6 +356,8 @@ class _Reader:
 
 def _is_output(event: Event) -> bool:
     """Whether the answer has grown; reasons, usage and unknown fields may come for ever."""
+    if isinstance(event, TextEvent):
+        return bool(event.text)  # an empty one opens a choice
     return isinstance(event, _GROWTH) or (isinstance(event, ExtraEvent) and event.name in _CONTENT)
 
 
