@@ -93,6 +93,7 @@ class Chat:
     ) -> None:
         self.session = Session("chat", system)
         self.session.how_to_reset = "chat.reset()"
+        self.session.how_to_go_on = "chat.send('Continue.')"
         self.view = view
         self.options = Options(
             model=model,

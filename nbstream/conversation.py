@@ -15,7 +15,7 @@ from .rounds import tool_message
 __all__ = ["Conversation", "Turn", "came_to_nothing", "history", "past_tools"]
 
 _NOT_RUN = "(not run: the answer was stopped)"
-
+_NO_WORDS = "(an answer without text: an image or a sound)"
 
 _ids = itertools.count(1)
 
@@ -163,7 +163,7 @@ def came_to_nothing(response: Response, error: BaseException | None = None) -> b
     """
     if isinstance(error or response.error, BadRequestError):
         return True
-    return all(message.role != "assistant" for message in _messages(response))
+    return not any(turn.is_kept for turn in response.rounds)
 
 
 def history(turns: Iterable[Turn]) -> list[Message]:
@@ -196,11 +196,13 @@ def _messages(response: Response) -> Iterator[Message]:
     """The messages of a turn as an API takes them: no half calls, and every call answered."""
     yield from response.prompt
     for turn in response.rounds:
-        message = turn.message()
-        if not turn.ended:
-            message = replace(message, tool_calls=())
-        if not (message.content or message.tool_calls):
+        if not turn.is_kept:
             continue
+        message = turn.message()
+        if turn.has_half_call:
+            message = replace(message, tool_calls=())
+        if turn.has_media and not (message.content or message.tool_calls):
+            message = replace(message, content=_NO_WORDS)
         yield message
         for call in message.tool_calls:
             yield tool_message(call, _NOT_RUN if call.answer is None else call.answer)

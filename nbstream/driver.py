@@ -149,8 +149,8 @@ async def _run(
     except TimeoutError:
         status = runner.cut_short
         text = f"the answer took longer than {total:g} s · raise --timeout"
-        goes_on = status == "incomplete" and not response.rounds[-1].has_half_call
-        rest = ", or: %chat continue asks for the rest" if goes_on else ""
+        go_on = response.go_on
+        rest = f", or: {go_on} asks for the rest" if status == "incomplete" and go_on else ""
         error = APITimeoutError(text + rest)
     except (IncompleteError, APITimeoutError) as failure:
         status, error = runner.cut_short, failure
@@ -215,9 +215,13 @@ class _Runner:
             past=[tool_name(tool) for tool in past],
         )
         await self.exchange.open(target, toolbox.tools, past)
-        # A model that calls a tool of an earlier turn is told, and answers without it.
-        has_tools = bool(toolbox.tools or past)
-        loop = tool_loop(self.question.messages, has_tools=has_tools, max_rounds=options.max_rounds)
+        loop = tool_loop(
+            self.question.messages,
+            # A model that calls a tool of an earlier turn is told, and answers without it.
+            has_tools=bool(toolbox.tools or past),
+            max_rounds=options.max_rounds,
+            how_to_go_on=self.response.how_to_go_on,
+        )
         effect = next(loop)
         while True:
             if isinstance(effect, Ask):

@@ -99,10 +99,13 @@ class APIStatusError(NbstreamError):
         status_code: the HTTP status.
         code: the `error.code` or `error.type` of the body, or None.
         server_message: what the server itself said, in one line, or "".
+        detail: what else the body says at length, or None: what the model wrote where that
+            could not be read (Groq), or what the provider behind a gateway said (OpenRouter).
         retry_after: seconds that the server asks to wait, or None.
         should_retry: whether the server itself says that another try may help, or None.
     """
 
+    detail: str | None = None
     server_message: str = ""
     retry_after: float | None = None
     should_retry: bool | None = None
@@ -138,7 +141,10 @@ class APIResponseError(NbstreamError):
 
     Attributes:
         code: the `error.code` or `error.type` that the stream carried, or None.
+        detail: as an `APIStatusError` has it.
     """
+
+    detail: str | None = None
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message)
@@ -164,10 +170,13 @@ _BY_NAME: dict[str, type[BaseException]] = {
 }
 
 
+_KEPT = ("status_code", "code", "detail")
+
+
 def error_to_dict(error: BaseException) -> dict[str, object]:
-    """An error as JSON data: `type`, `message` and, where there are, `status_code` and `code`."""
+    """An error as JSON data: `type`, `message`, and of `_KEPT` what there is."""
     data: dict[str, object] = {"type": type(error).__name__, "message": str(error)}
-    for name in ("status_code", "code"):
+    for name in _KEPT:
         value = getattr(error, name, None)
         if value is not None:
             data[name] = value
@@ -178,7 +187,7 @@ def error_from_dict(data: dict[str, object]) -> BaseException:
     """The error that `error_to_dict` wrote; an unknown type comes back as `NbstreamError`."""
     cls = _BY_NAME.get(str(data.get("type")), NbstreamError)
     error = cls(str(data.get("message", "")))
-    for name in ("status_code", "code"):
+    for name in _KEPT:
         if name in data and hasattr(error, name):
             setattr(error, name, data[name])
     return error

@@ -48,7 +48,7 @@ class ModelEvent:
 
 @dataclass(frozen=True, slots=True)
 class TextEvent:
-    """More text of the answer."""
+    """More text of the answer; an empty one says that a further choice begins."""
 
     text: str
     choice: int = 0
@@ -176,10 +176,20 @@ class ExtraEvent:
 
 @dataclass(frozen=True, slots=True)
 class ErrorEvent:
-    """The stream carried an error instead of, or after, a part of the answer."""
+    """The stream carried an error instead of, or after, a part of the answer.
+
+    `status` is the HTTP status that a busy server means by it (429 or 5xx), `retry_after`
+    the seconds that it asks to wait, and `detail` what else it says at length: what the
+    model wrote, or what the provider behind a gateway answered; `reason` is that in short.
+    Each may be None.
+    """
 
     message: str
     code: str | None = None
+    status: int | None = None
+    retry_after: float | None = None
+    reason: str | None = None
+    detail: str | None = None
     kind: Literal["error"] = "error"
 
 

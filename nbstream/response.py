@@ -23,7 +23,10 @@ from .rounds import Round
 if TYPE_CHECKING:
     from .render.extract import CodeBlock, Table
 
-__all__ = ["Response", "Status", "Timing"]
+__all__ = ["HOW_TO_GO_ON", "Response", "Status", "Timing"]
+
+#: What asks for the rest of an answer that a cell asked for.
+HOW_TO_GO_ON = "%chat continue"
 
 Status = Literal["running", "complete", "cancelled", "incomplete", "error"]
 
@@ -70,6 +73,8 @@ class Response:
         error: why the answer is not complete, as an exception, or None.
         timing: seconds to the first token, in all, and tokens a second.
         notice: a passing word on what is happening (a retry), or "".
+        how_to_go_on: what to type for the rest of the answer, or "" where nobody remembers it.
+            It is not saved.
     """
 
     def __init__(
@@ -90,6 +95,7 @@ class Response:
         self.error: BaseException | None = None
         self.timing = Timing()
         self.notice = ""
+        self.how_to_go_on = HOW_TO_GO_ON
         self._finished: Future[None] = Future()
         self._finished.set_running_or_notify_cancel()  # who stops waiting does not cancel it
         self._cancel: Callable[[], None] | None = None
@@ -135,6 +141,12 @@ class Response:
     @property
     def finish_reason(self) -> str | None:
         return self._last.finish_reason
+
+    @property
+    def go_on(self) -> str:
+        """What to type for the rest of the answer, or "" where there is nothing to go on from."""
+        is_kept = any(turn.is_kept for turn in self.rounds)
+        return self.how_to_go_on if is_kept and not self._last.has_half_call else ""
 
     @property
     def messages(self) -> list[Message]:

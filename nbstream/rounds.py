@@ -14,7 +14,26 @@ from .approval import Approval
 from .buffers import TextBuffer
 from .messages import Message, Reasoning, ToolCall, ToolResult, Usage, api_name, is_left_out
 
-__all__ = ["CallDraft", "Round", "tool_message"]
+__all__ = [
+    "CALL_REASONS",
+    "CUT_REASONS",
+    "MEDIA",
+    "OWN_END_REASONS",
+    "CallDraft",
+    "Round",
+    "tool_message",
+]
+
+#: The reasons of answers that the model has ended itself, as providers call them,
+OWN_END_REASONS = frozenset(
+    {"complete", "completed", "end_turn", "eos", "eos_token", "stop", "stop_sequence"}
+)
+#: and of those whose tools are to run.
+CALL_REASONS = frozenset({"function_call", "tool_calls", "tool_use"})
+#: The reasons of answers that stop before their end.
+CUT_REASONS = frozenset({"length", "content_filter"})
+#: The fields of `extra` that are a part of the answer beside its text.
+MEDIA = frozenset({"audio", "content_parts", "images"})
 
 
 @dataclass(slots=True)
@@ -71,8 +90,12 @@ class Round:
         origin: who answered (scheme, host and port), or None.
         asked_model: the model's name in the request, or None.
         usage: the last token counts that came, or None.
-        finish_reason: the provider's word for why the answer ended, or None.
-        done: whether the stream said `[DONE]`.
+        finish_reason: the provider's word for why the answer ended, or None; one that more
+            output followed is forgotten.
+        done: whether the stream said `[DONE]`, or its body closed in order where reasons
+            alone prove nothing.
+        has_early_reason: whether output followed a reason of this stream: no other one is
+            believed without the end of the stream then. Of a round that runs only.
         reasoning_seconds: how long the model reasoned before it answered, or None.
         extra: fields kept as they came (annotations, images, audio, logprobs, ...).
         echo: fields to send back verbatim with the assistant message.
@@ -96,6 +119,7 @@ class Round:
     usage: Usage | None = None
     finish_reason: str | None = None
     done: bool = False
+    has_early_reason: bool = False
     reasoning_seconds: float | None = None
     extra: dict[str, Any] = field(default_factory=dict)
     echo: dict[str, Any] = field(default_factory=dict)
@@ -108,23 +132,34 @@ class Round:
     @property
     def ended(self) -> bool:
         """Whether the provider said that the answer is over: the only proof that it is whole."""
-        return self.done or self.finish_reason is not None
+        return self.done or (self.finish_reason is not None and not self.has_early_reason)
 
     @property
     def is_empty(self) -> bool:
-        return not (len(self.text) or len(self.reasoning) or len(self.refusal) or self.calls)
+        return not (self.size or self.calls or self.has_media)
+
+    @property
+    def has_media(self) -> bool:
+        """Whether there is an image, a sound, or another part that is not text."""
+        return any(self.extra.get(name) for name in MEDIA)
+
+    @property
+    def has_half_call(self) -> bool:
+        """Whether a call in it is, or may be, a part: it is never run, and cannot go on."""
+        if not self.calls or not self.ended:
+            return bool(self.calls)
+        return self.finish_reason in CUT_REASONS and not self.calls[-1].is_whole
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether later requests carry something of it."""
+        said = self.size or self.has_media
+        return bool(said or (self.calls and not self.has_half_call))
 
     @property
     def _has_a_maker(self) -> bool:
         """Whether something in it goes back to nobody but who wrote it."""
         return bool(self.echo or self.echo_reasoning_as or self.calls)
-
-    @property
-    def has_half_call(self) -> bool:
-        """Whether a call was cut off: the model cannot go on within one, only be asked again."""
-        if not self.calls or not self.ended:
-            return bool(self.calls)
-        return any(draft.result is None and not draft.is_whole for draft in self.calls)
 
     @property
     def size(self) -> int:

@@ -15,7 +15,7 @@ from .errors import NbstreamError, UsageError
 from .events import Event
 from .messages import Content, Message
 from .request import Options
-from .response import Response
+from .response import HOW_TO_GO_ON, Response
 from .transport.faults import HOW_TO_RESET
 from .views.protocol import View
 
@@ -85,6 +85,7 @@ class Session:
         options: how the last turn was asked, or None.
         conversation: all turns of all branches.
         how_to_reset: what an error says to type where the conversation is too long.
+        how_to_go_on: what to type for the rest of an answer.
     """
 
     def __init__(self, name: str = "default", system: str | None = None) -> None:
@@ -93,6 +94,7 @@ class Session:
         self.options: Options | None = None
         self.conversation = Conversation()
         self.how_to_reset = HOW_TO_RESET
+        self.how_to_go_on = HOW_TO_GO_ON
         self._before: Conversation | None = None  # what `undo` goes back to
         self._watchers: list[Watcher] = []
         self._runs: dict[int, Run] = {}  # of the turns that run, by their ids
@@ -159,6 +161,7 @@ class Session:
         """
         message = Message("user", _checked(prompt))
         response = Response([message], model=options.model, is_json=options.schema is not None)
+        response.how_to_go_on = self.how_to_go_on if place else ""
         self.options = options
         if place is None:
             question = Question((*self._system(), message), options)

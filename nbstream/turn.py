@@ -12,11 +12,9 @@ from dataclasses import dataclass
 
 from .errors import IncompleteError
 from .messages import Message
-from .rounds import Round
+from .rounds import CUT_REASONS, Round
 
 __all__ = ["Ask", "Effect", "RunCalls", "tool_loop"]
-
-_CUT = frozenset({"length", "content_filter"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,11 @@ Effect = Ask | RunCalls
 
 
 def tool_loop(
-    messages: tuple[Message, ...], *, has_tools: bool, max_rounds: int
+    messages: tuple[Message, ...],
+    *,
+    has_tools: bool,
+    max_rounds: int,
+    how_to_go_on: str = "%chat continue",
 ) -> Generator[Effect, Round | None, None]:
     """What to do, one thing after the other, until the model has answered.
 
@@ -45,6 +47,7 @@ def tool_loop(
         messages: the conversation, system message first.
         has_tools: whether calls are answered at all.
         max_rounds: how many requests there may be.
+        how_to_go_on: what to type for more of them, or "" where nothing goes on.
 
     Raises:
         IncompleteError: the model still asks for calls after so many requests.
@@ -58,12 +61,10 @@ def tool_loop(
             break
         yield RunCalls(answer)
         messages += (answer.message(), *answer.results())
-    raise IncompleteError(
-        f"stopped after {max_rounds} rounds of tools · --max-rounds N allows more, "
-        "%chat continue goes on"
-    )
+    text = f"stopped after {max_rounds} rounds of tools · --max-rounds N allows more"
+    raise IncompleteError(f"{text}, {how_to_go_on} goes on" if how_to_go_on else text)
 
 
 def wants_calls(answer: Round) -> bool:
     """Whether the calls of an answer may be run: it is whole, and nothing was cut off."""
-    return bool(answer.calls) and answer.ended and answer.finish_reason not in _CUT
+    return bool(answer.calls) and answer.ended and answer.finish_reason not in CUT_REASONS

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import email.utils
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from replay import (
 )
 
 from nbstream import errors
+from nbstream.request_messages import NO_ANSWER
 
 PAGE = Path(__file__).parents[1] / "docs" / "faults.md"
 KEY = "sk-canary-0123456789"
@@ -47,6 +49,7 @@ class Fault:
             is any text. "" where the answer is complete.
         error: the class of the error, or None.
         text: the answer's text in the end, whole or not.
+        kept: what the history has of it, where that is not the text.
         status: of the response, where it is not the usual: `incomplete` with a text,
             `error` without.
         requests: how many completions were asked for; by default one a reply.
@@ -65,6 +68,7 @@ class Fault:
     sees: str = ""
     error: type[errors.NbstreamError] | None = None
     text: str = ""
+    kept: str = ""
     status: str = ""
     requests: int | None = None
     to: str = CHAT
@@ -81,7 +85,7 @@ class Fault:
     def ends_as(self) -> str:
         if self.status or self.error is None:
             return self.status or "complete"
-        return "incomplete" if self.text else "error"
+        return "incomplete" if self.text or self.kept else "error"
 
     @property
     def asked(self) -> int:
@@ -153,6 +157,19 @@ def talk(count: int) -> list[Any]:
 
 
 CALL = completion(tool_calls=[{"name": "lookup", "arguments": {"city": "Berlin"}}], piece=3)
+ENDED = chunk({"content": "Hello"}, finish="stop")  # said too early, with every chunk
+LIMITED = {"error": {"message": "slow down", "type": "requests", "code": "rate_limit_exceeded"}}
+OVERLOADED = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+GEMINI_LIMIT = {
+    "error": {
+        "code": 429,
+        "message": "You exceeded your current quota.",
+        "status": "RESOURCE_EXHAUSTED",
+        "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0.05s"}],
+    }
+}
+ROLE = {"role": "assistant", "content": ""}
+BEGUN = chunk(None, choices=[{"index": i, "delta": ROLE, "finish_reason": None} for i in (0, 1)])
 WHOLE = {
     "object": "chat.completion",
     "model": "replay-1",
@@ -356,6 +373,94 @@ REFUSED = (
         "long for the model (3 messages, … characters): %chat reset, or --no-history",
         error=errors.APIResponseError,
     ),
+    *(
+        Fault(
+            f"Something else is too long: {what}",
+            replies=(error_type(status, said, code, "invalid_request_error"),),
+            sees=f"HOST does not accept the request ({status}): {said} · {hint}",
+            error=errors.BadRequestError,
+        )
+        for what, status, code, said, hint in (
+            (
+                "an array",
+                400,
+                "array_above_max_length",
+                (
+                    "Invalid 'tools': array too long. Expected an array with maximum length 128, "
+                    "but got an array with length 142 instead."
+                ),
+                "change that, and ask again",
+            ),
+            (
+                "a picture",
+                400,
+                None,
+                (
+                    "messages.0.content.1.image.source.base64: image exceeds 5 MB maximum: "
+                    "5327908 bytes > 5242880 bytes"
+                ),
+                "send a smaller picture, or fewer",
+            ),
+            (
+                "a minute's tokens",
+                413,
+                "rate_limit_exceeded",
+                (
+                    "Request too large for model `m` on tokens per minute (TPM): Limit 6000, "
+                    "Requested 13939, please reduce your message size and try again."
+                ),
+                "wait a minute, or ask for less at once: a shorter prompt, --max-tokens N",
+            ),
+        )
+    ),
+    Fault(
+        "A 404 that is not about the model's name",
+        replies=(error(404, "No endpoints found that support tool use."),),
+        sees="HOST has no such model or path (404): No endpoints found that support tool use. · "
+        "check the model 'replay-one' (%chat models) and the base URL http://HOST/v1",
+        error=errors.NotFoundError,
+        options={"model": "replay-one"},
+    ),
+    Fault(
+        "A gateway refuses, with its provider's reason",
+        replies=(
+            error(
+                400,
+                {
+                    "error": {
+                        "message": "Provider returned error",
+                        "code": 400,
+                        "metadata": {
+                            "raw": '{"error": {"message": "top_k must be at most 40"}}',
+                            "provider_name": "Lab",
+                        },
+                    }
+                },
+            ),
+        ),
+        sees="HOST does not accept the request (400): Provider returned error: Lab: "
+        "top_k must be at most 40 · change that, and ask again",
+        error=errors.BadRequestError,
+    ),
+    Fault(
+        "A model writes a call that its server cannot read",
+        replies=(
+            error(
+                400,
+                {
+                    "error": {
+                        "message": "Failed to call a function.",
+                        "code": "tool_use_failed",
+                        "failed_generation": "<function=lookup>Berlin",
+                    }
+                },
+            ),
+        ),
+        sees="HOST does not accept the request (400): Failed to call a function.: "
+        "'<function=lookup>Berlin' · ask again; `error.detail` of the answer is all that the "
+        "model wrote",
+        error=errors.BadRequestError,
+    ),
     Fault(
         "A parameter that the server does not take",
         replies=(whole({"detail": [{"loc": ["body", "top_k"], "msg": "must be > 0"}]}, 422),),
@@ -450,6 +555,40 @@ BUSY = (
         note="not asked again",
     ),
     Fault(
+        "Too many requests; Gemini says in the body in how many seconds to come again",
+        replies=(error(429, GEMINI_LIMIT), completion("Hello")),
+        text="Hello",
+    ),
+    Fault(
+        "Too many requests; the words say in how many seconds to come again",
+        replies=(error(429, "Rate limit reached. Please try again in 2m30s."),),
+        sees="HOST has had too many requests (429): Rate limit reached. Please try again in "
+        "2m30s. · try again in 150 s",
+        error=errors.RateLimitError,
+        note="not asked again",
+    ),
+    Fault(
+        "Too many requests, said inside the stream",
+        replies=(Reply([BEGUN, LIMITED]), completion("Hello")),
+        text="Hello",
+    ),
+    Fault(
+        "The server is overloaded, and says so with the status of a success",
+        replies=(Reply([OVERLOADED]), whole(OVERLOADED), Reply([b"event: error\n", OVERLOADED])),
+        sees="HOST failed (503): Overloaded · try again",
+        error=errors.ServerError,
+        note="asked again twice, with a countdown",
+    ),
+    Fault(
+        "The same, after a part of the answer",
+        replies=(stream(OVERLOADED),),
+        sees=f"HOST: Overloaded · {GO_ON}",
+        error=errors.APIResponseError,
+        text="Hello",
+        status="error",
+        note="not asked again",
+    ),
+    Fault(
         "A spent quota",
         replies=(error_type(429, "You exceeded your quota.", *["insufficient_quota"] * 2),),
         sees="HOST says that the quota is spent (429): You exceeded your quota. · "
@@ -515,6 +654,12 @@ NO_STREAM = (
     Fault(
         "No content (204)",
         replies=(Reply([b"HTTP/1.1 204 No Content\r\n\r\n"], framing="raw"),),
+        sees="HOST sent an empty answer · ask again",
+        error=errors.IncompleteError,
+    ),
+    Fault(
+        "An end, and nothing before it",
+        replies=(Reply([{"type": "message_start"}, DONE]),),
         sees="HOST sent an empty answer · ask again",
         error=errors.IncompleteError,
     ),
@@ -659,9 +804,73 @@ CUTS = (
     Fault(
         "Cut in the reasoning",
         replies=(cut(completion("Hello", reasoning="Let me think."), 600),),
+        sees=f"{BROKE} · {GO_ON}",
+        error=errors.IncompleteError,
+        kept=NO_ANSWER,
+    ),
+    Fault(
+        "Cut in a tool call that words stand before",
+        replies=(stream(*cut(CALL, 900).body),),
         sees=f"{BROKE} · ask again",
         error=errors.IncompleteError,
-        status="incomplete",
+        text="Hello",
+        tool=True,
+    ),
+    *(
+        Fault(
+            f"Cut where the server says `stop` with every chunk ({framing})",
+            replies=(Reply([ENDED, ENDED, Cut(), DONE], framing=framing),),
+            sees=f"{BROKE} · {GO_ON}",
+            error=errors.IncompleteError,
+            text="HelloHello",
+        )
+        for framing in ("chunked", "length")
+    ),
+    Fault(
+        "The server says `stop` with every chunk, and falls silent",
+        replies=(Reply([ENDED, ENDED, Hang()]),),
+        sees=f"nothing more from HOST for 0.5 s · {GO_ON}",
+        error=errors.APITimeoutError,
+        text="HelloHello",
+        deadlines={"idle": 0.5},
+    ),
+    Fault(
+        "The server says `stop` with every chunk, and ends",
+        replies=(Reply([ENDED, ENDED, Wait(0.5), ENDED]),),
+        text="HelloHelloHello",
+    ),
+    Fault(
+        "A call comes after the reason, and is cut",
+        replies=(stream(END, *cut(CALL, 900).body),),
+        sees=f"{BROKE} · ask again",
+        error=errors.IncompleteError,
+        text="Hello",
+        tool=True,
+    ),
+    *(
+        Fault(
+            f"Cut after a reason that is none: `{json.dumps(word)}`",
+            replies=(Reply([chunk({"content": "Hello"}, finish=word), Cut(), DONE]),),
+            sees=f"{BROKE} · {GO_ON}",
+            error=errors.IncompleteError,
+            text="Hello",
+        )
+        for word in ("null", "None", "")
+    ),
+    Fault(
+        "One of two answers has ended, and the stream is cut",
+        replies=(Reply([BEGUN, PART, END, Cut(), DONE]),),
+        sees=f"{BROKE} · {GO_ON}",
+        error=errors.IncompleteError,
+        text="Hello",
+    ),
+    Fault(
+        "One of two answers has come, and the stream is cut",
+        replies=(stream(END, Cut(), DONE),),
+        sees=f"{BROKE} · {GO_ON}",
+        error=errors.IncompleteError,
+        text="Hello",
+        options={"params": {"n": 2}},
     ),
     Fault(
         "The stream ends as if all was well, but too early",
@@ -675,6 +884,12 @@ CUTS = (
         replies=(stream(END, Cut(), DONE),),
         text="Hello",
         note="the server had said that the answer was over",
+    ),
+    Fault(
+        "The answer ends for a reason that nobody knows",
+        replies=(stream(chunk({}, finish="OTHER"), DONE),),
+        text="Hello",
+        note="marked `⚠ Ended: OTHER`",
     ),
 )
 
@@ -738,6 +953,25 @@ BROKEN = (
         error=errors.APIResponseError,
         text="Hello",
         status="error",
+    ),
+    Fault(
+        "Words in the place of an event",
+        replies=(Reply([b"data: OPENROUTER PROCESSING\n", PART, b"data: : ping\n\n", END, DONE]),),
+        text="Hello",
+    ),
+    Fault(
+        "Words in the place of an event, and no end",
+        replies=(stream(b"data: Bad Gateway\n\n"),),
+        sees=f"HOST ended the stream before the answer: 'Bad Gateway' · {GO_ON}",
+        error=errors.IncompleteError,
+        text="Hello",
+    ),
+    Fault(
+        "Two events on one line, and the end in quotes",
+        replies=(
+            Reply([b"data: " + json.dumps(PART).encode() * 2 + b"\n\n", b'data: "[DONE]"\n\n']),
+        ),
+        text="HelloHello",
     ),
     Fault(
         "A line of 50 MB",

@@ -315,9 +315,40 @@ def test_half_a_call_is_none():
     assert not messages[1].tool_calls
 
 
-def test_reasoning_alone_is_nothing():
+def test_reasoning_alone_stays():
     response = answered("ask", status="running")
     response.rounds.append(Round(finish_reason="stop"))
     response.rounds[0].reasoning.append("hm")
     response.finish("complete", None, Timing())
+    assert not came_to_nothing(response)
+    assert said(history(turns_of(response))) == [
+        ("user", "ask"),
+        ("assistant", ""),
+    ]
+
+
+@pytest.mark.parametrize("name", ["images", "audio", "content_parts"])
+def test_an_image_or_a_sound_stays(name):
+    response = answered("draw", status="running")
+    response.rounds.append(Round(finish_reason="stop", extra={name: [{"data": "AA"}]}))
+    response.finish("complete", None, Timing())
+    assert not came_to_nothing(response)
+    assert said(history(turns_of(response)))[1][1].startswith("(an answer without text")
+
+
+def test_an_empty_answer_is_nothing():
+    response = answered("ask", status="running")
+    response.rounds.append(Round(finish_reason="stop", done=True))
+    response.finish("complete", None, Timing())
     assert came_to_nothing(response)
+
+
+def test_a_call_that_the_limit_cut_is_none():
+    response = called(None, text="Let me see")
+    response.rounds[0].finish_reason = "length"
+    response.rounds[0].calls[0].arguments.append('{"city": "Ber')
+    assert not history(turns_of(response))[1].tool_calls
+    assert response.go_on == ""
+    response.rounds[0].calls[0].arguments.append('lin"}')
+    assert history(turns_of(response))[1].tool_calls
+    assert response.go_on == "%chat continue"

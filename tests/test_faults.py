@@ -21,7 +21,7 @@ import psutil
 import pytest
 import trustme
 from edge import Edge
-from fault_table import GO_ON, KEY, PAGE, Fault, faults, made_page, proven, stream
+from fault_table import KEY, PAGE, Fault, faults, made_page, proven, stream
 from kernels import Kernel, Result, kernel
 from replay import Hang, ReplayServer, completion, error, silence, whole
 
@@ -31,6 +31,7 @@ from nbstream.errors import APITimeoutError
 from nbstream.events import Event
 from nbstream.messages import Message
 from nbstream.request import Deadlines, Options
+from nbstream.request_messages import NO_ANSWER
 from nbstream.response import Response
 from nbstream.session import Session
 from nbstream.tools.tool import tools_of
@@ -39,6 +40,7 @@ from nbstream.views.protocol import NullView
 TESTS = Path(__file__).parent
 RECORD = "application/vnd.nbstream.response+json"
 HELLO = Message("user", "Hello?")
+SEND_ON = "chat.send('Continue.') asks for the rest"
 
 
 # --- places ------------------------------------------------------------------------------
@@ -205,9 +207,11 @@ def test_a_fault_is_one_line_and_loses_nothing(fault, places, patience, monkeypa
     assert [e.kind for e in events].count("retry") == max(0, asked - 1)
     assert KEY not in json.dumps(response.to_dict())
     assert not any(server._queues.values()), "a reply was not asked for"
-    kept = [] if response.text == "" else [HELLO, Message("assistant", fault.text)]
+    words = fault.kept or fault.text
+    kept = [("user", HELLO.content), ("assistant", words)] if words else []
     assert not LOOKED_UP
-    assert session.messages == [*before, *kept]
+    assert session.messages[: len(before)] == before
+    assert [(m.role, m.content or NO_ANSWER) for m in session.messages[len(before) :]] == kept
     assert_next_works(session, server)
 
 
@@ -283,9 +287,10 @@ def test_a_fault_in_a_cell(fault, places, nb):
         assert len(result.traceback) == 1
     assert_saved(result, fault)
     history = nb.run("%chat history").stdout
+    words = "[reasoning]" if fault.kept == NO_ANSWER else fault.kept or fault.text
     assert history.startswith(before)
     assert history.removeprefix(before) == (
-        f"[user]\nHello?\n\n[assistant]\n{fault.text}\n\n" if fault.text else ""
+        f"[user]\nHello?\n\n[assistant]\n{words}\n\n" if words else ""
     )
     server.reply(completion("After."))
     assert not nb.run("%%chat\nNext").error
@@ -336,7 +341,7 @@ def test_a_model_that_takes_no_pictures(replay, status, words):
     ("deadline", "reply", "sees"),
     [
         ("first_token_timeout", silence(), "no answer from HOST within 0.2 s · try again"),
-        ("idle_timeout", stream(Hang()), f"nothing more from HOST for 0.2 s · {GO_ON}"),
+        ("idle_timeout", stream(Hang()), f"nothing more from HOST for 0.2 s · {SEND_ON}"),
         ("timeout", silence(), "the answer took longer than 0.2 s · raise --timeout"),
     ],
 )
@@ -402,7 +407,7 @@ def test_the_embedded_server_is_killed_in_the_middle_of_an_answer():
     response = run.wait()
     assert response.status == "incomplete"
     assert response.text
-    said = "the connection to the embedded model broke inside the answer (…) · " + GO_ON
+    said = f"the connection to the embedded model broke inside the answer (…) · {SEND_ON}"
     assert re.fullmatch(pattern(said, ""), str(response.error))
     assert chat.send("Hi.").status == "complete"
     assert local.ensure_server().pid != server.pid

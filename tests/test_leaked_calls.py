@@ -192,5 +192,5 @@ def test_half_a_call_is_not_continued(replay: ReplayServer, reply: Reply, offere
     chat = Chat("replay-1", base_url=replay.base_url, view="none", tools=[add])
     with suppress(NbstreamError):
         chat.send("1 + 1?")
-    assert ("%chat continue" in mark(chat.last)) is offered
+    assert ("chat.send('Continue.')" in mark(chat.last)) is offered
     assert chat.last.rounds[-1].has_half_call is not offered

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from kernels import kernel
-from replay import Hang, ReplayServer, Reply, chunk, completion, cut, error, models
+from replay import DONE, Cut, Hang, ReplayServer, Reply, chunk, completion, cut, error, models
 
 RECORD = "application/vnd.nbstream.response+json"
 
@@ -193,6 +193,17 @@ def test_the_rest_is_asked_for_in_the_session_of_the_last_cell(nb, server):
     server.reply(completion("more"))
     assert "goes on" not in nb.run("%chat continue default").stdout
     assert sent(server)["messages"][1]["content"] == "Whole."
+
+
+def test_reasoning_alone_can_be_continued(nb, server):
+    thought = chunk({"reasoning_content": "Once upon"})
+    server.reply(Reply([thought, Cut(), DONE]), completion("A story."))
+    assert nb.run("%%chat\nTell a story.").error.endswith("%chat continue asks for the rest")
+    assert not nb.run("%chat continue").error
+    roles = [message["role"] for message in sent(server)["messages"]]
+    assert roles == ["user", "assistant", "user"]
+    server.reply(Reply([thought, Cut(), DONE]))
+    assert nb.run("%%chat --no-history\nTell a story.").error.endswith(" · ask again")
 
 
 def test_nothing_to_continue(nb, server):

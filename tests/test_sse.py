@@ -40,8 +40,21 @@ seeded = settings(derandomize=True, deadline=None, max_examples=5_000 if LONG el
         (b"data: [1]\n\n", [Malformed("[1]")]),
         (b"data: 12\n\n", [Malformed("12")]),
         (b"data: null\n\n", []),
-        (b"data: oops\n\n", [Malformed("oops")]),
-        (b"data: oops", []),  # cut
+        (b"data: oops\n\n", []),  # what stands there to keep the connection open
+        (b"data: oops", []),
+        (b'data: OPENROUTER PROCESSING\ndata: {"a": 1}\ndata: ping\n\n', [{"a": 1}]),
+        (b'data: 12:30 alive\ndata: {"a":\ndata: 1}\n\ndata: [HEARTBEAT]\n\n', [{"a": 1}]),
+        (b'data: : keepalive\n\ndata: data: {"a": 1}\ndata:data:[DONE]\n', [{"a": 1}, DONE]),
+        (b'event: keepalive\ndata: alive\n\nevent: heartbeat\ndata: {"a": 1}\n\n', []),
+        (b'data: "[DONE]"\n\n', [DONE]),
+        (b"data: [DONE] and good bye\n\n", [DONE]),
+        (b'data: {"a": 1}{"b": 2} data: {"c": 3}[DONE]\n\n', [{"a": 1}, {"b": 2}, {"c": 3}, DONE]),
+        (b'data: {"a": 1}{"b":\n\ndata: {"c": 3}\n', [{"a": 1}, Malformed("{}"), {"c": 3}]),
+        (b'data: {"a": 1}}\n\n', [{"a": 1}, Malformed("}")]),
+        (b"data: {'error': 'boom'}\n\n", [Malformed("boom")]),
+        (b'data: "half\n\n', [Malformed("half")]),
+        (b"data: true\n\n", [Malformed("true")]),
+        (b"event: error\ndata: Internal\ndata: Error\n\n", [ErrorFrame("Internal\nError")]),
         (b'data: {"a": NaN, "b": -Infinity, "c": 1e999}\n\n', [{"a": None, "b": None, "c": None}]),
         (b'data: {"a": ' + b"9" * 5000 + b"}\n\n", [Malformed("9")]),
         (b'data: {"\\ud800": ["\\uDFFF", "\\ud83d\\ude00"]}\n\n', [{"�": ["�", "😀"]}]),
@@ -107,6 +120,9 @@ lines = st.sampled_from(
         b"data: null",
         b"data",
         b"data:",
+        b"data: ping",
+        b'data: data: {"h": 1}{"h": 2}',
+        b'data: {"h": 1}[DO',
         b": comment",
         b"event: error",
         b"event: ping",
@@ -181,10 +197,20 @@ def test_an_image_of_ten_megabytes_is_read():
     assert len(chunk["a"]) == 10 * 2**20
 
 
-def test_an_event_of_many_lines_is_bounded():
+@pytest.mark.parametrize("line", [b"data: xxxx\n", b"data: {xxx\n"])
+def test_an_event_of_many_lines_is_bounded(line: bytes):
     decoder = Decoder(max_line=1000)
-    chunks = [chunk for _ in range(500) for chunk in decoder.feed(b"data: xxxx\n")]
+    chunks = [chunk for _ in range(500) for chunk in decoder.feed(line)]
     assert chunks == [Malformed("one event is longer than 1,000 bytes")]
+
+
+def test_words_in_the_place_of_events_are_kept_in_part():
+    decoder = Decoder()
+    assert decoder.feed(b"data: ping\n\ndata: " + b"Bad Gateway " * 1000 + b"\n\n: alive\n\n") == []
+    assert decoder.stray.startswith("Bad Gateway ")
+    assert len(decoder.stray) == 8192
+    assert decoder.feed(b"event: ping\ndata: alive\n\ndata: : alive\n\n") == []
+    assert decoder.stray.startswith("Bad Gateway ")
 
 
 def test_an_endless_stream_is_bounded():

@@ -258,11 +258,12 @@ def _turns(count: int) -> str:
 
 
 def _words(message: Message) -> str:
-    """A message as text: pictures and documents by a word each, calls as they would be typed."""
+    """A message as text: what is not text by a word each, calls as they would be typed."""
     content = message.content
     parts = [_label(part) for part in content] if isinstance(content, tuple) else [content or ""]
     calls = [f"{call.name}({call.arguments})" for call in message.tool_calls]
-    return "\n".join(filter(None, [" ".join(parts), *calls]))
+    text = "\n".join(filter(None, [" ".join(parts), *calls]))
+    return text if text or message.reasoning is None else "[reasoning]"
 
 
 def _label(part: Mapping[str, Any]) -> str:

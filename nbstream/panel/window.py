@@ -35,9 +35,10 @@ __all__ = ["STYLES", "PanelWidget", "Window"]
 
 STYLES = ("answer", "code", "panel", "head", "conversation", "composer")
 
-# What a cell is told to type; a panel has a button.
+# What a cell, or a program with a `Chat`, is told to type; a panel has a button.
 _GO_ON = re.compile(
-    r"(?:\.? To go on, type:|,? or:| ·|,)? ?%chat continue(?: asks for the rest| goes on)?"
+    r"(?:\.? To go on, type:|,? or:| ·|,)? ?(?:%chat continue|chat\.send\('Continue\.'\))"
+    r"(?: asks for the rest| goes on)?"
 )
 
 

@@ -13,7 +13,7 @@ from typing import TypeGuard
 
 from ..messages import ToolCall
 from ..response import Response
-from ..rounds import Round
+from ..rounds import CALL_REASONS, OWN_END_REASONS, Round
 
 __all__ = ["call_line", "mark", "plain_summary", "reasoning_line", "usage_line", "usage_rows"]
 
@@ -22,16 +22,6 @@ _LONGEST_CALL = 80  # of all arguments together
 _LONGEST_TEXT = 100
 _LONGEST_ERROR = 400
 
-_CONTINUE = "To go on, type: %chat continue"
-_FINISHED = {
-    "length": f"Cut at the limit of tokens. {_CONTINUE}",
-    "content_filter": "Cut by the provider's content filter. Reword the prompt, run it again.",
-}
-
-_HALF_CALL = {
-    "length": "Cut at the limit of tokens, inside a tool call. Ask again, with --max-tokens N.",
-    "cancelled": "Stopped inside a tool call, which did not run. Ask again.",
-}
 _UNCLOSED = "The model never ended its reasoning: this text may be that, and no answer."
 _LEAKED = (
     "The model wrote a tool call as text ({}), and nothing ran. Look at the server, which has to "
@@ -73,17 +63,15 @@ def mark(response: Response) -> str | None:
         case "running":
             return None
         case "cancelled":
-            return (
-                _HALF_CALL["cancelled"]
-                if _is_half(response)
-                else f"Stopped: this is a part of the answer. {_CONTINUE}"
-            )
+            if _is_half(response):
+                return "Stopped inside a tool call, which did not run. Ask again."
+            return f"Stopped: this is a part of the answer.{_to_go_on(response)}"
         case "incomplete":
             return f"Incomplete: {error}"
         case "error":
             return f"Failed: {error}"
         case "complete":
-            return _cut(response) or _doubts(response) or _missing(response)
+            return _end(response) or _doubts(response) or _missing(response)
 
 
 def usage_line(response: Response) -> str:
@@ -124,15 +112,10 @@ def usage_rows(response: Response) -> list[tuple[str, str]]:
 def plain_summary(response: Response) -> str:
     """One line: how it ended where it is not whole, how it begins, and the usage."""
     text = _short(response.text or response.refusal, _LONGEST_TEXT)
+    if not text and any(turn.has_media for turn in response.rounds[-1:]):
+        text = "(an image or a sound)"
     unfinished = "" if response.status == "complete" else f"[{response.status}] "
     return f"{unfinished}{text or '(no text)'} · {usage_line(response)}"
-
-
-def _cut(response: Response) -> str | None:
-    """That a limit or a filter has cut the answer, or None."""
-    reason = response.finish_reason or ""
-    known = _HALF_CALL if _is_half(response) else _FINISHED
-    return known.get(reason) or _FINISHED.get(reason)
 
 
 def _is_half(response: Response) -> bool:
@@ -150,15 +133,42 @@ def _doubts(response: Response) -> str | None:
     return " ".join(doubts) or None
 
 
+def _to_go_on(response: Response) -> str:
+    return f" To go on, type: {response.go_on}" if response.go_on else ""
+
+
+def _end(response: Response) -> str | None:
+    """What the provider's reason says of the end, where it is not that of a whole answer."""
+    if not response.rounds:
+        return None
+    last = response.rounds[-1]
+    if last.finish_reason == "length":
+        if _is_half(response):
+            return "Cut at the limit of tokens, inside a tool call. Ask again, with --max-tokens N."
+        more = _to_go_on(response)
+        return f"Cut at the limit of tokens{f'.{more}' if more else ': --max-tokens N allows more'}"
+    if last.finish_reason == "content_filter":
+        return "Cut by the provider's content filter. Reword the prompt, run it again."
+    for index, choice in sorted({0: last, **last.alternatives}.items()):
+        word = _short(choice.finish_reason or "", _LONGEST_VALUE)
+        if word and word.lower() not in OWN_END_REASONS | CALL_REASONS:
+            return f"Choice {index + 1} ended: {word}" if index else f"Ended: {word}"
+    return None
+
+
 def _missing(response: Response) -> str | None:
     """What a finished answer lacks, or None."""
-    calls = response.rounds[-1].calls if response.rounds else []
-    if any(draft.result is None for draft in calls):
-        next_step = "Ask again." if _is_half(response) else _CONTINUE
-        return f"Ended before its tools had run. {next_step}"
-    if not (response.refusal or calls or any(text.strip() for text in response.choices)):
+    if not response.rounds:
         return "Empty: the model sent no text."
-    return None
+    last = response.rounds[-1]
+    if any(draft.result is None for draft in last.calls):
+        return f"Ended before its tools had run.{_to_go_on(response)}"
+    choices = (last, *last.alternatives.values())
+    if last.calls or any(c.has_media or len(c.refusal) or str(c.text).strip() for c in choices):
+        return None
+    if any(len(choice.reasoning) for choice in choices):
+        return f"Empty: the model sent reasoning, and no text.{_to_go_on(response)}"
+    return "Empty: the model sent no text."
 
 
 def _arguments(text: str) -> str:

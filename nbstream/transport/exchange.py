@@ -23,7 +23,6 @@ from ..events import (
     ErrorEvent,
     Event,
     ExtraEvent,
-    FinishEvent,
     ReasoningEvent,
     RefusalEvent,
     RetryEvent,
@@ -34,9 +33,10 @@ from ..messages import Message
 from ..pacer import Pacer
 from ..request import Compatibility, Options, Request
 from ..response import Response, Timing
-from ..rounds import Round
+from ..rounds import MEDIA, Round
 from ..tools.tool import Tool
 from ..wire.answer_call import AnswerCall
+from ..wire.apierrors import one_line
 from ..wire.calls import made_up_ids
 from ..wire.dialects import Dialect
 from ..wire.reducer import Reducer
@@ -55,9 +55,10 @@ _LEAST_STREAMED = 0.05  # seconds; what came in less came at once, at no rate
 # Who waited so long, in seconds, for so few bytes lets more of them gather.
 _TRICKLE_WAIT = 0.001
 _TRICKLE_SIZE = 8192
-# An answer grows by these events, and by what comes in pieces of these fields.
-_GROWTH = (TextEvent, ReasoningEvent, ToolCallEvent, RefusalEvent, FinishEvent)
-_CONTENT = frozenset({"audio", "content_parts", "images", "reasoning_details", "thinking_blocks"})
+# An answer grows by text, by these events, and by what comes in pieces of these fields.
+_GROWTH = (ReasoningEvent, ToolCallEvent, RefusalEvent)
+_CONTENT = MEDIA | {"reasoning_details", "thinking_blocks"}
+_LONGEST_STRAY = 120  # characters of what came in the place of an event
 _LOOKUP_TIME = 3.0  # seconds to find the names of models for an error message
 
 
@@ -155,15 +156,13 @@ class Exchange:
 
     @property
     def _has_output(self) -> bool:
-        return self._answer is not None and not self._answer.is_empty
+        return self._answer is not None and not _is_empty(self._answer)
 
     @property
     def _hint(self) -> str:
-        """What to do about an answer that was cut: reasoning and half a call cannot go on."""
-        if self._response.rounds and self._response.rounds[-1].has_half_call:
-            return "ask again"
-        has_text = any(len(turn.text) or len(turn.refusal) for turn in self._response.rounds)
-        return "%chat continue asks for the rest" if has_text else "ask again"
+        """What to do about an answer that was cut."""
+        go_on = self._response.go_on
+        return f"{go_on} asks for the rest" if go_on else "ask again"
 
     async def _send(self) -> Round:
         model = self._request.model
@@ -177,7 +176,7 @@ class Exchange:
                 self._begin(turn)
                 await self._read(body, turn, deadline)
         except TimeoutError as error:
-            if _is_over(turn):
+            if self._is_over(turn):
                 return turn
             host = self._client.endpoint.host
             if _is_empty(turn):
@@ -186,8 +185,9 @@ class Exchange:
                 text = f"nothing more from {host} for {deadlines.idle:g} s · {self._hint}"
             raise APITimeoutError(text) from error
         except IncompleteError as error:
-            if not _is_over(turn):
-                raise IncompleteError(f"{error} · {self._hint}") from None
+            raise IncompleteError(f"{error} · {self._hint}") from None
+        finally:
+            _forget_early_reasons(turn)
         return turn
 
     @property
@@ -195,6 +195,18 @@ class Exchange:
         """Where the round stands in its conversation: equal conversations have equal ids."""
         turns = sum(message.role == "user" for message in self._request.messages)
         return f"{turns}.{len(self._response.rounds)}"
+
+    def _is_over(self, turn: Round) -> bool:
+        """Whether nothing of the answer is missing, if no more comes; usage may follow.
+
+        A reason proves it where none was wrong before, and where every choice that was
+        asked for has one.
+        """
+        if turn.done:
+            return True
+        asked = self._options.params.get("n")
+        is_missing = type(asked) is int and len(turn.alternatives) + 1 < asked
+        return not (is_missing or turn.has_early_reason) and _has_reasons(turn)
 
     def _begin(self, turn: Round) -> None:
         """The server answers: `turn` takes the place of an earlier try's."""
@@ -226,13 +238,19 @@ class Exchange:
             self._take(reader.flush(), reducer)
             raise
         # Half a body that is no stream is not an answer of another kind.
-        with suppress(APIResponseError) if broke else nullcontext():
-            self._take(reader.close(), reducer)
-        if not _is_over(turn):
-            what = (
-                "sent an empty answer" if _is_empty(turn) else "ended the stream before the answer"
-            )
-            raise broke or IncompleteError(f"{self._client.endpoint.host} {what}")
+        with suppress(APIResponseError, APIStatusError) if broke else nullcontext():
+            self._take(reader.close(is_orderly=broke is None), reducer)
+        if broke is None and _has_reasons(turn):
+            turn.done = turn.done or turn.has_early_reason
+        elif not self._is_over(turn) or _says_nothing(turn):
+            raise broke or self._incomplete(turn, reader)
+
+    def _incomplete(self, turn: Round, reader: _Reader) -> IncompleteError:
+        """The body ended in order, and before the answer."""
+        said = one_line(self._client.endpoint.redact(reader.stray), _LONGEST_STRAY)
+        what = "sent an empty answer" if _is_empty(turn) else "ended the stream before the answer"
+        text = f"{self._client.endpoint.host} {what}"
+        return IncompleteError(f"{text}: {said!r}" if said else text)
 
     async def _receive(
         self,
@@ -249,12 +267,12 @@ class Exchange:
             events = reader.feed(data)
             if not events:
                 continue  # a keep-alive comment
-            was_over = _is_over(turn)
+            was_over = self._is_over(turn)
             self._take(events, reducer)
             if turn.done:
                 await _read_to_end(body)
                 break
-            if not was_over and any(map(_is_progress, events)):
+            if any(map(_is_output, events)) or self._is_over(turn) > was_over:
                 self._extend(deadline, turn)
             gathered += len(data)
             # Behind the first piece after a rest stand those that gathered meanwhile.
@@ -275,7 +293,7 @@ class Exchange:
         and then load it for minutes.
         """
         wait = self._options.deadlines.idle
-        if _is_over(turn):
+        if self._is_over(turn):
             wait = _FINISH_GRACE
         elif _is_empty(turn):
             return
@@ -293,21 +311,29 @@ class Exchange:
         for event in map(self._without_key, events):
             reducer.apply(event, now)
             self._tell(event)
-            if isinstance(event, TextEvent | ReasoningEvent | ToolCallEvent):
+            if _is_token(event):
                 self._count(now)
             elif isinstance(event, ErrorEvent):
                 failure = failure or event
         self._pacer.notify()
         if failure is not None:
             endpoint = self._client.endpoint
-            raise response_error(failure, endpoint, self._request, hint=self._hint)
+            raise response_error(
+                failure, endpoint, self._request, hint=self._hint, is_first=not self._has_output
+            )
 
     def _without_key(self, event: Event) -> Event:
         """`event`; a server's error may echo the key."""
         if not isinstance(event, ErrorEvent):
             return event
         redact = self._client.endpoint.redact
-        return ErrorEvent(redact(event.message), event.code and redact(event.code))
+        return replace(
+            event,
+            message=redact(event.message),
+            code=event.code and redact(event.code),
+            reason=event.reason and redact(event.reason),
+            detail=event.detail and redact(event.detail),
+        )
 
     def _count(self, now: float) -> None:
         """A token came: the time since the last one of its round was spent on it."""
@@ -360,29 +386,59 @@ class _Reader:
         events = [e for chunk in chunks for e in self._dialect.feed(chunk)]
         return events if self._answer is None else self._answer.feed(events)
 
-    def close(self) -> list[Event]:
-        """What its end completes, and what was held back."""
-        return [*self._read(self._decoder.close()), *self.flush()]
+    @property
+    def stray(self) -> str:
+        """The last words that came in the place of an event, or ""."""
+        return self._decoder.stray
 
-    def flush(self) -> list[Event]:
+    def close(self, *, is_orderly: bool) -> list[Event]:
+        """What its end completes, and what was held back."""
+        return [*self._read(self._decoder.close()), *self.flush(is_orderly=is_orderly)]
+
+    def flush(self, *, is_orderly: bool = False) -> list[Event]:
         """What was held back, such as a partial tag."""
-        rest = self._dialect.close()
+        rest = self._dialect.close(is_orderly=is_orderly)
         return rest if self._answer is None else [*self._answer.feed(rest), *self._answer.close()]
 
 
-def _is_progress(event: Event) -> bool:
-    """Whether the answer has grown; usage, names and unknown fields may come for ever."""
+def _is_output(event: Event) -> bool:
+    """Whether the answer has grown; reasons, usage and unknown fields may come for ever."""
+    if isinstance(event, TextEvent):
+        return bool(event.text)  # an empty one opens a choice
     return isinstance(event, _GROWTH) or (isinstance(event, ExtraEvent) and event.name in _CONTENT)
 
 
-def _is_over(turn: Round) -> bool:
-    """Whether every choice has its end; usage may follow."""
-    return turn.done or all(choice.ended for choice in (turn, *turn.alternatives.values()))
+def _is_token(event: Event) -> bool:
+    if isinstance(event, TextEvent):
+        return bool(event.text)
+    return isinstance(event, ReasoningEvent | ToolCallEvent)
+
+
+def _choices(turn: Round) -> tuple[Round, ...]:
+    return (turn, *turn.alternatives.values())
+
+
+def _has_reasons(turn: Round) -> bool:
+    """Whether every choice has a reason to which no more came."""
+    return all(choice.finish_reason is not None for choice in _choices(turn))
+
+
+def _forget_early_reasons(turn: Round) -> None:
+    """Leave no reason where it does not prove that the answer is whole."""
+    if turn.has_early_reason and not turn.done:
+        for choice in _choices(turn):
+            choice.finish_reason = None
+    turn.has_early_reason = False
 
 
 def _is_empty(turn: Round) -> bool:
     """Whether no choice has anything yet."""
-    return all(choice.is_empty for choice in (turn, *turn.alternatives.values()))
+    return all(choice.is_empty for choice in _choices(turn))
+
+
+def _says_nothing(turn: Round) -> bool:
+    """Whether nothing was understood but, perhaps, `[DONE]`."""
+    return _is_empty(turn) and not _has_reasons(turn)
 
 
 async def _with_nearest(error: APIStatusError, client: Client, model: str) -> APIStatusError:

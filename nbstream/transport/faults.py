@@ -12,6 +12,7 @@ import math
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -29,7 +30,8 @@ from ..errors import (
 from ..events import ErrorEvent
 from ..messages import Message
 from ..request import Request
-from ..wire.apierrors import CHECK_BASE_URL, plain_words, reported_error
+from ..wire.apierrors import CHECK_BASE_URL, SPENT_CODES, plain_words, reported_error
+from .complaints import complaint_of
 from .unreachable import proxy_wants_login
 
 __all__ = [
@@ -61,32 +63,22 @@ _WHAT = {
 }
 _KNOWN_STATUSES = frozenset(HTTPStatus)
 
-# OpenAI and llama.cpp have codes for it; the words are those of OpenAI, vLLM, Mistral,
-# llama.cpp, LM Studio, Anthropic, Bedrock, Gemini, Groq, Cerebras, TGI, Together and xAI.
-_TOO_LONG_CODES = ("context_length_exceeded", "exceed_context_size_error")
-_TOO_LONG = re.compile(
-    r"context[ _](length|size|window)|maximum (context|prompt)|too (long|many tokens)"
-    r"|exceeds the maximum number of tokens|reduce the length|max_new_tokens. must be <=",
-    re.IGNORECASE,
-)
-_OF_A_TOOL = re.compile(r"\btools?[.\[]")  # tools[0].function.description: string too long
-# OpenAI, Moonshot and LiteLLM have codes for it. The words of OpenAI are no sign: Gemini
-# says the same where a minute's waiting helps.
-_SPENT_CODES = (
-    "insufficient_quota",
-    "billing_hard_limit_reached",
-    "exceeded_current_quota_error",
-    "insufficient_balance",
-    "insufficient_credits",
-)
 _SPENT = re.compile(
     r"insufficient[ _](balance|credit|funds|quota)|credit balance is too low|out of credits",
     re.IGNORECASE,
 )
+# Between the word and what is said of it stands at most the model's name.
 _UNKNOWN_MODEL = re.compile(
-    r"\bmodel\b.*\b(not (found|exist|supported|a valid)|does not exist|unknown)"
-    r"|\b(unknown|invalid|no such|not a valid) model\b",
+    r"\bmodels?\b\W{0,3}(?:(?:name|id|named|with id)\b\W{0,3})?(?:[\w./:@+-]{1,120}\W{0,3})?"
+    r"(?:(?:is|was|could|does|do|can)\b ?)?"
+    r"(?:not (?:be )?(?:found|exist|available|a valid|supported(?! (?:with|for|in|by|when)\b))"
+    r"|(?:not )?exist|unknown|invalid)"
+    r"|\b(?:unknown|invalid|no such|not a valid|not find(?: the)?) model\b",
     re.IGNORECASE,
+)
+# What servers say to any address that they do not know.
+_NOT_FOUND = re.compile(
+    r"(?:error\W+)?(?:404\W*)?(?:page |resource |url )?(?:not found|no)?\W*", re.IGNORECASE
 )
 # The words of llama.cpp, OpenAI, vLLM and OpenRouter.
 _NO_PICTURES = re.compile(
@@ -94,6 +86,19 @@ _NO_PICTURES = re.compile(
     r"|\bsupports? (image|vision)|not a multimodal model",
     re.IGNORECASE,
 )
+_LESS = {
+    "picture": "send a smaller picture, or fewer",
+    "rate": "wait a minute, or ask for less at once: a shorter prompt, --max-tokens N",
+}
+_OF_MESSAGES = re.compile(
+    r"\bmessages?\b|\broles?\b|tool_(call|use|result)|\b(assistant|conversation|history|turns?)\b"
+    r"|alternat|thinking|reasoning|signature",
+    re.IGNORECASE,
+)
+_CHANGE = "change that, and ask again"
+# Groq's codes for what the model wrote and could not be read.
+_BADLY_WRITTEN = ("tool_use_failed", "json_validate_failed")
+_AGAIN = "ask again; `error.detail` of the answer is all that the model wrote"
 _VERSION = re.compile(r"/v\d+\w*(/|$)")  # Gemini's address ends in /v1beta/openai
 _METHOD = "/chat/completions"
 
@@ -114,11 +119,28 @@ def status_error(
         endpoint: who answered; its key is taken out of the body.
         request: what was asked, if it was a chat completion.
     """
-    words, code = _words_and_code(endpoint.redact(body))
+    said = _said(endpoint.redact(body))
     if status == 429:
         # Wherever it stands: gateways put it into `type` or `status`, or quote it.
-        code = next((spent for spent in _SPENT_CODES if spent in body), code)
+        said = replace(said, code=next((s for s in SPENT_CODES if s in body), said.code))
+    error = _refusal(status, said, endpoint, request, headers)
+    error.should_retry = {"true": True, "false": False}.get(headers.get("x-should-retry", ""))
+    if _refuses_pictures(error.server_message, request):
+        error.should_retry = False  # llama.cpp says it with a 500
+    return error
+
+
+def _refusal(
+    status: int,
+    event: ErrorEvent,
+    endpoint: Endpoint,
+    request: Request | None,
+    headers: Mapping[str, str],
+) -> APIStatusError:
+    """The error for a status, that of the response or one that a stream reports."""
+    words, code = _words(event), event.code
     wait = retry_after(headers)
+    wait = event.retry_after if wait is None else wait
     if status == 407:
         text = proxy_wants_login(endpoint)
     else:
@@ -129,17 +151,14 @@ def status_error(
         if hint := (
             _hint_of_words(status, code, words, request)
             or _hint_of_status(status, endpoint, request)
-            or (_hint_of_request(request) if words and status in (400, 422) else "")
+            or (_AGAIN if code in _BADLY_WRITTEN else "")
+            or (_hint_of_request(words, request) if words and status in (400, 422) else "")
             or _hint_of_headers(status, headers, wait)
         ):
             text += f" · {hint}"
     cls = _CLASSES.get(status, ServerError if status >= 500 else APIStatusError)
     error = cls(endpoint.redact(text), status_code=status, code=code)
-    error.server_message = words
-    error.retry_after = wait
-    error.should_retry = {"true": True, "false": False}.get(headers.get("x-should-retry", ""))
-    if _refuses_pictures(words, request):
-        error.should_retry = False  # llama.cpp says it with a 500
+    error.retry_after, error.server_message, error.detail = wait, words, event.detail
     return error
 
 
@@ -157,20 +176,26 @@ def _what(status: int, endpoint: Endpoint) -> str:
 
 
 def _hint_of_words(status: int, code: str | None, words: str, request: Request | None) -> str:
+    """What the server's words call for; `status` is 0 for those of a stream."""
     if _refuses_pictures(words, request):
         return _without_pictures(request)
     if _is_spent(status, code, words):
         return "check the plan and billing"
-    if status == 413 or (status in (400, 422) and _is_too_long(code, words)):
-        return _shorten(request)
-    return ""
+    if status not in (0, 400, 413, 422):
+        return ""
+    complaint = complaint_of(code, words)
+    if complaint is None and status == 413:
+        is_picture = request is not None and _has_picture(request.messages[-1])
+        complaint = "picture" if is_picture else "context"
+    return _shorten(request) if complaint == "context" else _LESS.get(complaint or "", "")
 
 
-def _hint_of_request(request: Request | None) -> str:
+def _hint_of_request(words: str, request: Request | None) -> str:
     """What to do about a request that is refused for what may also stand in an earlier turn."""
     has_history = request is not None and any(m.role == "assistant" for m in request.messages)
-    earlier = f"; if an earlier turn is meant: {HOW_TO_RESET}" if has_history else ""
-    return f"change that, and ask again{earlier}"
+    is_said = has_history and _OF_MESSAGES.search(words)
+    earlier = f"; if an earlier turn is meant: {HOW_TO_RESET}" if is_said else ""
+    return f"{_CHANGE}{earlier}"
 
 
 def _hint_of_status(status: int, endpoint: Endpoint, request: Request | None) -> str:
@@ -206,27 +231,34 @@ def _sends_login(endpoint: Endpoint) -> bool:
 
 
 def response_error(
-    event: ErrorEvent, endpoint: Endpoint, request: Request, *, hint: str
-) -> APIResponseError:
+    event: ErrorEvent, endpoint: Endpoint, request: Request, *, hint: str, is_first: bool
+) -> APIResponseError | APIStatusError:
     """The error for a body that reports one, or is no chat completion.
+
+    That a server is busy is an `APIStatusError`, as if it had said so by its status, where
+    nothing came before it: another try may help.
 
     Args:
         event: what it reports.
         endpoint: who answered.
         request: what was asked.
         hint: what to do where the report does not tell.
+        is_first: whether nothing of the answer came before it.
     """
-    text = f"{endpoint.host}: {event.message}"
-    if _is_too_long(event.code, event.message):
-        text += f" · {_shorten(request)}"
-    elif _is_spent(0, event.code, event.message):
-        text += " · check the plan and billing"
+    if is_first and event.status is not None:
+        return _refusal(event.status, event, endpoint, request, {})
+    words = _words(event)
+    text = f"{endpoint.host}: {words}"
+    if better := _hint_of_words(0, event.code, words, request):
+        text += f" · {better}"
     elif text.endswith(CHECK_BASE_URL):
         better = _path_hint(endpoint) or f"{CHECK_BASE_URL} {endpoint.base_url}"
         text = text.removesuffix(CHECK_BASE_URL) + better
     else:
         text += f" · {hint}"
-    return APIResponseError(text, code=event.code)
+    error = APIResponseError(text, code=event.code)
+    error.detail = event.detail
+    return error
 
 
 def is_quota_spent(error: APIStatusError) -> bool:
@@ -234,27 +266,27 @@ def is_quota_spent(error: APIStatusError) -> bool:
     return _is_spent(error.status_code, error.code, str(error))
 
 
-def _words_and_code(body: str) -> tuple[str, str | None]:
-    """What the server itself says: its message in one short line, and its code."""
+def _said(body: str) -> ErrorEvent:
+    """What the server itself says."""
     try:
         value = json.loads(body)
         error = reported_error(value)
     except (ValueError, RecursionError):
-        return plain_words(body), None
+        return replace(reported_error(body), message=plain_words(body))
     inner = value.get("error") if isinstance(value, dict) else None
     kind = inner.get("type") if isinstance(inner, dict) else None
     if isinstance(kind, str) and (error.code or "").isdigit():
-        return error.message, kind  # LiteLLM's `code` is the status, its `type` the reason
-    return error.message, error.code
+        return replace(error, code=kind)  # LiteLLM's `code` is the status, its `type` the reason
+    return error
 
 
-def _is_too_long(code: str | None, words: str) -> bool:
-    is_said = _TOO_LONG.search(words) and not _OF_A_TOOL.search(words)
-    return code in _TOO_LONG_CODES or bool(is_said)
+def _words(event: ErrorEvent) -> str:
+    """What the server says, with the provider's own reason where it is a gateway."""
+    return f"{event.message}: {event.reason}" if event.reason else event.message
 
 
 def _is_spent(status: int, code: str | None, words: str) -> bool:
-    return status == 402 or code in _SPENT_CODES or _SPENT.search(words) is not None
+    return status == 402 or code in SPENT_CODES or _SPENT.search(words) is not None
 
 
 def _refuses_pictures(words: str, request: Request | None) -> bool:
@@ -315,10 +347,15 @@ def no_model(offered: Sequence[str], endpoint: Endpoint) -> ConfigurationError:
 
 
 def names_unknown_model(error: APIStatusError) -> bool:
-    """Whether the model's name may be what the endpoint refuses; not all say 404."""
-    if isinstance(error, NotFoundError) or error.code == "model_not_found":
-        return True
-    return isinstance(error, BadRequestError) and _UNKNOWN_MODEL.search(str(error)) is not None
+    """Whether the model's name may be what the endpoint refuses; not all say 404.
+
+    A 404 may say much else: OpenRouter's, that no provider of the model takes tools.
+    """
+    if not isinstance(error, NotFoundError | BadRequestError):
+        return error.code == "model_not_found"
+    is_bare = isinstance(error, NotFoundError) and _NOT_FOUND.fullmatch(error.server_message)
+    is_said = error.code == "model_not_found" or _UNKNOWN_MODEL.search(error.server_message)
+    return bool(is_bare or is_said)
 
 
 def unknown_model(error: APIStatusError, model: str, offered: Iterable[str]) -> APIStatusError:

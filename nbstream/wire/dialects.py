@@ -23,6 +23,7 @@ from ..events import (
     UsageEvent,
 )
 from ..messages import Usage
+from ..rounds import CUT_REASONS, OWN_END_REASONS
 from .apierrors import CHECK_BASE_URL, foreign_body, one_line, read_error, reported_error
 from .calls import CallSlots, made_up_ids
 from .sse import Body, Chunk, Done, ErrorFrame, Foreign, Malformed
@@ -75,17 +76,16 @@ _FINISH_WORDS = {
     "max_output_tokens": "length",
     "model_length": "length",
     "model_context_window_exceeded": "length",
+    "max_length": "length",
     "safety": "content_filter",
+    # Bedrock's
+    **dict.fromkeys(("content_filtered", "guardrail_intervened"), "content_filter"),
     "sensitive": "content_filter",
     # Gemini's, also behind a colon: `content_filter: RECITATION`
     **dict.fromkeys(("blocklist", "image_safety", "prohibited_content"), "content_filter"),
     **dict.fromkeys(("recitation", "spii"), "content_filter"),
     **{word: word for word in ("content_filter", "length", "stop", "tool_calls")},
 }
-# Reasons of an answer that the model has ended itself.
-_ENDED = frozenset(
-    {"complete", "completed", "end_turn", "eos", "eos_token", "stop", "stop_sequence"}
-)
 # Reasons that a broken-off answer is given: it must not look complete.
 _FAILED = frozenset(
     {
@@ -93,6 +93,9 @@ _FAILED = frozenset(
         *("function_call_filter", "malformed_function_call", "network_error"),
     }
 )
+_NO_REASON = frozenset({"", "null", "none", "undefined"})  # values of other languages, as text
+_LOOKED_AT = 1000  # characters of a reason: it is one word, whatever a server sends
+_LONGEST_REASON = 100  # characters of a word that is shown and kept
 
 
 class Dialect:
@@ -125,14 +128,17 @@ class Dialect:
             case _:
                 assert_never(chunk)
 
-    def close(self, *, is_done: bool = False) -> list[Event]:
+    def close(self, *, is_done: bool = False, is_orderly: bool = False) -> list[Event]:
         """Return what was held back, such as a partial tag: the stream has ended.
 
         Args:
             is_done: whether it said so itself.
+            is_orderly: whether its body was closed in order.
         """
-        choices = self._choices.values()
-        return [event for choice in choices for event in choice.close(is_done=is_done)]
+        events: list[Event] = []
+        for choice in self._choices.values():
+            events += choice.close(is_done=is_done, is_orderly=is_orderly)
+        return events
 
     def _chunk(self, chunk: dict[str, Any]) -> list[Event]:
         events: list[Event] = []
@@ -148,7 +154,7 @@ class Dialect:
         if isinstance(choices, list):
             for fields in choices:
                 if isinstance(fields, dict):
-                    self._choice(fields).read(fields, events)
+                    self._choice(fields, events).read(fields, events)
         usage = chunk.get("usage") or _usage_elsewhere(chunk)
         if usage and usage != seen.get("usage"):  # some send the same with every chunk
             seen["usage"] = usage
@@ -169,12 +175,14 @@ class Dialect:
         self._seen |= new
         return [ModelEvent(new.get("model"), new.get("id"))] if new else []
 
-    def _choice(self, fields: dict[str, Any]) -> _Choice:
+    def _choice(self, fields: dict[str, Any], events: list[Event]) -> _Choice:
         index = fields.get("index")
         number = index if type(index) is int else 0
         choice = self._choices.get(number)
         if choice is None:
             choice = self._choices[number] = _Choice(number, self._new_id)
+            if number:  # it has to end too, also where only its role comes
+                events.append(TextEvent("", number))
         return choice
 
     def _body(self, value: Any) -> list[Event]:
@@ -230,14 +238,15 @@ class _Choice:
         events += self._calls.flush()
         return events
 
-    def close(self, *, is_done: bool) -> list[Event]:
+    def close(self, *, is_done: bool, is_orderly: bool) -> list[Event]:
         """What was held back, and what the end of the stream says of it."""
         events = self.flush()
         splitter, self._splitter = self._splitter, None
         is_unclosed = splitter is not None and splitter.is_unclosed and not self._has_more
         # A reason that something has followed is believed with the end of the stream alone.
-        is_believed = is_done or (self._reason is not None and not self._goes_on)
-        if is_unclosed and is_believed and (self._reason or "stop").lower() in _ENDED:
+        is_proven = is_orderly or not self._goes_on
+        is_believed = is_done or (self._reason is not None and is_proven)
+        if is_unclosed and is_believed and (self._reason or "stop").lower() in OWN_END_REASONS:
             events.append(AnswerEvent(self._number))
         return events
 
@@ -291,8 +300,8 @@ class _Choice:
         if usage:
             _read_usage(usage, events)
         reason = fields.get("finish_reason")
-        if reason and isinstance(reason, str):
-            self._finish(reason, fields, events)
+        if isinstance(reason, str) and _first_word(reason) not in _NO_REASON:
+            self._finish(one_line(reason[:_LOOKED_AT], _LONGEST_REASON), fields, events)
         if fields.get("error"):
             events.append(reported_error(fields["error"]))
 
@@ -401,7 +410,7 @@ class _Choice:
         events.append(ExtraEvent(name, value, name in _ECHOED, self._number))
 
     def _finish(self, reason: str, fields: dict[str, Any], events: list[Event]) -> None:
-        events += self.flush()
+        events += self.flush()  # which leaves an open block open: more may follow
         said = _first_word(reason)
         word = _FINISH_WORDS.get(said, reason)
         native = _first_word(_text(fields.get("native_finish_reason")))
@@ -409,7 +418,7 @@ class _Choice:
             word = "length"  # OpenRouter says `tool_calls` where the upstream model was cut
         elif word != reason:
             self._keep("native_finish_reason", reason, events)
-        if self._reason not in ("length", "content_filter"):  # nothing takes these back
+        if self._reason not in CUT_REASONS:  # nothing takes these back
             self._reason = word
         events.append(FinishEvent(word, self._number))
         if said in _FAILED and not fields.get("error"):
@@ -491,7 +500,7 @@ def _is_reasoning(name: str, value: Any) -> bool:
 
 
 def _first_word(reason: str) -> str:
-    return reason.partition(":")[0].strip().lower()
+    return reason[:_LOOKED_AT].partition(":")[0].strip().lower()
 
 
 def _joined(value: Any) -> str:

@@ -22,13 +22,12 @@ from ..events import (
     ToolResultEvent,
     UsageEvent,
 )
-from ..rounds import CallDraft, Round
+from ..rounds import CUT_REASONS, MEDIA, CallDraft, Round
 
 __all__ = ["Reducer"]
 
 _T = TypeVar("_T")
 
-_CUT = frozenset({"length", "content_filter"})  # a later `stop` does not take these back
 _COLLECTED = frozenset({"annotations", "content_parts", "images"})
 _FRAGMENTED = frozenset({"reasoning_details", "thinking_blocks"})
 _GROWING = ("text", "summary", "thinking")  # of a fragment: pieces of one text
@@ -53,7 +52,7 @@ class Reducer:
                 if self._thinking_since:
                     self._end_thinking(choice, now)
                 self._answering_since.setdefault(choice, now)
-                self._target(choice).text.append(text)
+                self._growing(choice).text.append(text)
             case ThoughtEvent(choice, echo_as):
                 seconds = now - self._answering_since.get(choice, now)
                 self._target(choice).text_was_reasoning(seconds)
@@ -61,18 +60,18 @@ class Reducer:
             case AnswerEvent(choice):
                 self._target(choice).reasoning_was_text()
             case ReasoningEvent(text, choice, echo_as):
-                target = self._target(choice)
+                target = self._growing(choice)
                 target.reasoning.append(text)
                 target.echo_reasoning_as = echo_as
                 self._think(choice, now)
             case ToolCallEvent():
                 self._end_thinking(event.choice, now)
-                _apply_call(event, self._target(event.choice).calls)
+                _apply_call(event, self._growing(event.choice).calls)
             case ToolResultEvent(slot, result):
                 self._round.calls[slot].result = result
             case RefusalEvent(text, choice):
                 self._end_thinking(choice, now)
-                self._target(choice).refusal.append(text)
+                self._growing(choice).refusal.append(text)
             case UsageEvent(usage):
                 self._round.usage = usage
             case ModelEvent(model, completion_id):
@@ -81,10 +80,11 @@ class Reducer:
             case FinishEvent(reason, choice):
                 self._end_thinking(choice, now)
                 target = self._target(choice)
-                if target.finish_reason not in _CUT or reason in _CUT:
+                # A later `stop` does not take back that the answer was cut.
+                if target.finish_reason not in CUT_REASONS or reason in CUT_REASONS:
                     target.finish_reason = reason
             case ExtraEvent(name, value, echo, choice):
-                target = self._target(choice)
+                target = self._growing(choice) if name in MEDIA else self._target(choice)
                 _merge(target.echo if echo else target.extra, name, value)
             case DoneEvent():
                 self._round.done = True
@@ -101,6 +101,14 @@ class Reducer:
         target = self._round.alternatives.get(choice)
         if target is None:
             target = self._round.alternatives[choice] = Round()
+        return target
+
+    def _growing(self, choice: int) -> Round:
+        """The round of a choice to which output comes: a reason before it was no end."""
+        target = self._target(choice)
+        if target.finish_reason is not None:
+            target.finish_reason = None
+            self._round.has_early_reason = True
         return target
 
     def _think(self, choice: int, now: float) -> None:

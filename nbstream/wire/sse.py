@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -67,6 +68,11 @@ _MAX_DEPTH = 250  # nested containers; what is kept must be writable as JSON aga
 _FOREIGN_KEPT = 8192  # bytes of a foreign body; only an excerpt is ever shown
 _SHOWN = 80  # characters of an event that cannot be read
 _BOM = b"\xef\xbb\xbf"
+_WORDS_KEPT = 8192  # characters of the words that came in the place of JSON
+# Signs of life, whatever stands in them.
+_SILENT_EVENTS = frozenset({"heartbeat", "keep-alive", "keep_alive", "keepalive", "ping"})
+# How JSON goes on; what else is written in the place of an event are words.
+_IS_JSON = re.compile(r"[{\"}\],]|\[(?![A-Za-z])")
 _NOT_JSON: Any = object()  # what `_parse` returns for text that is no JSON
 
 _FIELDS = ("data", "event", "error", "id", "retry", "")  # `error` is llama.cpp's own
@@ -101,9 +107,16 @@ class Decoder:
         self._halved: dict[str, Any] | None = None  # the chunk that ends within a character
         self._event = ""
         self._data: list[str] = []  # data lines of an event that are no JSON so far
-        self._data_size = 0
+        self._data_size = 0  # characters of the lines of this event that are no event
+        self._words: list[str] = []  # data lines of this event that do not begin as JSON
+        self._last_words = ""  # those of the last event
         self._saw_field = False
         self._stray = ""  # the first line that is no field
+
+    @property
+    def stray(self) -> str:
+        """The last words in the place of an event: they may say why the stream ended."""
+        return "\n".join(self._words) or self._last_words
 
     def feed(self, data: bytes) -> list[Chunk]:
         """Take the next bytes; return the chunks that they complete."""
@@ -255,27 +268,59 @@ class Decoder:
                 self._stray = self._stray or line[:_FOREIGN_KEPT]
 
     def _read_data(self, payload: str) -> None:
-        """One data line: an event of its own if it is JSON, else a line of a longer one.
+        """One data line: its events if it is JSON, else words, or a line of a longer event.
 
-        An event is not held until its blank line, because some servers send none.
+        An event is not held until its blank line, because some servers send none. Words
+        are what servers send to keep a connection open, and fail nothing.
         """
         if not self._data:
+            payload = self._take_events(payload)
             if not payload:
                 return
-            value = DONE if payload == "[DONE]" else _parse(payload)
-            if value is not _NOT_JSON:
-                self._add(value)
-                return
-        self._data.append(payload)
         self._data_size += len(payload)
         if self._data_size > self._max_line:
             self._give_up_line()
+        elif self._data or _IS_JSON.match(payload):
+            self._data.append(payload)
+        else:
+            self._keep_words(payload)
+
+    def _take_events(self, payload: str) -> str:
+        """Add the events that `payload` begins with; return the rest."""
+        at = 0
+        while at < len(payload) and self._kind != "over":
+            if payload.startswith("data:", at):  # gateways that frame once more
+                at += len("data:")
+            elif payload[at].isspace():
+                at += 1
+            elif payload.startswith("[DONE]", at):
+                self._add(DONE)
+                return ""
+            else:
+                value, end = _scan_value(payload, at)
+                if value is _NOT_JSON or not (_is_event(value) or end == len(payload)):
+                    break  # words may begin with a number
+                self._add(value)
+                at = end
+        return payload[at:]
+
+    def _keep_words(self, words: str) -> None:
+        room = _WORDS_KEPT - self._data_size + len(words)
+        is_sign_of_life = self._event in _SILENT_EVENTS or words.startswith(":")
+        is_cut = "[DONE]".startswith(words)
+        if room > 0 and not (is_sign_of_life or is_cut):
+            self._words.append(words[:room])
 
     def _end_event(self) -> None:
         if self._data:
             self._add(_parse(self._text()))
             self._data.clear()
-            self._data_size = 0
+        elif self._words and self._event == "error":
+            self._push(_error_frame(_NOT_JSON, "\n".join(self._words)))
+        if self._words:
+            self._last_words = "\n".join(self._words)
+            self._words.clear()
+        self._data_size = 0
         self._event = ""
 
     def _read_bare_json(self, line: str) -> None:
@@ -286,9 +331,9 @@ class Decoder:
 
     def _add(self, value: Any) -> None:
         """Add what one event says; text that is no JSON still stands in `_data`."""
-        if value is DONE:
+        if value is DONE or value == "[DONE]":
             self._push(DONE)
-        elif self._event == "ping" or value is None:
+        elif self._event in _SILENT_EVENTS or value is None:
             return
         elif self._event == "error":
             self._push(_error_frame(value, self._text()))
@@ -331,6 +376,8 @@ class Decoder:
             value = _parse(self._text())
             if value is not _NOT_JSON or self._event == "error":
                 self._add(value)
+        elif self._event == "error":
+            self._end_event()
         cut = any(f"{name}:".startswith(self._stray) for name in _FIELDS)
         if not self._saw_field and not cut:
             self._push(Foreign(self._stray))
@@ -342,15 +389,23 @@ def _error_frame(value: Any, text: str) -> ErrorFrame:
 
 def _parse(text: str) -> Any:
     """The JSON value of `text`, or `_NOT_JSON`; half characters (surrogates) may be in it."""
+    value, end = _scan_value(text, 0)
+    return value if end == len(text) else _NOT_JSON
+
+
+def _scan_value(text: str, at: int) -> tuple[Any, int]:
+    """The JSON value at a place of `text`, or `_NOT_JSON`, and where it ends."""
     try:
-        value, end = _scan(text)
+        value, end = _scan(text, at)
     except (ValueError, RecursionError):
-        return _NOT_JSON
-    if end != len(text):
-        return _NOT_JSON
-    if _may_be_deep(text) and is_deeper(value, _MAX_DEPTH):
-        return _NOT_JSON
-    return value
+        return _NOT_JSON, at
+    if _may_be_deep(text[at:end]) and is_deeper(value, _MAX_DEPTH):
+        return _NOT_JSON, at
+    return value, end
+
+
+def _is_event(value: Any) -> bool:
+    return isinstance(value, dict | list) or value == "[DONE]"
 
 
 def _has_surrogate_escapes(text: str) -> bool:
