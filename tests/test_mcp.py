@@ -20,7 +20,7 @@ import pytest
 import nbstream
 from nbstream.errors import ConfigurationError, UsageError
 from nbstream.io_thread import io_thread
-from nbstream.tools import mcp_process, mcp_servers
+from nbstream.tools import mcp_connection, mcp_servers
 from nbstream.tools.mcp_servers import MCPImage, MCPServer, MCPToolError, close_all, mcp
 from nbstream.tools.tool import Tool, ToolSource
 from nbstream.tools.toolbox import Toolbox
@@ -250,7 +250,7 @@ def test_two_turns_at_once_start_one_process_and_nothing_is_left_after_close():
     (process,) = processes("at-once")
     run(close_all())
     assert not process.is_running()
-    assert mcp_process._connections == set()
+    assert mcp_connection._connections == set()
     with pytest.raises(MCPToolError, match="it was closed"):
         run(greet.bind({"name": "you"})())
     run(server.close())
@@ -364,7 +364,7 @@ def test_tools_of_one_name_get_their_servers():
 
 
 def test_what_is_no_server_says_nothing(monkeypatch):
-    monkeypatch.setattr(mcp_process, "_START_TIME", 0.5)
+    monkeypatch.setattr(mcp_connection, "_START_TIME", 0.5)
     started = time.monotonic()
     message = start_error([*SILENT, "never-answers"], name="test")
     assert message.startswith("MCP server test did not start: no answer within 0.5 s")
