@@ -19,13 +19,14 @@ from ..errors import ConfigurationError
 from ..io_thread import io_thread
 from ..wire.apierrors import one_line
 
-__all__ = ["CLOSED", "Connection", "MCPToolError", "Transport", "close_all", "is_over"]
+__all__ = ["CLOSED", "Connection", "MCPToolError", "Transport", "close_all", "is_over", "said"]
 
 T = TypeVar("T")
 
 #: The SDK's code and words for a connection that is gone. Servers have the code for other errors.
 CLOSED = -32000, "Connection closed"
 
+_UNREADABLE = -32700  # the protocol's code for what is no JSON, or no message
 _START_TIME = 15.0  # seconds for a server to start and to answer the first questions
 _END_TIME = 5.0  # seconds for all of them to end when Python does
 _MAX_PAGES = 100  # of a list of tools: one that never ends is cut
@@ -194,7 +195,7 @@ class Connection:
     async def _failure(self, error: BaseException) -> Exception:
         """The error for a call; where it says that the connection is gone, that is ended."""
         if not is_over(error):
-            text = " ".join(str(error).split()) or type(error).__name__
+            text = " ".join(said(error).split())
             return MCPToolError(self._transport.redact(text))
         await self.close()
         self._cause, _ = await self._why(error)
@@ -267,6 +268,13 @@ def is_over(error: BaseException) -> bool:
     code, words = CLOSED
     said = getattr(error, "error", None)
     return getattr(said, "code", None) == code and str(error).startswith(words)
+
+
+def said(error: BaseException) -> str:
+    """What an error says."""
+    if getattr(getattr(error, "error", None), "code", None) == _UNREADABLE:
+        return "the answer is not a message of MCP"  # instead of all that each kind would need
+    return str(error) or type(error).__name__
 
 
 @atexit.register

@@ -20,7 +20,7 @@ from ..errors import ConfigurationError, UsageError
 from ..keys import kernel_keys
 from ..secret import Headers, Secret, check_variable_name, secret_headers
 from .mcp_client import MAX_BODY, make_client
-from .mcp_connection import CLOSED
+from .mcp_connection import CLOSED, said
 
 __all__ = ["Address", "HTTPTransport", "is_address"]
 
@@ -114,7 +114,7 @@ class HTTPTransport:
             yield read, write
 
     async def why(self, error: BaseException) -> tuple[str, str]:
-        text = self.redact(str(error)) or type(error).__name__
+        text = self.redact(said(error))
         what, _, hint = text.removeprefix(f"{CLOSED[1]}: ").rpartition(" · ")
         return (what, hint) if what else (hint, "")
 

@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from ..secret import Secret
-from .mcp_connection import is_over
+from .mcp_connection import is_over, said
 
 __all__ = ["ProcessTransport"]
 
@@ -82,7 +82,7 @@ class ProcessTransport:
                 return f"command not found: {program}"
         if is_over(error):
             return "its process ended"
-        return str(error) or type(error).__name__
+        return said(error)
 
 
 class _Log:
