@@ -8,7 +8,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from importlib import metadata
 
@@ -18,7 +17,6 @@ from edge import Edge
 from mcp_turns import (
     KEY,
     MCP,
-    SOON,
     TOOL,
     Process,
     Script,
@@ -283,7 +281,9 @@ EXIT = """
 import sys, time
 from nbstream import mcp
 from nbstream.io_thread import io_thread
+from nbstream.tools import mcp_connection
 
+mcp_connection._END_TIME = 100  # what ends in time ends by itself
 server = mcp(sys.argv[1])
 tools = {tool.name: tool for tool in io_thread.submit(server.tools()).wait()}
 io_thread.submit(tools["look"].bind({})())
@@ -302,10 +302,8 @@ def test_a_hanging_server_does_not_hold_up_the_kernels_end(server):
     command = [sys.executable, "-c", EXIT, server.origin + MCP]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as kernel:
         assert server.wait_until(lambda: any(map(is_call, server.requests)), 60)
-        started = time.monotonic()
-        kernel.communicate(b"\n")
+        kernel.communicate(b"\n", timeout=50)
         assert kernel.returncode == 0
-    assert time.monotonic() - started < SOON
     assert server.requests[-1].method == "DELETE"
 
 

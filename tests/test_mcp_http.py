@@ -16,7 +16,6 @@ from mcp_turns import (
     KEY,
     SERVER,
     SESSION,
-    SOON,
     Process,
     Script,
     Served,
@@ -91,7 +90,7 @@ def test_a_cancelled_call_ends_the_wait_at_once(process, tmp_path):
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         call.wait()
-    assert time.monotonic() - started < SOON
+    assert time.monotonic() - started < 30  # of the 60 that the call takes
     assert served.call("greet", name="you") == "Hello, you!"
     if not metadata.version("mcp").startswith("1."):  # that one does not tell the server
         assert eventually(told.exists)
