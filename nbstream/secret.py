@@ -70,6 +70,11 @@ class Secret:
         """Whether it can be sent as the value of a header."""
         return self._value.isascii() and self._value.isprintable()
 
+    @property
+    def authorization(self) -> Secret:
+        """What the header `Authorization` says: before a token alone stands `Bearer` (RFC 6750)."""
+        return Secret(f"Bearer {self._value}", *self._also) if self.is_key else self
+
     def reveal(self) -> str:
         return self._value
 
@@ -150,16 +155,14 @@ def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def check_variable_name(name: str) -> None:
+def check_variable_name(name: str, taker: str = "--api-key-env") -> None:
     """Raise UsageError where a key stands in place of the name of a variable.
 
-    The error does not say what stood there.
+    The error does not say what stood there, but that `taker` takes a name.
     """
     is_name = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", name)
     if not is_name or (_KEY_LIKE.fullmatch(name) and not _WORDS.fullmatch(name)):
-        raise UsageError(
-            "--api-key-env takes the NAME of an environment variable, not the key itself"
-        )
+        raise UsageError(f"{taker} takes the NAME of an environment variable, not the key itself")
 
 
 def secret_headers(pairs: Iterable[tuple[str, str | Secret]]) -> Headers:

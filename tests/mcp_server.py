@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mcp.types import ToolAnnotations
 from pydantic import BaseModel
 
 try:
@@ -103,6 +104,31 @@ def environment() -> dict[str, str]:
 def process() -> int:
     """The number of the process."""
     return os.getpid()
+
+
+def _hinted(**hints: bool) -> Any:
+    return server.tool(name="_".join(hints), annotations=ToolAnnotations.model_validate(hints))
+
+
+@_hinted(destructiveHint=True)
+@_hinted(destructiveHint=True, readOnlyHint=True)
+@_hinted(readOnlyHint=True)
+@_hinted(openWorldHint=True)
+def hinted() -> str:
+    """A tool of which the server says something, by the names of what is true."""
+    return "done"
+
+
+@server.tool(annotations=ToolAnnotations(title="Harmless"))
+def untouched() -> str:
+    """A tool of which the server says nothing."""
+    return "done"
+
+
+@server.tool(annotations=ToolAnnotations.model_validate({"destructiveHint": False}))
+def additive() -> str:
+    """A tool that destroys nothing, as its server says."""
+    return "done"
 
 
 if __name__ == "__main__":

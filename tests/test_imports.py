@@ -32,7 +32,7 @@ OWNERS = {
     "openai": {"client"},
     "keyring": {"keys"},
     "xllamacpp": {"_local_server"},
-    "mcp": {"mcp_process"},
+    "mcp": {"mcp_connection", "mcp_process", "mcp_http", "mcp_client"},
     "IPython": {"views", "panel", "namespace", *MAGICS},
     "ipywidgets": {"views", "panel"},
     "anywidget": {"views", "panel"},

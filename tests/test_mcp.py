@@ -8,53 +8,30 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from mcp_turns import (
+    SERVER,
+    SOON,
+    Served,
+    eventually,
+    run,
+)
 
 import nbstream
 from nbstream.errors import ConfigurationError, UsageError
 from nbstream.io_thread import io_thread
-from nbstream.tools import mcp_process, mcp_servers
-from nbstream.tools.mcp_servers import MCPImage, MCPServer, MCPToolError, close_all, mcp
+from nbstream.tools import mcp_connection, mcp_servers
+from nbstream.tools.mcp_servers import MCPImage, MCPToolError, close_all, mcp
 from nbstream.tools.tool import Tool, ToolSource
 from nbstream.tools.toolbox import Toolbox
 
-SERVER = [sys.executable, str(Path(__file__).with_name("mcp_server.py"))]
 SILENT = [sys.executable, "-c", "import sys; sys.stdin.read()"]  # never answers
-SOON = 5.0  # seconds in which what must happen has happened, on a busy machine
-
-
-def run(coroutine: Any) -> Any:
-    return io_thread.submit(coroutine).wait()
-
-
-class Served:
-    """The tools of a server, as a turn has them."""
-
-    def __init__(self, server: MCPServer) -> None:
-        self.server = server
-        self.tools: dict[str, Tool] = {}
-        self.begin_turn()
-
-    def begin_turn(self) -> None:
-        self.tools = {tool.name: tool for tool in run(self.server.tools())}
-
-    def start(self, name: str, /, **arguments: Any) -> Any:
-        bound = self.tools[name].bind(arguments)
-
-        async def call() -> Any:
-            return await bound()
-
-        return io_thread.submit(call())
-
-    def call(self, name: str, /, **arguments: Any) -> Any:
-        return self.start(name, **arguments).wait()
 
 
 def processes(mark: str) -> list[psutil.Process]:
@@ -65,13 +42,6 @@ def processes(mark: str) -> list[psutil.Process]:
             if mark in process.cmdline():
                 found.append(process)
     return found
-
-
-def eventually(condition: Callable[[], Any]) -> bool:
-    end = time.monotonic() + SOON
-    while not (found := condition()) and time.monotonic() < end:
-        time.sleep(0.02)
-    return bool(found)
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +76,41 @@ def test_a_server_is_a_source_of_tools(kept):
     assert greet.parameters["required"] == ["name"]
     assert greet.is_async
     assert not greet.approve
+
+
+@pytest.mark.parametrize(
+    ("approve", "asks"),
+    [(None, {"destructiveHint"}), (False, set()), (True, None)],
+)
+def test_a_tool_asks_where_its_server_says_that_it_destroys(kept, approve, asks):
+    """Not where it says nothing, and not where it says as well that the tool only reads."""
+    server = mcp(SERVER, approve=approve)
+    server._connection = kept.server._connection
+    tools = {tool.name: tool.approve for tool in run(server.tools())}
+    hinted = {"destructiveHint_readOnlyHint", "readOnlyHint", "openWorldHint", "untouched"}
+    assert tools.keys() >= {*hinted, "additive", "destructiveHint"}
+    assert {name for name in tools if tools[name]} == (set(tools) if asks is None else asks)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "asks"),
+    [
+        ({"destructiveHint": True}, True),
+        ({"destructiveHint": True, "readOnlyHint": False}, True),
+        ({"destructiveHint": True, "readOnlyHint": "yes"}, True),
+        ({"destructiveHint": True, "readOnlyHint": True}, False),
+        ({"destructiveHint": "true"}, False),
+        ({"destructiveHint": 1}, False),
+        ({"destructiveHint": None}, False),
+        ({"title": "Destroys everything"}, False),
+        (["destructiveHint"], False),
+        ("destructiveHint", False),
+        (None, False),
+    ],
+)
+def test_a_hint_counts_as_the_protocol_writes_it(annotations, asks):
+    assert mcp_servers._is_destructive({"name": "x", "annotations": annotations}) is asks
+    assert not mcp_servers._is_destructive({"name": "x"})
 
 
 def test_references_are_written_out_and_names_are_the_apis(kept):
@@ -241,6 +246,29 @@ def test_a_cancelled_call_is_cancelled_in_the_server(served, tmp_path):
     assert served.call("greet", name="you") == "Hello, you!"
 
 
+def test_an_error_with_the_codes_of_the_sdk_is_the_servers_own():
+    """-32000 is what servers take for errors of any kind, and the SDK for a connection's end."""
+    script = """if True:
+        import json, sys
+        tool = {"name": "look", "inputSchema": {"type": "object"}}
+        info = {"name": "n", "version": "1"}
+        start = {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": info}
+        results = {"initialize": start, "tools/list": {"tools": [tool]}}
+        for line in sys.stdin:
+            message = json.loads(line)
+            if "id" in message:
+                result = results.get(message["method"])
+                error = {"error": {"code": -32000, "message": "quota spent"}}
+                said = {"result": result} if result else error
+                print(json.dumps({"jsonrpc": "2.0", "id": message["id"], **said}), flush=True)
+    """
+    served = Served(mcp([sys.executable, "-c", script], name="test"))
+    for _ in range(2):
+        with pytest.raises(MCPToolError, match=r"^quota spent$"):
+            served.call("look")
+    run(served.server.close())
+
+
 def test_two_turns_at_once_start_one_process_and_nothing_is_left_after_close():
     server = mcp([*SERVER, "at-once"])
     jobs = [io_thread.submit(server.tools()) for _ in range(2)]
@@ -250,7 +278,7 @@ def test_two_turns_at_once_start_one_process_and_nothing_is_left_after_close():
     (process,) = processes("at-once")
     run(close_all())
     assert not process.is_running()
-    assert mcp_process._connections == set()
+    assert mcp_connection._connections == set()
     with pytest.raises(MCPToolError, match="it was closed"):
         run(greet.bind({"name": "you"})())
     run(server.close())
@@ -364,7 +392,7 @@ def test_tools_of_one_name_get_their_servers():
 
 
 def test_what_is_no_server_says_nothing(monkeypatch):
-    monkeypatch.setattr(mcp_process, "_START_TIME", 0.5)
+    monkeypatch.setattr(mcp_connection, "_START_TIME", 0.5)
     started = time.monotonic()
     message = start_error([*SILENT, "never-answers"], name="test")
     assert message.startswith("MCP server test did not start: no answer within 0.5 s")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -329,12 +330,18 @@ def test_kept_tools(nb, server):
         ("add", "type %chat tools, %chat tools add NAME"),
         ("add mcp:", "say what starts the server"),
         ("add mcp:'x", "No closing quotation"),
+        ("add mcp:https://h/mcp --header-env Authorization sk-canary-0123456789", "takes the NAME"),
+        ("add mcp:https://h/mcp --header-env Authorization", "--header-env HEADER VARIABLE"),
+        ("add mcp:https://h/mcp --header Authorization canary", "--header-env HEADER VARIABLE"),
+        ("add mcp:https://h/mcp add", "add further tools in a line of their own"),
+        ("add mcp:https:/h/mcp", "not the address of an MCP server"),
     ],
 )
 def test_what_the_list_of_tools_does_not_take(nb, line, says):
     result = nb.run(f"%chat tools {line}")
     assert result.error.startswith("UsageError: ")
     assert says in result.error
+    assert "canary" not in result.error
     assert len(result.traceback) == 1
     assert nb.run("%chat tools").stdout == "tool       none yet\n"
 
@@ -363,6 +370,35 @@ def test_the_tools_of_an_mcp_server(nb, server, tmp_path):
     server.reply(completion("x"))
     run(nb, "--fresh")
     assert offered(server) == []
+
+
+@pytest.fixture
+def mcp_port():
+    command = [sys.executable, str(Path(__file__).with_name("mcp_http_server.py"))]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, **pipes) as process:
+        yield int(process.stdout.readline())
+        process.kill()
+
+
+def test_the_tools_of_an_mcp_server_at_an_address(nb, server, mcp_port):
+    address = f"mcp:http://127.0.0.1:{mcp_port}/mcp"
+    typed = f"{address} --header-env Authorization MCP_TOKEN --header-env X-Two MCP_TOKEN"
+    nb.run("import os; os.environ['MCP_TOKEN'] = 'canary-' + '0123456789'")
+    assert nb.run(f"%chat tools add {typed}").stdout == f"tool       {typed}\n"
+    server.reply(calls(("requests", {})), completion("Done."))
+    result = run(nb, "")
+    (echo,) = results(server)
+    came = json.loads(echo)[-1]["headers"]
+    assert (came["authorization"], came["x-two"]) == ("[key]", "[key]")
+    for seen in (result.outputs, server.requests[-1].json, nb.value("_chat.to_dict()")):
+        assert "canary" not in json.dumps(seen, default=str)
+    server.reply(calls(("destructiveHint", {})), completion("Done."))
+    running = nb.start("%%chat --no-history\nGo.", allow_stdin=True)
+    assert nb.answer("y").startswith("Run destructiveHint(")
+    assert not nb.collect(running).error
+    assert results(server) == ["done"]
+    assert nb.run(f"%chat tools remove {typed}").stdout == "tool       none yet\n"
 
 
 # -- approval --------------------------------------------------------------------

@@ -164,3 +164,6 @@ def follow_servers(page: Reader) -> None:
     page.run(title, completion("Some."))
     assert page.offered()[:2] == ["lookup_city", "greet"]
     page.run(title)
+    address = "mcp:https://mcp.example.com/mcp --header-env Authorization MCP_TOKEN"
+    assert page.run(title).stdout.endswith(f"tool       {address}\n")
+    page.run(title)

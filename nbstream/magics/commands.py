@@ -200,7 +200,7 @@ class Commands:
         _say(run_key_command(words, self._host.options()))
 
     def tools(self, verb: str = "list", *names: str) -> None:
-        """[add|remove NAME...]: the tools of every cell; mcp:COMMAND is a server of tools"""
+        """[add|remove NAME...]: the tools of every cell; mcp:COMMAND or mcp:ADDRESS is a server"""
         known = self._host.tools
         if verb == "add" and names:
             added = {name: self._tool(name) for name in _tool_names(names)}
@@ -216,12 +216,8 @@ class Commands:
         _say("\n".join(f"tool       {name}" for name in known) or "tool       none yet")
 
     def _tool(self, name: str) -> Any:
-        scheme, _, command = name.partition(":")
-        if scheme == "mcp":
-            from ..tools.mcp_servers import mcp
-
-            return mcp(command)
-        return self._host.value(name)
+        scheme, _, server = name.partition(":")
+        return _server(server) if scheme == "mcp" else self._host.value(name)
 
     def help(self) -> None:
         """this list"""
@@ -232,13 +228,41 @@ class Commands:
 
 
 def _tool_names(words: Sequence[str]) -> list[str]:
-    """The names; all that follows `mcp:` is one command with its arguments."""
+    """The names; all that follows `mcp:` is one server: a command, or an address, with flags."""
     names = list(words)
     for position, word in enumerate(names):
         if word.startswith("mcp:"):
             rest = names[position + 1 :]
             return [*names[:position], f"mcp:{shlex.join([word[4:], *rest])}" if rest else word]
     return names
+
+
+def _server(typed: str) -> Any:
+    """The MCP server that a command starts, or that is at an address.
+
+    Raises:
+        UsageError: the quotes are not closed, or what follows the address is not the headers'
+            variables. It is not named: it may be a key.
+    """
+    from ..tools.mcp_servers import is_address, mcp
+
+    try:
+        address, *flags = shlex.split(typed) or [""]
+    except ValueError:
+        return mcp(typed)  # which says so
+    if not is_address(address):
+        return mcp(typed)
+    headers = {}
+    while flags:
+        match flags:
+            case ["--header-env", header, variable, *flags]:
+                headers[header] = variable
+            case _:
+                raise UsageError(
+                    "after mcp:ADDRESS stands nothing, or --header-env HEADER VARIABLE for each "
+                    "header · add further tools in a line of their own"
+                )
+    return mcp(address, headers=headers)
 
 
 def _where(target: Endpoint | LocalEndpoint) -> str:

@@ -17,11 +17,13 @@ from typing import Any
 from ..errors import ConfigurationError, UsageError
 from .arguments import as_meant
 from .json_schema import without_refs
-from .mcp_process import Connection, MCPToolError, close_all
+from .mcp_connection import Connection, MCPToolError, Transport, close_all
+from .mcp_http import Address, HTTPTransport, is_address
+from .mcp_process import ProcessTransport
 from .names import function_name
 from .tool import Tool
 
-__all__ = ["MCPImage", "MCPServer", "MCPToolError", "close_all", "mcp"]
+__all__ = ["MCPImage", "MCPServer", "MCPToolError", "close_all", "is_address", "mcp"]
 
 
 class MCPImage:
@@ -50,29 +52,51 @@ def mcp(
     command: str | Sequence[str],
     *,
     env: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
     name: str | None = None,
-    approve: bool = False,
+    approve: bool | None = None,
     timeout: float | None = None,
 ) -> MCPServer:
     """The tools of an MCP server: `Chat(tools=[nbstream.mcp("uvx mcp-server-time")])`.
 
-    The process starts with the first turn that may call it and ends with the kernel. One
-    that has died is started again with the next turn.
+    A process starts with the first turn that may call it and ends with the kernel. One that
+    has died is started again with the next turn. A server at an address is connected to in
+    the same way.
 
     Args:
-        command: what starts the server, as in a shell (but none runs), or its words. Errors
-            show it: a key belongs into `env`.
-        env: environment variables for the server. Of the kernel's own it gets PATH, HOME
-            and the like only.
-        name: what errors call it; by default the command.
-        approve: ask the user before each call.
+        command: what starts the server, as in a shell (but none runs), or its words; or the
+            address of one that speaks streamable HTTP, `"https://mcp.example.com/mcp"`.
+            Errors show the command, and the address up to `?`: a key belongs into `env` or
+            `headers`.
+        env: environment variables for a server that is started. Of the kernel's own it gets
+            PATH, HOME and the like only.
+        headers: for a server at an address: by the name of each header the NAME of the
+            environment variable that holds its value, `{"Authorization": "MCP_TOKEN"}`. It
+            is read at each connection; `%chat key MCP_TOKEN` keeps one as well. A token
+            alone gets `Bearer` before it in `Authorization`.
+        name: what errors call it; by default the command, or the address's host and path.
+        approve: whether to ask the user before each call. By default that is asked of the
+            server: a tool is asked for whose annotations say `destructiveHint: true`.
         timeout: seconds for a call.
 
     Raises:
-        UsageError: the command is empty, or its quotes are not closed.
+        UsageError: the command is empty, or its quotes are not closed; an address that is
+            none, or a header that names no variable.
         ConfigurationError: the SDK is not installed.
     """
-    return MCPServer(_words(command), env=env, name=name, approve=approve, timeout=timeout)
+    if isinstance(command, str) and is_address(command.strip()):
+        if env:
+            raise UsageError("env= is for a command; an address takes headers={NAME: VARIABLE}")
+        address = Address(command.strip(), dict(headers or {}))
+        connect: Callable[[], Transport] = functools.partial(HTTPTransport, address)
+        shown = address.shown
+    else:
+        if headers:
+            raise UsageError("headers= is for an address; a command takes env={NAME: VALUE}")
+        words = _words(command)
+        connect = functools.partial(ProcessTransport, tuple(words), dict(env or {}))
+        shown = shlex.join(words)
+    return MCPServer(connect, name=name or shown, approve=approve, timeout=timeout)
 
 
 class MCPServer:
@@ -80,18 +104,16 @@ class MCPServer:
 
     def __init__(
         self,
-        command: Sequence[str],
+        connect: Callable[[], Transport],
         *,
-        env: Mapping[str, str] | None,
-        name: str | None,
-        approve: bool,
+        name: str,
+        approve: bool | None,
         timeout: float | None,
     ) -> None:
         if importlib.util.find_spec("mcp") is None:
             raise ConfigurationError('MCP needs its SDK: pip install "nbstream[mcp]"')
-        self.name = name or shlex.join(command)
-        self._command = tuple(command)
-        self._env = dict(env or {})
+        self.name = name
+        self._transport = connect
         self._approve = approve
         self._timeout = timeout
         self._connection: Connection | None = None
@@ -100,7 +122,7 @@ class MCPServer:
         return f"<MCPServer {self.name}>"
 
     async def tools(self) -> Sequence[Tool]:
-        """What the server offers now; starts it where it does not run.
+        """What the server offers now; starts it, or connects, where that is not done.
 
         Raises:
             ConfigurationError: it does not start, or does not say what it offers.
@@ -116,12 +138,12 @@ class MCPServer:
         return await self._tools(self._connection)
 
     async def close(self) -> None:
-        """End the process, if it runs; called on the I/O thread."""
+        """End the process or the session, if there is one; called on the I/O thread."""
         if self._connection is not None:
             await self._connection.close()
 
     def _connect(self) -> Connection:
-        connection = Connection(self.name, self._command, self._env)
+        connection = Connection(self.name, self._transport())
         # A server that nobody holds any more, because its cell ran again, is not kept.
         weakref.finalize(self, connection.close_soon).atexit = False
         return connection
@@ -135,11 +157,24 @@ class MCPServer:
                 bind=functools.partial(_bind, connection, each["name"], each["inputSchema"]),
                 is_async=True,
                 on_io_thread=True,
-                approve=self._approve,
+                approve=_is_destructive(each) if self._approve is None else self._approve,
                 timeout=self._timeout,
             )
             for each in await connection.list_tools()
         ]
+
+
+def _is_destructive(tool: Mapping[str, Any]) -> bool:
+    """Whether a tool's server says so. The protocol's default where it says nothing is yes,
+    and most servers say nothing.
+
+    The hint means something only of a tool that is not read-only:
+    https://modelcontextprotocol.io/specification/2025-11-25/schema#toolannotations
+    """
+    hints = tool.get("annotations")
+    if not isinstance(hints, Mapping):
+        return False
+    return hints.get("destructiveHint") is True and hints.get("readOnlyHint") is not True
 
 
 def _words(command: str | Sequence[str]) -> list[str]:

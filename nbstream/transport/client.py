@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from ..endpoints import Endpoint
 from ..errors import (
@@ -25,7 +24,7 @@ from ..request import Deadlines, Request
 from ..secret import Headers
 from .faults import status_error
 from .listing import Model, models_in
-from .proxies import has_login
+from .proxies import has_login, mounts_for
 from .unreachable import cause_of, connection_error
 
 __all__ = ["Client", "preload"]
@@ -152,9 +151,6 @@ def _open_sdk(endpoint: Endpoint, deadlines: Deadlines) -> Any:
     import openai
 
     timeout = openai.Timeout(None, connect=deadlines.connect)
-    # No proxy reaches a server of this machine.
-    hostname = urlsplit(endpoint.base_url).hostname or ""
-    direct = {f"all://[{hostname}]" if ":" in hostname else f"all://{hostname}": None}
     return openai.AsyncOpenAI(
         api_key=endpoint.key.reveal(),
         base_url=endpoint.base_url,
@@ -165,7 +161,7 @@ def _open_sdk(endpoint: Endpoint, deadlines: Deadlines) -> Any:
             follow_redirects=False,
             timeout=timeout,
             event_hooks={"response": [_refuse_errors]},
-            mounts=direct if endpoint.is_on_this_machine else None,
+            mounts=mounts_for(endpoint),
         ),
     )
 

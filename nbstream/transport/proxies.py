@@ -1,14 +1,24 @@
-"""Which proxy a request goes through, as the environment says; for messages only."""
+"""Which proxy a request goes through, as the environment says."""
 
 from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-__all__ = ["has_login", "proxy_of"]
+from ..endpoints import Endpoint
+
+__all__ = ["has_login", "mounts_for", "proxy_of"]
+
+
+def mounts_for(endpoint: Endpoint) -> dict[str, None] | None:
+    """httpx's `mounts` by which no proxy stands before a server of this machine."""
+    if not endpoint.is_on_this_machine:
+        return None
+    hostname = urlsplit(endpoint.base_url).hostname or ""
+    return {f"all://[{hostname}]" if ":" in hostname else f"all://{hostname}": None}
 
 
 def proxy_of(url: str) -> str:
-    """Host and port of the proxy for `url`, without its login, or "" where there is none."""
+    """Host and port of the proxy for `url`, without its login, or ""; for messages."""
     import urllib.request
 
     parts = urlsplit(url)
