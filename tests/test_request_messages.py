@@ -440,6 +440,9 @@ def test_a_field_that_a_server_demands_and_still_refuses_is_an_error(replay):
     replay.reply(calls("lookup"), error(400, refused), error(400, refused))
     with pytest.raises(BadRequestError, match="reasoning_content is missing"):
         ask(replay, lookup)
+    replay.reply(calls("lookup"), completion("Yes."))  # it may have been something else
+    ask(replay, lookup)
+    assert not any("reasoning_content" in message for message in sent(replay)["messages"])
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 Servers that speak the API differ in what they accept, and no list of names could keep up with
 them. A request goes out in the API's own form. Where a 400 names a part of it, the request goes
-out once more in the next form, and what was learnt holds for this endpoint and model until the
-kernel ends.
+out once more in the next form. Where that one is answered, what was learnt holds for this
+endpoint and model until the kernel ends.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..messages import REASONING_FIELDS
 from ..request import Compatibility, Request
 from ..schema_forms import SCHEMA_FORMS
 
-__all__ = ["known", "learn"]
+__all__ = ["known", "learn", "remember"]
 
 _known: dict[tuple[str, str], Compatibility] = {}
 
@@ -65,15 +65,17 @@ def learn(origin: str, request: Request, error: Exception) -> Compatibility | No
     """
     if not isinstance(error, BadRequestError):
         return None
-    learnt = _lesson(origin, request, error.server_message)
-    if learnt is not None:
+    return _lesson(origin, request, error.server_message)
+
+
+def remember(origin: str, request: Request) -> None:
+    """Keep what was learnt for a request that was answered.
+
+    Usage is worth another try in each turn: a gateway may ask another server by then.
+    """
+    learnt = replace(request.takes, stream_options=True)
+    if learnt != known(origin, request.model):
         _known[origin, request.model] = learnt
-    elif request.schema_form == "tool" and _REFUSES_SCHEMA.search(error.server_message):
-        # No form helped: it may be this one schema that it does not take.
-        _known[origin, request.model] = replace(
-            request.takes, schema_form="json_schema", schema_form_beside_tools="json_schema"
-        )
-    return learnt
 
 
 def _lesson(origin: str, request: Request, words: str) -> Compatibility | None:

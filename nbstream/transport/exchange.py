@@ -126,7 +126,7 @@ class Exchange:
         retries = 0
         while True:
             try:
-                return await self._send()
+                answer = await self._send()
             except (APIConnectionError, APIStatusError) as error:
                 takes = compatibility.learn(self._origin, self._request, error)
                 if takes is not None:
@@ -139,6 +139,9 @@ class Exchange:
                     raise
                 retries += 1
                 await self._wait(delay, retries, error)
+            else:
+                compatibility.remember(self._origin, self._request)
+                return answer
 
     def _ask_otherwise(self, takes: Compatibility) -> None:
         """Ask in another form from now on, and say so where it is one that a user notices."""
