@@ -1,6 +1,7 @@
 """`Round`: the model's answer to one request, growing while it streams.
 
-The reducer fills it, views read it; afterwards nothing changes it any more.
+The reducer fills it on the I/O thread, and views and the user's own thread read it meanwhile;
+afterwards nothing changes it any more.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from .buffers import TextBuffer
 from .messages import Message, ToolCall, ToolResult, Usage
 
 __all__ = ["CallDraft", "Round"]
+
+_DEEPEST = 100  # levels of a provider's fields
 
 
 @dataclass(slots=True)
@@ -40,7 +43,7 @@ class CallDraft:
     def call(self) -> ToolCall:
         """The call as it stands; empty arguments are `{}`."""
         call = ToolCall(
-            self.id, self.name, str(self.arguments) or "{}", dict(self.extra), self.result
+            self.id, self.name, str(self.arguments) or "{}", _copied(self.extra), self.result
         )
         if self.changed is None:
             return call
@@ -92,7 +95,12 @@ class Round:
 
     @property
     def is_empty(self) -> bool:
-        return not (len(self.text) or len(self.reasoning) or len(self.refusal) or self.calls)
+        return not (self.text or self.reasoning or self.refusal or self.calls)
+
+    @property
+    def others(self) -> list[tuple[int, Round]]:
+        """The further choices and their indices, in order; more may come meanwhile."""
+        return sorted(self.alternatives.copy().items())
 
     @property
     def _wants_back(self) -> str | None:
@@ -125,7 +133,7 @@ class Round:
         """
         text = str(self.text) or str(self.refusal)
         content = text if text or not self.calls else None
-        extra = dict(self.echo)
+        extra = _copied(self.echo)
         with_calls = bool(self.calls) if with_calls is None else with_calls
         if with_calls and self.echo_reasoning_as is not None:
             extra[self.echo_reasoning_as] = str(self.reasoning)
@@ -153,10 +161,10 @@ class Round:
             "finish_reason": self.finish_reason,
             "done": self.done,
             "reasoning_seconds": self.reasoning_seconds,
-            "extra": self.extra,
-            "echo": self.echo,
+            "extra": _copied(self.extra),
+            "echo": _copied(self.echo),
             "echo_reasoning_as": self.echo_reasoning_as,
-            "alternatives": {str(i): r.to_dict() for i, r in self.alternatives.items()},
+            "alternatives": {str(i): other.to_dict() for i, other in self.others},
         }
         return {key: value for key, value in data.items() if value not in (None, "", [], {}, False)}
 
@@ -182,6 +190,20 @@ class Round:
                 int(i): cls.from_dict(r) for i, r in data.get("alternatives", {}).items()
             },
         )
+
+
+def _copied(value: Any, depth: int = 0) -> Any:
+    """JSON data of its own, while another thread may put more into `value`.
+
+    A dict that grows cannot be iterated; to copy it is one step.
+    """
+    if depth > _DEEPEST:  # whatever a server nests so deep came in one piece
+        return value
+    if isinstance(value, dict):
+        return {name: _copied(each, depth + 1) for name, each in value.copy().items()}
+    if isinstance(value, list):
+        return [_copied(each, depth + 1) for each in value.copy()]
+    return value
 
 
 def _draft(call: ToolCall) -> CallDraft:

@@ -72,7 +72,7 @@ def _round(
     if len(turn.reasoning):
         yield _fold(reasoning_line(turn), safe(str(turn.reasoning)))
     yield from write(turn)
-    for index, other in sorted(turn.alternatives.items()):
+    for index, other in turn.others:
         yield _fold(f"Choice {index + 1}", "\n\n".join(write(other)))
     for draft in turn.calls:
         yield from _call(draft.call(), safe)

@@ -163,11 +163,11 @@ class Exchange:
 
     def _begin(self, turn: Round) -> None:
         """The server answers: `turn` takes the place of an earlier try's."""
-        if self._answer is not None:
-            self._response.rounds.pop()
+        rounds = self._response.rounds
+        # In one step: who reads on another thread always finds a last round.
+        rounds[len(rounds) - (self._answer is not None) :] = [turn]
         self._answer = turn
         self._last = None
-        self._response.rounds.append(turn)
 
     async def _read(
         self, body: AsyncIterator[bytes], turn: Round, deadline: asyncio.Timeout
