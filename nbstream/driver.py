@@ -163,7 +163,7 @@ async def _run(
                 on_end(response, error)
         finally:
             response.finish(status, error, runner.exchange.timing())
-            runner.pacer.close()
+            await runner.pacer.close()
             runner.opened.set()
 
 
@@ -221,7 +221,8 @@ class _Runner:
             except StopIteration:
                 break
         if options.schema is not None and not self.response.refusal:
-            self.response.parsed = self._parsed(options.schema)
+            # Reading a long answer, and making the user's object of it, takes time.
+            self.response.parsed = await asyncio.to_thread(self._parsed, options.schema)
 
     def _parsed(self, schema: Schema) -> Any:
         """The object that the answer is.
