@@ -162,6 +162,7 @@ async def _run(
                 # First: who waits for the answer then finds it in the history.
                 on_end(response, error)
         finally:
+            runner.exchange.close()
             response.finish(status, error, runner.exchange.timing())
             await runner.pacer.close()
             runner.opened.set()

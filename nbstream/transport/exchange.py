@@ -79,6 +79,7 @@ class Exchange:
         self._response = response
         self._pacer = pacer
         self._observe = observe
+        self._is_open = False
         self._sent = time.monotonic()
         self._answer: Round | None = None  # to the request that is being made
         self._first: float | None = None  # when the first token of the turn came
@@ -88,8 +89,15 @@ class Exchange:
     async def open(self, target: Endpoint | LocalEndpoint, tools: tuple[Tool, ...]) -> None:
         """Find the model; what comes next is for it."""
         self._client, model = await connect(self._options, target)
+        self._is_open = True
         self._request = Request((), self._options, model, tools)
         self._sent = time.monotonic()
+
+    def close(self) -> None:
+        """Nothing more is asked."""
+        if self._is_open:
+            self._is_open = False
+            self._client.release()
 
     def timing(self) -> Timing:
         now = time.monotonic()
