@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +70,7 @@ class Approval:
         self._answer(Decision(None, f"{REFUSED} {reason}".strip()))
 
     def _answer(self, decision: Decision) -> None:
-        if not self.decision.done():
+        with suppress(InvalidStateError):  # another answer was first, or the turn was stopped
             self.decision.set_result(decision)
 
     def __repr__(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 __all__ = ["TextBuffer"]
 
 _COMPACT_AT = 4096  # pieces; keeps memory near the text itself for very long answers
@@ -12,48 +14,68 @@ class TextBuffer:
 
     A view keeps an offset (in characters) and reads `since(offset)` at each frame, so
     that a long answer is never joined again for a short piece of news.
+
+    Any number of threads may append and read. To append is one step of the list's own, and
+    waits for nobody. What readers find out (how much there is, and which pieces are joined)
+    changes under a lock, and never touches what was appended meanwhile.
     """
 
-    __slots__ = ("_length", "_loose", "_parts")
+    __slots__ = ("_counted", "_joined", "_length", "_lock", "_parts")
 
     def __init__(self, text: str = "") -> None:
         self._parts: list[str] = [text] if text else []
-        self._length = len(text)
-        self._loose = 0
+        self._lock = threading.Lock()
+        self._counted = 0  # pieces ...
+        self._length = 0  # ... and their characters
+        self._joined = 0  # pieces at the beginning that were joined from many
 
     def append(self, text: str) -> None:
         """Add `text` at the end."""
-        if not text:
-            return
-        self._parts.append(text)
-        self._length += len(text)
-        self._loose += 1
-        if self._loose >= _COMPACT_AT:
-            self._parts[-self._loose :] = ["".join(self._parts[-self._loose :])]
-            self._loose = 0
+        if text:
+            self._parts.append(text)
 
     def since(self, offset: int) -> str:
         """The text from character `offset` on."""
-        wanted = self._length - offset
-        if wanted <= 0:
-            return ""
         pieces: list[str] = []
-        for part in reversed(self._parts):
-            if wanted <= len(part):
-                pieces.append(part[len(part) - wanted :])
-                break
-            pieces.append(part)
-            wanted -= len(part)
+        with self._lock:
+            wanted = self._count() - offset
+            at = self._counted
+            while wanted > 0 and at:
+                at -= 1
+                part = self._parts[at]
+                pieces.append(part[-wanted:])
+                wanted -= len(part)
         return "".join(reversed(pieces))
 
     def __str__(self) -> str:
-        if len(self._parts) > 1:
-            self._parts = ["".join(self._parts)]
-            self._loose = 0
-        return self._parts[0] if self._parts else ""
+        with self._lock:
+            self._count()
+            if self._counted > 1:
+                self._join(0)
+            return self._parts[0] if self._counted else ""
 
     def __len__(self) -> int:
-        return self._length
+        with self._lock:
+            return self._count()
+
+    def __bool__(self) -> bool:
+        return bool(self._parts)
 
     def __repr__(self) -> str:
         return f"TextBuffer({str(self)!r})"
+
+    def _count(self) -> int:
+        """How many characters there are, those counted that came since the last time."""
+        new = self._parts[self._counted :]
+        if new:
+            length, counted = self._length + sum(map(len, new)), self._counted + len(new)
+            self._length, self._counted = length, counted  # no interrupt comes in between
+            if counted - self._joined >= _COMPACT_AT:
+                self._join(self._joined)
+        return self._length
+
+    def _join(self, first: int) -> None:
+        """Make one piece of those from `first` on that are counted."""
+        whole = ["".join(self._parts[first : self._counted])]
+        self._parts[first : self._counted] = whole
+        self._counted = self._joined = first + 1

@@ -167,8 +167,9 @@ async def _run(
                 # First: who waits for the answer then finds it in the history.
                 on_end(response, error)
         finally:
+            runner.exchange.close()
             response.finish(status, error, runner.exchange.timing())
-            runner.pacer.close()
+            await runner.pacer.close()
             runner.opened.set()
 
 
@@ -234,7 +235,8 @@ class _Runner:
             except StopIteration:
                 break
         if options.schema is not None and not self.response.refusal:
-            self.response.parsed = self._parsed(options.schema)
+            # Reading a long answer, and making the user's object of it, takes time.
+            self.response.parsed = await asyncio.to_thread(self._parsed, options.schema)
 
     def _parsed(self, schema: Schema) -> Any:
         """The object that the answer is.

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import Any
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeVar
 
 from .errors import UsageError
 
-__all__ = ["IOThread", "Job", "io_thread", "tool_thread"]
+__all__ = ["IOThread", "Job", "in_thread", "io_thread", "tool_thread"]
+
+_T = TypeVar("_T")
 
 _END_TIME = 5.0  # seconds for what runs to end
 _POLL = 0.2  # seconds; a lock with a timeout can be interrupted on Windows too
@@ -140,6 +145,23 @@ class IOThread:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(timeout=_END_TIME)
         loop.close()
+
+
+async def in_thread(function: Callable[..., _T], *arguments: Any) -> _T:
+    """Call `function` where it holds up no stream, in a copy of the caller's context.
+
+    As `asyncio.to_thread`, but to its end also where the waiting task is cancelled: for what
+    a stop must not cut off.
+    """
+    call = partial(contextvars.copy_context().run, function, *arguments)
+    try:
+        called = asyncio.get_running_loop().run_in_executor(None, call)
+    except RuntimeError:  # Python ends, and starts no thread any more
+        return call()
+    while not called.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait((called,))
+    return called.result()
 
 
 async def _cancel_all() -> None:

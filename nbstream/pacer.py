@@ -1,4 +1,7 @@
-"""When views are updated: at once at first, then as often as their cost allows."""
+"""When views are updated: at once at first, then as often as their cost allows.
+
+And that each is closed in the end, whatever failed in it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import ClassVar
 
+from .io_thread import in_thread
 from .response import Response
 from .views.protocol import View
 
@@ -26,6 +30,9 @@ log = logging.getLogger("nbstream")
 class Pacer:
     """Coalesces what comes into frames, and keeps a failing view from failing anything else.
 
+    A view that has failed gets no more frames. It is closed as the others are: what it leaves
+    is then all that is saved.
+
     The interval between frames is ten times the last frame's cost, and that of the other
     answers that are shown, at least 1/12 s (1/8 s where text comes faster than anybody
     reads, or what a view wants) and at most 2 s. Frames
@@ -38,6 +45,7 @@ class Pacer:
 
     def __init__(self, views: Sequence[View], response: Response) -> None:
         self._views = list(views)
+        self._live = list(views)  # those that have not failed
         self._response = response
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
@@ -56,8 +64,9 @@ class Pacer:
     def add(self, view: View) -> None:
         """Show what runs in one view more."""
         self._views.append(view)
+        self._live.append(view)
         if self._is_open:
-            self._guarded("open", [view])
+            self._call("open", [view])
 
     def notify(self) -> None:
         """Something came; a frame follows now, or when it is due."""
@@ -72,7 +81,7 @@ class Pacer:
             return
         self._timer = None
         self._turn("update")
-        wanted = max((getattr(view, "interval", 0.0) for view in self._views), default=0.0)
+        wanted = max((getattr(view, "interval", 0.0) for view in self._live), default=0.0)
         all_costs = sum(pacer._cost for pacer in self._open)  # noqa: SLF001  # of this class
         shortest = self._shortest()
         self._due = _now() + min(_LONGEST, max(shortest, wanted, _SHARE * all_costs))
@@ -86,7 +95,7 @@ class Pacer:
 
     def _turn(self, method: str) -> None:
         started = time.perf_counter()
-        self._guarded(method)
+        self._call(method, self._live)
         self._cost = time.perf_counter() - started
         Pacer._free_at = _now() + self._cost
 
@@ -96,21 +105,24 @@ class Pacer:
         if wait > 0:
             await asyncio.sleep(min(wait, _LONGEST_REST))
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        """Close the views: on a thread, because what a long answer leaves takes long to write."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         self._open.discard(self)
         if self._is_open:
-            self._guarded("close")
+            await in_thread(self._call, "close", self._views)
+        self._views, self._live = [], []  # who keeps the run does not keep what showed it
 
-    def _guarded(self, method: str, views: Sequence[View] | None = None) -> None:
-        for view in list(self._views if views is None else views):
+    def _call(self, method: str, views: Sequence[View]) -> None:
+        for view in list(views):
             try:
                 getattr(view, method)(self._response)
             except Exception:
                 log.exception("a view failed in %s; the answer goes on without it", method)
-                self._views.remove(view)
+                if view in self._live:
+                    self._live.remove(view)
 
 
 def _now() -> float:

@@ -126,8 +126,8 @@ class Response:
     @property
     def approvals(self) -> list[Approval]:
         """The calls that wait for the user's word: `.run()` or `.refuse()` each."""
-        drafts = [draft for turn in self.rounds for draft in turn.calls]
-        return [d.approval for d in drafts if d.approval and not d.approval.decision.done()]
+        found = (draft.approval for turn in self.rounds for draft in turn.calls)
+        return [each for each in found if each is not None and not each.decision.done()]
 
     @property
     def usage(self) -> Usage:
@@ -162,7 +162,7 @@ class Response:
     def choices(self) -> list[str]:
         """The text of every choice of the last round, where `n` was asked for."""
         last = self._last
-        return [str(last.text), *(str(r.text) for _, r in sorted(last.alternatives.items()))]
+        return [str(last.text), *(str(other.text) for _, other in last.others)]
 
     @property
     def code_blocks(self) -> list[CodeBlock]:
@@ -230,14 +230,15 @@ class Response:
 
     def cancel(self) -> None:
         """Stop the answer; what came is kept. Nothing happens when it has ended."""
-        if self._cancel is not None and not self.done:
-            self._cancel()
+        cancel = self._cancel  # which the end, on another thread, takes away
+        if cancel is not None and not self.done:
+            cancel()
 
     def finish(self, status: Status, error: BaseException | None, timing: Timing) -> None:
         """Close the record. For the driver."""
-        self.status, self.error, self.timing = status, error, timing
-        self.notice = ""
+        self.error, self.timing, self.notice = error, timing, ""
         self._cancel = None
+        self.status = status  # last: who sees that it is done finds all the rest
         self._finished.set_result(None)
 
     # -- the record --------------------------------------------------------------

@@ -1,6 +1,7 @@
 """`Round`: the model's answer to one request, growing while it streams.
 
-The reducer fills it, views read it; afterwards nothing changes it any more.
+The reducer fills it on the I/O thread, and views and the user's own thread read it meanwhile;
+afterwards nothing changes it any more.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ CALL_REASONS = frozenset({"function_call", "tool_calls", "tool_use"})
 CUT_REASONS = frozenset({"length", "content_filter"})
 #: The fields of `extra` that are a part of the answer beside its text.
 MEDIA = frozenset({"audio", "content_parts", "images"})
+
+_DEEPEST = 100  # levels of a provider's fields
 
 
 @dataclass(slots=True)
@@ -72,7 +75,7 @@ class CallDraft:
     def call(self) -> ToolCall:
         """The call as it stands; empty arguments are `{}`."""
         call = ToolCall(
-            self.id, self.name, str(self.arguments) or "{}", dict(self.extra), self.result
+            self.id, self.name, str(self.arguments) or "{}", _copied(self.extra), self.result
         )
         if self.changed is None:
             return call
@@ -139,6 +142,11 @@ class Round:
         return not (self.size or self.calls or self.has_media)
 
     @property
+    def others(self) -> list[tuple[int, Round]]:
+        """The further choices and their indices, in order; more may come meanwhile."""
+        return sorted(self.alternatives.copy().items())
+
+    @property
     def has_media(self) -> bool:
         """Whether there is an image, a sound, or another part that is not text."""
         return any(self.extra.get(name) for name in MEDIA)
@@ -193,7 +201,7 @@ class Round:
             "assistant",
             text if text or not self.calls else None,
             self.tool_calls,
-            extra=dict(self.echo),
+            extra=_copied(self.echo),
             origin=self.origin if self._has_a_maker else None,
             model=self.asked_model if self._has_a_maker else None,
             reasoning=thought,
@@ -220,12 +228,12 @@ class Round:
             "finish_reason": self.finish_reason,
             "done": self.done,
             "reasoning_seconds": self.reasoning_seconds,
-            "extra": self.extra,
-            "echo": self.echo,
+            "extra": _copied(self.extra),
+            "echo": _copied(self.echo),
             "echo_reasoning_as": self.echo_reasoning_as,
             "is_unclosed": self.is_unclosed,
             "leaked_call": self.leaked_call,
-            "alternatives": {str(i): r.to_dict() for i, r in self.alternatives.items()},
+            "alternatives": {str(i): other.to_dict() for i, other in self.others},
         }
         return {key: value for key, value in data.items() if value not in (None, "", [], {}, False)}
 
@@ -259,6 +267,20 @@ class Round:
 def tool_message(call: ToolCall, content: str) -> Message:
     """The message that answers a call."""
     return Message("tool", content, tool_call_id=call.id, name=api_name(call.name))
+
+
+def _copied(value: Any, depth: int = 0) -> Any:
+    """JSON data of its own, while another thread may put more into `value`.
+
+    A dict that grows cannot be iterated; to copy it is one step.
+    """
+    if depth > _DEEPEST:  # whatever a server nests so deep came in one piece
+        return value
+    if isinstance(value, dict):
+        return {name: _copied(each, depth + 1) for name, each in value.copy().items()}
+    if isinstance(value, list):
+        return [_copied(each, depth + 1) for each in value.copy()]
+    return value
 
 
 def _draft(call: ToolCall) -> CallDraft:

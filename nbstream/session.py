@@ -96,7 +96,7 @@ class Session:
         self.how_to_reset = HOW_TO_RESET
         self.how_to_go_on = HOW_TO_GO_ON
         self._before: Conversation | None = None  # what `undo` goes back to
-        self._watchers: list[Watcher] = []
+        self._watchers: tuple[Watcher, ...] = ()  # replaced as a whole: it may be read meanwhile
         self._runs: dict[int, Run] = {}  # of the turns that run, by their ids
         self._lock = threading.RLock()
 
@@ -132,9 +132,17 @@ class Session:
                 self._system_message = System(system)
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
-        """Tell `watcher` what happens, until the function returned is called."""
-        self._watchers.append(watcher)
-        return lambda: self._watchers.remove(watcher)
+        """Tell `watcher` what happens, until the function returned is called.
+
+        Both from any thread, also while the watchers are told.
+        """
+        with self._lock:
+            self._watchers = (*self._watchers, watcher)
+        return partial(self._unwatch, watcher)
+
+    def _unwatch(self, watcher: Watcher) -> None:
+        with self._lock:
+            self._watchers = tuple(each for each in self._watchers if each is not watcher)
 
     def ask(
         self,
@@ -300,7 +308,8 @@ class Session:
                 self._system_message = begun.system
 
     def _ended(self, turn: Turn) -> None:
-        self._runs.pop(turn.id, None)
+        with self._lock:
+            self._runs.pop(turn.id, None)
         self._tell()
 
     def _check(self, turn: Turn) -> None:
@@ -320,7 +329,7 @@ class Session:
         return [Message("system", self.system)] if self.system else []
 
     def _tell(self) -> None:
-        for watcher in list(self._watchers):
+        for watcher in self._watchers:
             watcher.changed()
 
 

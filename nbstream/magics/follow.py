@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextvars import copy_context
 
 from ..driver import Run
-from ..io_thread import io_thread
+from ..io_thread import in_thread, io_thread
 from ..response import Response
 from ..views.protocol import View
 
@@ -25,7 +25,7 @@ async def _show(run: Run, view: View) -> None:
         run.show(view)
         return
     view.open(response)
-    view.close(response)
+    await in_thread(view.close, response)
 
 
 class _InThisCell:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import weakref
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
@@ -71,7 +72,9 @@ class ChatPanel(HasTraits):
         self._image_hosts = frozenset(image_hosts)
         self._main = _running_loop()
         self.screen = Screen(self.session, self.settings, Desk(self).hear, self._image_hosts)
-        self.session.watch(_Watcher(self))
+        # The session may outlive the panel, which is then there only as long as it is shown.
+        unwatch = self.session.watch(_Watcher(self))
+        weakref.finalize(self, unwatch).atexit = False
         self.update()
 
     @property
@@ -181,17 +184,19 @@ class ChatPanel(HasTraits):
 
 
 class _Watcher:
-    """Tells a panel what happens in its session."""
+    """Tells a panel what happens in its session, and keeps it not alive."""
 
     def __init__(self, panel: ChatPanel) -> None:
-        self._panel = panel
+        self._panel = weakref.ref(panel)
 
     def changed(self) -> None:
-        self._panel.screen.refresh()
-        self._panel.update_soon()
+        if (panel := self._panel()) is not None:
+            panel.screen.refresh()
+            panel.update_soon()
 
     def view(self, turn: Turn) -> View:
-        return self._panel.screen.view(turn)
+        panel = self._panel()
+        return NullView() if panel is None else panel.screen.view(turn)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

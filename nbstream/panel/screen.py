@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
 from collections.abc import Callable
@@ -67,6 +68,8 @@ class Screen:
         self._name = uuid.uuid4().hex
         self._window: Window | None = None
         self._transcript: Transcript | None = None
+        self._writing: asyncio.Task[None] | None = None
+        self._is_stale = False  # the static conversation
         self._is_open = False
         self._cell: tuple[str, str] | None = None
 
@@ -92,7 +95,7 @@ class Screen:
             except Exception:  # whatever is wrong with a widget, the conversation is shown
                 log.warning("the panel's widget could not be made", exc_info=True)
         self._transcript = Transcript(self._image_hosts)
-        self._write()
+        await asyncio.wait((self._write(),))
 
     def _open_window(self) -> None:
         if self._window is None:
@@ -128,7 +131,7 @@ class Screen:
             self._window = None
         self._is_open = False
         _open.discard(self)
-        self._write()
+        await asyncio.wait((self._write(),))
 
     def stop(self) -> None:
         """Stop the answers, and wait until they have ended."""
@@ -168,15 +171,34 @@ class Screen:
             self._window.sync()
         self._write()
 
-    def _write(self) -> None:
-        """Bring the static conversation up to date; the last time when all of it has ended."""
-        if self._transcript is None:
+    def _write(self) -> asyncio.Task[None]:
+        """Bring the static conversation up to date; the task is done when it is."""
+        self._is_stale = True
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.get_running_loop().create_task(self._written())
+        return self._writing
+
+    async def _written(self) -> None:
+        while self._is_stale:
+            self._is_stale = False
+            try:
+                await self._write_once()
+            except Exception:
+                log.exception("the conversation of a panel could not be written")
+
+    async def _write_once(self) -> None:
+        """Write what there is; the last time when all of it has ended."""
+        transcript, turns = self._transcript, self._session.turns
+        if transcript is None:
             return
-        turns = self._session.turns
+        ended = [turn for turn in turns if turn.response.done]
+        await transcript.render(ended)  # on a thread: a long answer takes long
+        if self._is_stale:
+            return  # it comes again, with what has happened meanwhile
         has_window = self._window is not None
         without = _LATER if has_window else _NO_WIDGETS if self._is_open else _EMPTY
-        self._transcript.update(turns, folded=has_window, without=without)
-        if not self._is_open and all(turn.response.done for turn in turns):
+        transcript.update(ended, folded=has_window, without=without)
+        if not self._is_open and len(ended) == len(turns):
             self._transcript = None
 
     def _advance(self, turn: Turn, response: Response) -> None:
@@ -214,12 +236,15 @@ class _TurnView:
         self._turn = turn
 
     def open(self, _response: Response) -> None:
+        self._loop = asyncio.get_running_loop()
         self._screen._sync()  # noqa: SLF001  # of this module
 
     def update(self, response: Response) -> None:
         self._screen._advance(self._turn, response)  # noqa: SLF001
 
-    close = update
+    def close(self, response: Response) -> None:
+        """The static conversation, which has it all, is written when the turn is over."""
+        self._loop.call_soon_threadsafe(self.update, response)
 
 
 def _totals(responses: list[Response], settings: Settings) -> dict[str, Any]:

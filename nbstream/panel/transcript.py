@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Collection, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from IPython.display import DisplayHandle, display
 
 from ..conversation import Turn
+from ..io_thread import in_thread
 from ..render.safe_text import clean, escape_text, html_text
 from ..render.saved import bundle
 from .questions import question_of
@@ -77,17 +79,19 @@ class Transcript:
         """Leave nothing in the outputs."""
         self._put([])
 
+    async def render(self, turns: Iterable[Turn]) -> None:
+        """Write those of the turns that are not written yet; they have ended."""
+        for turn in turns:
+            if turn.id not in self._texts:
+                write = partial(turn_markdown, image_hosts=self._image_hosts)
+                self._texts[turn.id] = await in_thread(write, turn)
+
     def update(self, turns: Iterable[Turn], *, folded: bool, without: str) -> None:
-        """Bring the outputs up to date; `without` turns they are this text."""
-        ended = [turn for turn in turns if turn.response.done]
-        self._texts = {turn.id: self._text(turn) for turn in ended}
+        """Bring the outputs up to date with turns that are rendered; without any, by a text."""
+        self._texts = {turn.id: self._texts[turn.id] for turn in turns}
         groups = list(_groups(list(self._texts.values()), folded=folded))
         # An output there must be: only the cell that runs can get a new one.
         self._put(groups or [f"<em>{without}</em>"])
-
-    def _text(self, turn: Turn) -> str:
-        known = self._texts.get(turn.id)
-        return turn_markdown(turn, image_hosts=self._image_hosts) if known is None else known
 
     def _put(self, groups: list[str]) -> None:
         groups += [""] * (len(self._handles) - len(groups))

@@ -14,6 +14,7 @@ An answer is an `Outline`, and changes by its operations. The operations here:
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Callable
@@ -40,6 +41,11 @@ _GO_ON = re.compile(
     r"(?:\.? To go on, type:|,? or:| ·|,)? ?(?:%chat continue|chat\.send\('Continue\.'\))"
     r"(?: asks for the rest| goes on)?"
 )
+
+
+_FAILED = "The panel could not show all of this answer: the conversation saved below has it."
+
+log = logging.getLogger("nbstream")
 
 
 class PanelWidget(FrameWidget):
@@ -146,6 +152,7 @@ class Card:
         self._blocking = blocking
         self._opened = time.monotonic()
         self._outline = outline
+        self._has_failed = False
         self._ended: dict[str, Any] | None = None  # the answer, which changes no more
         shown = [self._question[name] or "" for name in ("typed", "plain", "sent")]
         self._size = sum(map(len, [*shown, *self._question["pictures"]]))
@@ -164,14 +171,27 @@ class Card:
         if self.is_over:
             return []
         is_done = response.done  # first: what comes in between is then in the last state
-        operations = self._outline.advance(response)
+        operations = self._grown(response)
         if is_done:
             end = _ending(response)
+            if self._has_failed:
+                end["mark"] = f"{end['mark']} {_FAILED}".lstrip()
             self._ended = {**self._answer(), "end": end}
             self._size += self._outline.size  # counted once, not with every frame of the others
             self._outline = Outline()
             operations.append(["end", end])
         return operations
+
+    def _grown(self, response: Response) -> list[Operation]:
+        """What came of the answer; nothing any more once that could not be shown."""
+        if self._has_failed:
+            return []
+        try:
+            return self._outline.advance(response)
+        except Exception:
+            log.exception("an answer could not be shown in the panel; it is saved below it")
+            self._has_failed = True
+            return []
 
     def state(self) -> dict[str, Any]:
         answer = self._ended if self._ended is not None else self._answer()

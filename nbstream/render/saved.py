@@ -10,11 +10,12 @@ text of a model, a tool or a server opens or closes one, and no tag has an attri
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from ..messages import ToolCall
 from ..response import Response
@@ -24,7 +25,9 @@ from .safe_markdown import safe_markdown
 from .safe_text import clean, code_block, escape_text, html_text
 from .summary import call_line, mark, plain_summary, reasoning_line, usage_line, usage_rows
 
-__all__ = ["RECORD_TYPE", "bundle", "content_markdown", "display_markdown"]
+__all__ = ["RECORD_TYPE", "bundle", "content_markdown", "display_markdown", "plain_bundle"]
+
+log = logging.getLogger("nbstream")
 
 #: The media type of the record, which front ends ignore.
 RECORD_TYPE = "application/vnd.nbstream.response+json"
@@ -34,21 +37,66 @@ _DEEPEST = 100  # levels of JSON that came from outside
 _BASE64 = re.compile("[A-Za-z0-9+/]+={0,2}")
 _IMAGE_OF = "what the tool returned"
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_T = TypeVar("_T")
 
 
 def bundle(response: Response, *, image_hosts: Collection[str] = ()) -> dict[str, Any]:
-    """The mime bundle of `response`, as far as it has come.
+    """The mime bundle of `response`, as far as it has come. It never fails.
 
     Args:
         response: in any state.
         image_hosts: hosts (lower case) whose images are kept; others become links.
     """
-    content = content_markdown(response, image_hosts=image_hosts)
-    return {
-        "text/markdown": "\n\n".join(part for part in (content, *_ending(response)) if part),
-        "text/plain": plain_summary(response),
-        RECORD_TYPE: _json_data(response.to_dict()),
+    try:
+        content = content_markdown(response, image_hosts=image_hosts)
+        return {
+            "text/markdown": "\n\n".join(part for part in (content, *_ending(response)) if part),
+            "text/plain": plain_summary(response),
+            RECORD_TYPE: _json_data(response.to_dict()),
+        }
+    except Exception:
+        log.exception("an answer could not be rendered; it is saved as plain text")
+        return plain_bundle(response)
+
+
+def plain_bundle(response: Response) -> dict[str, Any]:
+    """The same of an answer that cannot be rendered: its texts to the letter, and no folds.
+
+    What fails even so is left out; that the answer is not whole never is.
+    """
+    texts = [_attempt(partial(str, each)) for turn in response.rounds for each in _texts(turn)]
+    why = _attempt(partial(_attention, response))
+    if why is None and response.status != "complete":
+        why = escape_text(response.status)
+    parts = [_plain(text) for text in texts if text]
+    summary = _attempt(partial(plain_summary, response)) or f"[{response.status}]"
+    bundle = {
+        "text/markdown": "\n\n".join([*parts, f"<strong>⚠ {why}</strong>"] if why else parts),
+        "text/plain": summary,
     }
+    record = _attempt(lambda: _json_data(response.to_dict()))
+    return bundle if record is None else {**bundle, RECORD_TYPE: record}
+
+
+def _texts(turn: Round) -> Iterator[object]:
+    yield from (turn.reasoning, turn.text, turn.refusal)
+    for draft in turn.calls:
+        yield f"{draft.name}({draft.changed or draft.arguments})"
+        if draft.result is not None:
+            yield draft.result.content
+
+
+def _attempt(make: Callable[[], _T]) -> _T | None:
+    try:
+        return make()
+    except Exception:
+        log.debug("a part of an answer is not saved", exc_info=True)
+        return None
+
+
+def _plain(text: str) -> str:
+    """`text` to the letter."""
+    return "\n".join(code_block(clean(text), "", nested=False))
 
 
 def content_markdown(response: Response, *, image_hosts: Collection[str] = ()) -> str:
@@ -59,8 +107,12 @@ def content_markdown(response: Response, *, image_hosts: Collection[str] = ()) -
 
 
 def display_markdown(markdown: str, *, image_hosts: Collection[str] = ()) -> str:
-    """A piece of an answer as safe markdown."""
-    return safe_markdown(markdown, image_hosts=frozenset(image_hosts))
+    """A piece of an answer as safe markdown; what cannot be rendered stands there to the letter."""
+    try:
+        return safe_markdown(markdown, image_hosts=frozenset(image_hosts))
+    except Exception:  # this comes with every frame
+        log.debug("a text could not be rendered", exc_info=True)
+        return _plain(markdown)
 
 
 # -- the markdown ----------------------------------------------------------------
@@ -72,7 +124,7 @@ def _round(
     if len(turn.reasoning):
         yield _fold(reasoning_line(turn), safe(str(turn.reasoning)))
     yield from write(turn)
-    for index, other in sorted(turn.alternatives.items()):
+    for index, other in turn.others:
         yield _fold(f"Choice {index + 1}", "\n\n".join(write(other)))
     for draft in turn.calls:
         yield from _call(draft.call(), safe)
@@ -105,12 +157,18 @@ def _code(text: str, language: str) -> str:
     return "\n".join(code_block(clean(text), language, nested=False))
 
 
-def _ending(response: Response) -> Iterator[str]:
+def _attention(response: Response) -> str | None:
+    """Why the answer is not whole, as markdown; None where it is."""
     why = mark(response)
     if response.status == "running":
         why = "Still running: this is what had come so far."
+    return None if why is None else escape_text(clean(why))
+
+
+def _ending(response: Response) -> Iterator[str]:
+    why = _attention(response)
     if why is not None:
-        yield f"<strong>⚠ {escape_text(clean(why))}</strong>"
+        yield f"<strong>⚠ {why}</strong>"
     yield _fold(usage_line(response), _table(usage_rows(response)))
 
 

@@ -40,6 +40,9 @@ _REFUSAL_TIME = 5.0  # seconds for the body of an error, once its status is ther
 _REFUSAL_SIZE = 2**16  # bytes of it
 
 
+_closing: set[asyncio.Task[None]] = set()
+
+
 def preload() -> None:
     """Import the SDK, which takes a second or more: not on the thread that reads streams."""
     import openai  # noqa: F401
@@ -53,6 +56,8 @@ class Client:
 
     def __init__(self, endpoint: Endpoint, deadlines: Deadlines) -> None:
         self.endpoint = endpoint
+        self._users = 0
+        self._is_retired = False
         failure = ""
         try:
             self._sdk = _open_sdk(endpoint, deadlines)
@@ -142,6 +147,26 @@ class Client:
         if not isinstance(refusal, _Refusal):
             return connection_error(error, self.endpoint)
         return status_error(refusal.status, refusal.headers, refusal.body, self.endpoint, request)
+
+    def hold(self) -> None:
+        """Somebody needs it, until `release`."""
+        self._users += 1
+
+    def release(self) -> None:
+        """Who held it needs it no more."""
+        self._users -= 1
+        self._close_if_unused()
+
+    def retire(self) -> None:
+        """Close it as soon as nobody needs it."""
+        self._is_retired = True
+        self._close_if_unused()
+
+    def _close_if_unused(self) -> None:
+        if self._is_retired and not self._users:
+            task = asyncio.get_running_loop().create_task(self.close())
+            _closing.add(task)  # the loop itself keeps no task alive
+            task.add_done_callback(_closing.discard)
 
     async def close(self) -> None:
         await self._sdk.close()

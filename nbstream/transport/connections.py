@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 from concurrent.futures import Future
+from dataclasses import replace
+from typing import NamedTuple
 
 from ..endpoints import Endpoint, LocalEndpoint
 from ..request import Options
@@ -15,13 +17,43 @@ from .listing import Model
 
 __all__ = ["close_all", "connect", "list_models"]
 
-# By endpoint, seconds to connect, event loop (connections belong to one, and a fork has
-# another), and `_surroundings`.
-_clients: dict[tuple[Endpoint, float, asyncio.AbstractEventLoop, int], Client] = {}
+_MOST = 8  # clients that are kept; the one that was used last the longest ago goes
+
+
+class _Key(NamedTuple):
+    """What a client is made for.
+
+    Attributes:
+        endpoint: the server, and the key to it.
+        variable: by whose name the key was found.
+        connect: seconds to connect.
+        loop: the event loop: connections belong to one, and a fork has another.
+        surroundings: see `_surroundings`.
+    """
+
+    endpoint: Endpoint
+    variable: str
+    connect: float
+    loop: asyncio.AbstractEventLoop
+    surroundings: int
+
+    def outdates(self, other: _Key) -> bool:
+        """Whether nobody asks by `other` any more: its key, loop or surroundings are old ones."""
+        if other.loop is not self.loop or other.surroundings != self.surroundings:
+            return True
+        key, name = self.endpoint.key, self.endpoint.key_name
+        is_same = replace(other.endpoint, key=key, key_name=name) == self.endpoint
+        return is_same and other.variable == self.variable and other.endpoint.key != key
+
+
+_clients: dict[_Key, Client] = {}  # in the order of their last use
 
 
 async def connect(options: Options, target: Endpoint | LocalEndpoint) -> tuple[Client, str]:
-    """The client, and the name by which its endpoint knows the model."""
+    """The client, and the name by which its endpoint knows the model.
+
+    Who gets it says by `release` when it is needed no more.
+    """
     await asyncio.to_thread(preload)
     if isinstance(target, LocalEndpoint):
         from .. import local
@@ -41,17 +73,40 @@ async def connect(options: Options, target: Endpoint | LocalEndpoint) -> tuple[C
     client = _client(target, options)
     if options.model:
         return client, options.model
-    offered = [model.name for model in await client.models()]
-    if len(offered) != 1:
-        raise no_model(offered, target)
+    try:
+        offered = [model.name for model in await client.models()]
+        if len(offered) != 1:
+            raise no_model(offered, target)
+    except BaseException:
+        client.release()
+        raise
     return client, offered[0]
 
 
 def _client(endpoint: Endpoint, options: Options) -> Client:
-    key = endpoint, options.deadlines.connect, asyncio.get_running_loop(), _surroundings()
-    if key not in _clients:
-        _clients[key] = Client(endpoint, options.deadlines)
-    return _clients[key]
+    """The client for an endpoint, held for the caller; those that it replaces are let go."""
+    key = _Key(
+        endpoint,
+        options.api_key_env or "OPENAI_API_KEY",
+        options.deadlines.connect,
+        asyncio.get_running_loop(),
+        _surroundings(),
+    )
+    client = _clients.pop(key, None) or Client(endpoint, options.deadlines)
+    client.hold()
+    for other in [other for other in _clients if key.outdates(other)]:
+        _let_go(other, key.loop)
+    _clients[key] = client
+    while len(_clients) > _MOST:
+        _let_go(next(iter(_clients)), key.loop)
+    return client
+
+
+def _let_go(key: _Key, loop: asyncio.AbstractEventLoop) -> None:
+    """Forget a client; with a loop that has ended its connections have gone."""
+    client = _clients.pop(key)
+    if key.loop is loop:
+        client.retire()
 
 
 def _surroundings() -> int:
@@ -77,12 +132,15 @@ async def list_models(options: Options, target: Endpoint | LocalEndpoint) -> lis
         client, _ = await connect(options, target)
     else:
         client = _client(target, options)
-    return await client.models()
+    try:
+        return await client.models()
+    finally:
+        client.release()
 
 
 async def close_all() -> None:
     """Close every connection of this event loop; those of others went with them."""
     while _clients:
-        (_, _, loop, _), client = _clients.popitem()
-        if loop is asyncio.get_running_loop():
+        key, client = _clients.popitem()
+        if key.loop is asyncio.get_running_loop():
             await client.close()

@@ -83,6 +83,7 @@ class Exchange:
         self._response = response
         self._pacer = pacer
         self._observe = observe
+        self._is_open = False
         self._sent = time.monotonic()
         self._answer: Round | None = None  # to the request that is being made
         self._first: float | None = None  # when the first token of the turn came
@@ -103,12 +104,19 @@ class Exchange:
             past_tools: what it could call earlier in the conversation, in the API's form.
         """
         self._client, model = await connect(self._options, target)
+        self._is_open = True
         takes = compatibility.known(self._origin, model)
         self._request = Request((), self._options, model, tools, past_tools, takes)
         own = self._options.params.get("tools")  # the user's, and run by the user
         offered = own if isinstance(own, list) else [tool.to_api() for tool in tools]
         self._response.offered_tools = tuple(each for each in offered if isinstance(each, Mapping))
         self._sent = time.monotonic()
+
+    def close(self) -> None:
+        """Nothing more is asked."""
+        if self._is_open:
+            self._is_open = False
+            self._client.release()
 
     def timing(self) -> Timing:
         now = time.monotonic()
@@ -213,14 +221,14 @@ class Exchange:
 
     def _begin(self, turn: Round) -> None:
         """The server answers: `turn` takes the place of an earlier try's."""
-        if self._answer is not None:
-            self._response.rounds.pop()
+        rounds = self._response.rounds
+        # In one step: who reads on another thread always finds a last round.
+        rounds[len(rounds) - (self._answer is not None) :] = [turn]
         self._answer = turn
         self._last = None
         self._response.notice = ""
         form = self._request.schema_form
         self._response.schema_form = None if form == "json_schema" else form
-        self._response.rounds.append(turn)
 
     async def _read(
         self, body: AsyncIterator[bytes], turn: Round, deadline: asyncio.Timeout

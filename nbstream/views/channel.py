@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import threading
 import time
 import zlib
 from collections.abc import Callable
@@ -68,6 +69,8 @@ class Source(Protocol):
 class Channel:
     """Sends what changes in `source` to the page. Used on one thread, but for what it hears.
 
+    Beside who uses it, timers of that thread's loop send snapshots, until `take_over`.
+
     Args:
         make: makes the widget, with its first snapshot.
         source: what is shown.
@@ -86,6 +89,7 @@ class Channel:
         self._snapshot_at = _FIRST  # characters
         self._is_wanted = False
         self._seq = 0
+        self._lock = threading.Lock()  # one snapshot of a timer, or `take_over`
         self._silence: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         with contextlib.suppress(RuntimeError):  # no loop: nobody could call back
@@ -109,13 +113,21 @@ class Channel:
             self.widget.send({"seq": self._seq, "ops": operations, **more})
             self._await_silence()
 
+    def take_over(self) -> None:
+        """From now on it is used on the calling thread alone: no timer sends anything more."""
+        with self._lock:
+            loop, self._loop = self._loop, None
+        if loop is not None and self._silence is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(self._silence.cancel)
+
     def close(self) -> None:
         """Remove the widget: a model that is left open would be saved with the notebook."""
-        if self._silence:
-            self._silence.cancel()
-        self._loop = None
-        self.widget.layout.close()
-        self.widget.close()
+        self.take_over()
+        try:
+            self.widget.layout.close()
+        finally:
+            self.widget.close()
 
     def _is_snapshot_due(self) -> bool:
         now = time.monotonic()
@@ -135,10 +147,12 @@ class Channel:
         return zlib.compress(_encoded(data), _LEVEL)
 
     def _await_silence(self) -> None:
+        if self._loop is None:
+            return
         if self._silence:
             self._silence.cancel()
-        if self._loop is not None and time.monotonic() - self._opened < _STALLING:
-            self._silence = self._loop.call_later(self._pause, self._send_snapshot, None)
+        if time.monotonic() - self._opened < _STALLING:
+            self._silence = self._loop.call_later(self._pause, self._refresh)
 
     @property
     def _pause(self) -> float:
@@ -148,14 +162,22 @@ class Channel:
     def _on_message(self, _widget: Any, content: Any, buffers: list[Any]) -> None:
         if content == {"want": "snapshot"}:
             self._is_wanted = True  # several pages may ask at once
-            if self._loop is not None:
-                self._loop.call_soon_threadsafe(self._refresh)
+            loop = self._loop
+            if loop is not None:
+                with contextlib.suppress(RuntimeError):  # the loop has ended
+                    loop.call_soon_threadsafe(self._answer_want)
         else:
             self._hear(content, buffers)
 
+    def _answer_want(self) -> None:
+        if self._is_wanted:
+            self._refresh()
+
     def _refresh(self) -> None:
-        if self._is_wanted and self._loop is not None:
-            self._send_snapshot(None)
+        """Send a snapshot, on the loop."""
+        with self._lock:
+            if self._loop is not None:
+                self._send_snapshot(None)
 
 
 def _encoded(data: Any) -> bytes:

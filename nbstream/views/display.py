@@ -7,8 +7,10 @@ its square.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import repeat
 from typing import Any
 
@@ -21,9 +23,11 @@ from ..render.saved import bundle, content_markdown, display_markdown
 from ..render.summary import plain_summary
 from ..response import Response, Timing
 from ..rounds import Round
-from .ending import leaves_nothing
+from .ending import leave, leaves_nothing
 
 __all__ = ["DisplayView"]
+
+log = logging.getLogger("nbstream")
 
 _GROUP = 2_000  # characters: front ends take few large outputs better than many small ones
 _LARGE = 4_000  # characters of what is open: from there on it is sent again only when it ...
@@ -85,18 +89,30 @@ class DisplayView:
             if self._tail is not None:
                 clear_output()
             return
-        data = bundle(response, image_hosts=self._image_hosts)
+        leave(partial(self._replace, response), response, image_hosts=self._image_hosts)
+
+    def _replace(self, response: Response, data: dict[str, Any]) -> None:
+        """Put static output in the place of the live one, or behind what is done of it."""
         if any(place != _Place() for place in self._sealed):
             # What a tool has printed or shown stands in the cell too, and stays.
             if self._owns_cell and not response.tool_calls:
                 clear_output(wait=True)
                 self._tail = None
             else:
-                definitions = [link_definitions(str(turn.text)) for turn in response.rounds]
-                data |= {"text/markdown": self._rest(response, definitions)}
-                if any(definitions):
-                    self._link(response, definitions)
+                data = self._shortened(response, data)
         self._put(data)
+
+    def _shortened(self, response: Response, data: dict[str, Any]) -> dict[str, Any]:
+        """`data` without the text that stands in outputs that are done."""
+        try:
+            definitions = [link_definitions(str(turn.text)) for turn in response.rounds]
+            rest = self._rest(response, definitions)
+            if any(definitions):
+                self._link(response, definitions)
+        except Exception:
+            log.exception("an answer could not be parted; what was shown of it stands there twice")
+            return data
+        return {**data, "text/markdown": rest}
 
     def _link(self, response: Response, definitions: Sequence[str]) -> None:
         """Show outputs that are done once more, where they name links that were defined later."""

@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from ..render.saved import bundle, plain_bundle
 from ..response import Response
 
-__all__ = ["leaves_nothing"]
+__all__ = ["leave", "leaves_nothing"]
+
+log = logging.getLogger("nbstream")
 
 
 def leaves_nothing(response: Response, *, owns_cell: bool) -> bool:
     """Whether nothing came that is worth an output: the cell's own error says why."""
     has_failed = response.status != "complete"
     return owns_cell and has_failed and all(turn.is_empty for turn in response.rounds)
+
+
+def leave(
+    show: Callable[[dict[str, Any]], None],
+    response: Response,
+    *,
+    image_hosts: frozenset[str] = frozenset(),
+) -> None:
+    """Show what is saved of an answer; where that fails, the plain form of it.
+
+    Args:
+        show: puts a mime bundle in the place of the live view.
+        response: has ended.
+        image_hosts: the hosts whose images are kept.
+    """
+    try:
+        show(bundle(response, image_hosts=image_hosts))
+    except Exception:
+        log.exception("what is saved of an answer could not be shown; it is saved as plain text")
+        show(plain_bundle(response))

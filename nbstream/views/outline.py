@@ -12,7 +12,8 @@ now into operations, lists that begin with their name:
 `["state", id, state]`                 a call waits, runs, or neither: see `_Call`
 `["result", id, result]`               what a tool call came to
 `["settle", id]`                       the fold need not stay open for the reader
-`["drop", id]`                         the section is gone: it was not what it seemed
+`["drop", id]`                         the section is gone: it was not what it seemed, or could
+                                       not be rendered and comes in another one
 `["status", model, notice]`            the line that is there while the answer runs
 =====================================  ===============================================
 
@@ -22,6 +23,7 @@ now into operations, lists that begin with their name:
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
@@ -30,6 +32,7 @@ from ..buffers import TextBuffer
 from ..messages import ToolResult
 from ..render.json_text import JSONAnswer, JSONIndenter, indented
 from ..render.patches import Document
+from ..render.plain import PlainDocument
 from ..render.summary import call_line, reasoning_line
 from ..response import Response
 from ..rounds import CallDraft, Round
@@ -41,6 +44,8 @@ Kind = Literal["reasoning", "answer", "refusal", "call"]
 
 _RESULT_SHOWN = 4_000  # characters of a tool's result; the record keeps all of it
 _CHANGED = "The user changed that, and ran:"
+
+log = logging.getLogger("nbstream")
 
 
 class Outline:
@@ -116,12 +121,10 @@ class _RoundOutline:
         ended = is_over or turn.ended  # a provider may send more after its finish_reason
         if turn.is_reread and not self._is_reread:
             self._is_reread = True
-            if "answer" in self._prose:
-                yield ["drop", self._prose.pop("answer").number]
+            yield from self._drop("answer")
         if turn.is_unclosed and not self._is_unclosed:
             self._is_unclosed = True
-            if "reasoning" in self._prose:
-                yield ["drop", self._prose.pop("reasoning").number]
+            yield from self._drop("reasoning")
         yield from self._read("reasoning", turn.reasoning, is_over=is_over)
         answered = len(turn.text) or len(turn.refusal) or turn.calls or ended
         if answered and "reasoning" in self._prose:
@@ -137,14 +140,29 @@ class _RoundOutline:
 
     def _read(self, kind: Kind, text: TextBuffer, *, is_over: bool) -> Iterator[Operation]:
         if kind not in self._prose:
-            if not len(text):
+            if not text:
                 return
-            title = "Reasoning" if kind == "reasoning" else ""
-            is_json = self._is_json and kind == "answer"
-            make = _JSONProse if is_json else _Prose
-            self._prose[kind] = make(self._number(), kind, title, self._new_document())
-            yield self._added(self._prose[kind], kind)
-        yield from self._prose[kind].advance(text, is_over=is_over)
+            make = _JSONProse if self._is_json and kind == "answer" else _Prose
+            yield self._begin(kind, make, self._new_document())
+        try:
+            operations = list(self._prose[kind].advance(text, is_over=is_over))
+        except Exception:
+            log.exception("a text could not be rendered; it is shown to the letter")
+            yield from self._drop(kind)
+            yield self._begin(kind, _Prose, PlainDocument())
+            operations = list(self._prose[kind].advance(text, is_over=is_over))
+        yield from operations
+
+    def _begin(
+        self, kind: Kind, make: type[_Prose], document: Document | PlainDocument
+    ) -> Operation:
+        title = "Reasoning" if kind == "reasoning" else ""
+        self._prose[kind] = make(self._number(), kind, title, document)
+        return self._added(self._prose[kind], kind)
+
+    def _drop(self, kind: Kind) -> Iterator[Operation]:
+        if kind in self._prose:
+            yield ["drop", self._prose.pop(kind).number]
 
     def _added(self, section: _Prose | _Call, kind: Kind) -> Operation:
         after = self.sections[self.sections.index(section) + 1 :]
@@ -154,7 +172,9 @@ class _RoundOutline:
 class _Prose:
     """Reasoning, the answer's text or a refusal: markdown that grows."""
 
-    def __init__(self, number: int, kind: Kind, title: str, document: Document) -> None:
+    def __init__(
+        self, number: int, kind: Kind, title: str, document: Document | PlainDocument
+    ) -> None:
         self.number = number
         self.title = title
         self.shown = 0
@@ -209,7 +229,9 @@ class _Prose:
 class _JSONProse(_Prose):
     """An answer that was asked for as JSON: what of it is JSON is laid out while it grows."""
 
-    def __init__(self, number: int, kind: Kind, title: str, document: Document) -> None:
+    def __init__(
+        self, number: int, kind: Kind, title: str, document: Document | PlainDocument
+    ) -> None:
         super().__init__(number, kind, title, document)
         self._answer = JSONAnswer(is_markdown=True)
 
@@ -297,17 +319,28 @@ class _Call:
     def _shown_result(self, result: ToolResult) -> dict[str, Any]:
         """The result for the page: `text` or `doc`, `failed`, and `image` where there is one."""
         shown: dict[str, Any] = {"failed": result.is_error}
-        if "text/markdown" in result.display:
-            document = self._new_document()
-            document.feed(result.display["text/markdown"])
-            document.close()
-            shown["doc"] = document.snapshot()
+        document = self._rendered(result.display.get("text/markdown"))
+        if document is not None:
+            shown["doc"] = document
         else:
             shown["text"] = _shortened(result.content)
         for kind in ("image/png", "image/jpeg"):
             if kind in result.display:
                 shown["image"] = [kind, result.display[kind]]
         return shown
+
+    def _rendered(self, markdown: str | None) -> dict[str, Any] | None:
+        """The page of a result, or None where it has none that can be rendered."""
+        if markdown is None:
+            return None
+        try:
+            document = self._new_document()
+            document.feed(markdown)
+            document.close()
+            return document.snapshot()
+        except Exception:
+            log.exception("a result could not be rendered; it is shown as text")
+            return None
 
     def state(self) -> dict[str, Any]:
         return {

@@ -12,12 +12,14 @@ __all__ = ["NullView", "View"]
 class View(Protocol):
     """Shows one running answer.
 
-    All three are called from one thread, in this order: `open` once, `update` any
-    number of times (the driver decides when: it coalesces, and never queues frames),
-    `close` once, when `response.status` is no longer `running`. A view reads the
-    response and keeps its own offsets; it must not change it. What a view raises ends
-    the view, never the answer. A view that is costly for the front end may have an
-    attribute `interval`: the seconds that it wants between updates at least.
+    In this order: `open` once, `update` any number of times (the driver decides when: it
+    coalesces, and never queues frames), both on the I/O thread; then `close` once, when
+    `response.status` is no longer `running`, on another thread, where it may take as long as
+    it takes. All in the context of who asked. A view reads the response and keeps its own
+    offsets; it must not change it. What `open` or `update` raise ends the live view, never the
+    answer: `close` comes all the same, and leaves what is to be saved. A view that is costly
+    for the front end may have an attribute `interval`: the seconds that it wants between
+    updates at least.
     """
 
     def open(self, response: Response) -> None:

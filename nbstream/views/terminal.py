@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -14,6 +16,8 @@ from ..response import Response
 from ..rounds import CallDraft, Round
 
 __all__ = ["TerminalView", "printable"]
+
+log = logging.getLogger("nbstream")
 
 # Whole escape sequences first, then every control character but \t and \n.
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
@@ -59,11 +63,25 @@ class TerminalView:
         self._paper.flush()
 
     def close(self, response: Response) -> None:
-        self.update(response)
+        try:
+            self.update(response)
+        except Exception:
+            log.exception("the view failed; the rest of the answer is written as it came")
+            self._write_rest(response)
         self._paper.paragraph("")
-        self._paper.line(printable(mark(response) or ""))
-        self._paper.line(printable(usage_line(response)))
+        self._paper.line(_said(mark, response))
+        self._paper.line(_said(usage_line, response))
         self._paper.flush()
+
+    def _write_rest(self, response: Response) -> None:
+        """The texts that are not written yet, as they came."""
+        for i, turn in enumerate(response.rounds):
+            shown = self._rounds[i] if i < len(self._rounds) else _Shown()
+            for channel, seen in shown.characters.items():
+                rest = getattr(turn, channel).since(seen)
+                if rest:
+                    self._paper.paragraph(channel)
+                    self._paper.write(printable(rest), quiet=channel == "reasoning")
 
     def _show(self, turn: Round, shown: _Shown, *, is_over: bool) -> None:
         if turn.is_reread and not shown.is_reread:
@@ -79,13 +97,12 @@ class TerminalView:
                 self._paper.line(_WAS_ANSWER)
                 shown.characters |= {"reasoning": 0, "text": shown.characters["reasoning"]}
         for channel in ("reasoning", "text", "refusal"):
-            new = getattr(turn, channel).since(shown.characters[channel])
-            shown.characters[channel] += len(new)
-            if channel == "text":
-                new = shown.laid_out(new, is_over=is_over)
+            came = getattr(turn, channel).since(shown.characters[channel])
+            new = shown.laid_out(came, is_over=is_over) if channel == "text" else came
             if new:
                 self._paper.paragraph(channel)
                 self._paper.write(printable(new), quiet=channel == "reasoning")
+            shown.characters[channel] += len(came)
         for i, draft in enumerate(turn.calls):
             is_whole = is_over or i + 1 < len(turn.calls)
             self._show_call(i, draft, shown, is_whole=is_whole)
@@ -104,6 +121,14 @@ class TerminalView:
             text = " ".join(printable(draft.result.content[: 2 * _RESULT_SHOWN]).split())
             short = text if len(text) <= _RESULT_SHOWN else text[: _RESULT_SHOWN - 1] + "…"
             self._paper.line(f"{whose or ' '} → {sign}{short}")
+
+
+def _said(line: Callable[[Response], str | None], response: Response) -> str:
+    try:
+        return printable(line(response) or "")
+    except Exception:
+        log.exception("a line about an answer could not be written")
+        return f"[{response.status}]"
 
 
 @dataclass(slots=True)

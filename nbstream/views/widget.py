@@ -9,14 +9,13 @@ from functools import partial
 from typing import Any
 
 import traitlets
-from IPython.display import clear_output, display
+from IPython.display import DisplayHandle, clear_output, display
 
 from ..approval import Approval
-from ..render.saved import bundle
 from ..render.summary import mark, usage_line, usage_rows
 from ..response import Response
 from .channel import Channel, FrameWidget
-from .ending import leaves_nothing
+from .ending import leave, leaves_nothing
 from .outline import Outline
 from .static import module, stylesheet
 
@@ -54,22 +53,30 @@ class WidgetView:
         self._image_hosts = image_hosts
         self._outline = Outline(image_hosts)
         self._has_failed = False
+        self._has_ended = False
+        self._channel: Channel | None = None  # to the page
+        self._handle: DisplayHandle | None = None  # of the output
 
     def open(self, response: Response) -> None:
         self._outline.advance(response)  # what the first snapshot shows: whose answer this is
         source = _Answer(self._outline, blocking=self._blocking)
         name = uuid.uuid4().hex
         make = partial(AnswerWidget, name=name)
-        self._channel = Channel(make, source, lambda said, _: decide(response, said))
-        self._handle = display(
-            view_of(self._channel.widget),
-            raw=True,
-            metadata={"nbstream": {"answer": name}},  # of which static/unsaved.js knows
-            display_id=True,
-        )
+        channel = Channel(make, source, lambda said, _: decide(response, said))
+        try:
+            self._handle = display(
+                view_of(channel.widget),
+                raw=True,
+                metadata={"nbstream": {"answer": name}},  # of which static/unsaved.js knows
+                display_id=True,
+            )
+        except BaseException:
+            channel.close()
+            raise
+        self._channel = channel
 
     def update(self, response: Response) -> None:
-        if self._has_failed:
+        if self._channel is None or self._has_failed:
             return
         try:
             self._channel.send(self._outline.advance(response))
@@ -79,17 +86,37 @@ class WidgetView:
             log.exception("the live view failed; the answer is shown when it has ended")
 
     def close(self, response: Response) -> None:
-        if response.status != "cancelled":  # who stops it waits; the static output has the rest
-            self.update(response)
         try:
-            say = mark(response) or "The answer is complete."
-            self._channel.send([["end", ending(response)]], say=say)
             if leaves_nothing(response, owns_cell=self._owns_cell):
+                self._end(response)
                 clear_output()
             else:
-                self._handle.update(bundle(response, image_hosts=self._image_hosts), raw=True)
+                leave(partial(self._replace, response), response, image_hosts=self._image_hosts)
         finally:
-            self._channel.close()
+            if self._channel is not None:
+                self._channel.close()
+
+    def _replace(self, response: Response, data: dict[str, Any]) -> None:
+        """Put static output in the place of the live view."""
+        self._end(response)
+        if self._handle is None:
+            self._handle = display(data, raw=True, display_id=True)
+        else:
+            self._handle.update(data, raw=True)
+
+    def _end(self, response: Response) -> None:
+        """Bring the live view to its end; what fails in it is in the static output all the same."""
+        if self._channel is None or self._has_ended:
+            return
+        self._has_ended = True
+        self._channel.take_over()
+        try:
+            if response.status != "cancelled":  # who stops it waits
+                self.update(response)
+            say = mark(response) or "The answer is complete."
+            self._channel.send([["end", ending(response)]], say=say)
+        except Exception:
+            log.exception("the live view failed at its end")
 
 
 def view_of(widget: FrameWidget) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 //
 // A kernel that runs a cell hears nothing until the cell has ended; what was said waits there.
 
+import { guarded } from "./guarded.js";
 import { whenKernelEnds } from "./gone.js";
 
 /** @typedef {{error?: string, [name: string]: any}} Reply */
@@ -24,7 +25,7 @@ const CLOSED = "the panel was closed before this was sent";
  * @returns {Desk}
  */
 export function createDesk(model, onGone) {
-  const kernel = model.widget_manager?.kernel;
+  const kernel = guarded(() => model.widget_manager?.kernel, undefined);
   const page = Math.random().toString(36).slice(2);
   let count = 0;
   /** @type {Map<string, (reply: Reply) => void>} */
@@ -65,7 +66,7 @@ export function createDesk(model, onGone) {
       waiting.delete(reply.re);
       resolve?.(reply);
     },
-    isBusy: () => kernel?.status === "busy",
+    isBusy: () => guarded(() => kernel?.status === "busy", false),
     close() {
       giveUp(CLOSED);
       stopWaiting();

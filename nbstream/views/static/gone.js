@@ -1,6 +1,8 @@
 // @ts-check
 // The end of a kernel, as a page sees it. What the kernel held is lost with it.
 
+import { guarded } from "./guarded.js";
+
 const ENDINGS = ["restarting", "autorestarting", "dead", "terminating"];
 
 /** What stands below an answer that was being written. */
@@ -28,11 +30,11 @@ export function whenKernelEnds(kernel, onEnd) {
     if (ENDINGS.includes(status)) end();
   }
   function stop() {
-    kernel?.statusChanged?.disconnect?.(onStatus);
-    kernel?.disposed?.disconnect?.(end);
+    guarded(() => kernel?.statusChanged?.disconnect?.(onStatus), undefined);
+    guarded(() => kernel?.disposed?.disconnect?.(end), undefined);
   }
   // Other pages (VS Code, Colab) may have a `kernel` that is not Jupyter's.
-  kernel?.statusChanged?.connect?.(onStatus);
-  kernel?.disposed?.connect?.(end); // it was shut down or changed from this page
+  guarded(() => kernel?.statusChanged?.connect?.(onStatus), undefined);
+  guarded(() => kernel?.disposed?.connect?.(end), undefined); // shut down or changed from this page
   return stop;
 }

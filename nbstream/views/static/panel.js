@@ -12,6 +12,7 @@ import { createStore } from "./store.js";
 import { createTypesetter } from "./math.js";
 import { LOST } from "./gone.js";
 import { keepOutOfFile } from "./unsaved.js";
+import { guarded } from "./guarded.js";
 import { make } from "./elements.js";
 import { receive } from "./receive.js";
 
@@ -33,7 +34,8 @@ export default function createPanel() {
     /** @param {{model: import("./widget.js").Model}} context */
     initialize({ model }) {
       store = createStore(() => model.send({ want: "snapshot" }));
-      draft = createDraft(model.get("name"), model.widget_manager?.context?.path ?? "");
+      const path = guarded(() => model.widget_manager?.context?.path, "");
+      draft = createDraft(model.get("name"), path ?? "");
       desk = createDesk(model, (reason) => {
         draft.leave();
         draft.complain(reason);
@@ -141,7 +143,7 @@ function watchRun(run) {
  */
 function keepKeys(root) {
   /** @param {KeyboardEvent} event */
-  const isSave = (event) => (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s";
+  const isSave = (event) => (event.ctrlKey || event.metaKey) && event.key?.toLowerCase() === "s";
   // Jupyter listens to the document: some versions on the way down, some on the way up.
   /** @param {KeyboardEvent} event */
   function onWayDown(event) {

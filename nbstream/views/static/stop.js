@@ -6,6 +6,7 @@
 // enough. A cell that only runs beside the answer is never interrupted.
 
 import { announce } from "./announce.js";
+import { guarded } from "./guarded.js";
 
 const BY_HAND = "Press ■, or I twice, to stop";
 const BEHIND_A_CELL = "Stops when the running cell ends";
@@ -22,9 +23,10 @@ const BEHIND_A_CELL = "Stops when the running cell ends";
  * @returns {Stop}
  */
 export function createStop(model) {
-  const kernel = model.widget_manager?.kernel;
+  const kernel = guarded(() => model.widget_manager?.kernel, undefined);
   // Other pages (VS Code, Colab) may have a `kernel` too; it leads to no server.
-  const canInterrupt = Boolean(kernel?.interrupt && document.getElementById("jupyter-config-data"));
+  const hasServer = document.getElementById("jupyter-config-data") !== null;
+  const canInterrupt = hasServer && guarded(() => Boolean(kernel?.interrupt), false);
   /** @type {HTMLButtonElement[]} */
   const buttons = [];
   let isAsked = false;
@@ -37,14 +39,15 @@ export function createStop(model) {
    * @param {any} _kernel
    * @param {any} message
    */
-  function onMessage(_kernel, { header, parent_header: parent, content }) {
+  function onMessage(_kernel, message) {
+    const parent = message?.parent_header;
     const isCell = parent?.msg_type === "execute_request" && !parent.subshell_id;
-    if (!isCell || header.msg_type !== "status") return;
+    if (!isCell || message.header?.msg_type !== "status") return;
     isCellOver = true;
     // The cell had begun, but the page had not heard of it when the button was pressed.
-    if (isMessageSent && content.execution_state === "busy") say(BEHIND_A_CELL);
+    if (isMessageSent && message.content?.execution_state === "busy") say(BEHIND_A_CELL);
   }
-  kernel?.iopubMessage?.connect(onMessage);
+  guarded(() => kernel?.iopubMessage?.connect(onMessage), undefined);
 
   /** @param {string} text */
   function say(text) {
@@ -60,14 +63,15 @@ export function createStop(model) {
     if (isAsked) return;
     isAsked = true;
     if (!isBlocking) {
-      say(kernel?.status === "busy" ? BEHIND_A_CELL : "Stopping…");
+      const isBusy = guarded(() => kernel?.status === "busy", false);
+      say(isBusy ? BEHIND_A_CELL : "Stopping…");
       model.send({ stop: true });
       isMessageSent = true;
     } else if (isCellOver) {
       say("The answer has ended");
     } else {
       say("Stopping…");
-      kernel.interrupt().catch(() => {
+      new Promise((resolve) => resolve(kernel.interrupt())).catch(() => {
         isAsked = false;
         say(BY_HAND);
       });
@@ -92,7 +96,7 @@ export function createStop(model) {
 
     end() {
       isAsked = true;
-      kernel?.iopubMessage?.disconnect(onMessage);
+      guarded(() => kernel?.iopubMessage?.disconnect(onMessage), undefined);
     },
   };
 }

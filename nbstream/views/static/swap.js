@@ -3,6 +3,7 @@
 // reader should not notice: nothing jumps or goes blank, folds that she opened stay open,
 // and what she selected stays selected.
 
+import { guarded } from "./guarded.js";
 import { keepSelection } from "./selection.js";
 
 const LONGEST_MS = 2000;
@@ -14,6 +15,11 @@ const FOLDS = ":scope > details, :scope > .nbs-call > details"; // in a saved an
  * @param {HTMLElement} root the live view
  */
 export function keepPlace(root) {
+  guarded(() => watchPlace(root), undefined);
+}
+
+/** @param {HTMLElement} root */
+function watchPlace(root) {
   const child = root.closest(".jp-OutputArea-child");
   const area = child?.parentElement;
   if (!child || !area) return;
@@ -23,7 +29,7 @@ export function keepPlace(root) {
   const curtain = createCurtain(root, area);
 
   const live = child.querySelector(OUTPUT);
-  const observer = new MutationObserver(() => {
+  function look() {
     const place = area.querySelectorAll(":scope > .jp-OutputArea-child")[index];
     const saved = place?.querySelector(".jp-RenderedMarkdown:not(.nbs-answer)");
     const output = place?.querySelector(OUTPUT);
@@ -38,6 +44,9 @@ export function keepPlace(root) {
     } else if (!root.isConnected) {
       curtain.show();
     }
+  }
+  const observer = new MutationObserver(() => {
+    if (!guarded(() => (look(), true), false)) release();
   });
   const timer = setTimeout(release, LONGEST_MS);
   observer.observe(area, { childList: true, subtree: true });

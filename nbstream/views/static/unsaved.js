@@ -3,6 +3,8 @@
 // notebook, for its conversation is, in outputs of its own; and an answer whose kernel ended
 // in the middle of it is saved as the text that the page has.
 
+import { guarded } from "./guarded.js";
+
 const PANEL_TYPE = "application/vnd.nbstream.panel+json";
 const SAVED = Symbol.for("nbstream.saved");
 
@@ -11,7 +13,7 @@ const SAVED = Symbol.for("nbstream.saved");
  * @param {any} manager JupyterLab's and Notebook's knows the document; others do not
  */
 export function keepOutOfFile(manager) {
-  textsOf(manager?.context?.model);
+  guarded(() => textsOf(manager?.context?.model), undefined);
 }
 
 /**
@@ -21,9 +23,11 @@ export function keepOutOfFile(manager) {
  * @param {string} text
  */
 export function saveAsText(manager, name, text) {
-  const notebook = manager?.context?.model;
-  textsOf(notebook)?.set(name, text);
-  if (notebook) notebook.dirty = true; // what is in the file is not this
+  guarded(() => {
+    const notebook = manager?.context?.model;
+    textsOf(notebook)?.set(name, text);
+    if (notebook) notebook.dirty = true; // what is in the file is not this
+  }, undefined);
 }
 
 /**
@@ -35,7 +39,10 @@ function textsOf(notebook) {
   if (!notebook[SAVED]) {
     const texts = (notebook[SAVED] = new Map());
     const toJSON = notebook.toJSON;
-    notebook.toJSON = () => withoutWidgets(toJSON.call(notebook), texts);
+    notebook.toJSON = (/** @type {any[]} */ ...rest) => {
+      const file = toJSON.apply(notebook, rest);
+      return guarded(() => withoutWidgets(file, texts), file); // whatever happens, it is saved
+    };
   }
   return notebook[SAVED];
 }
@@ -48,13 +55,13 @@ function withoutWidgets(file, texts) {
   if (!Array.isArray(file?.cells)) return file;
   /** @param {any} output */
   function saved(output) {
-    if (output.data?.[PANEL_TYPE]) return [];
-    const text = texts.get(output.metadata?.nbstream?.answer);
+    if (output?.data?.[PANEL_TYPE]) return [];
+    const text = texts.get(output?.metadata?.nbstream?.answer);
     if (text === undefined) return [output];
     return [{ ...output, metadata: {}, data: { "text/plain": text } }];
   }
   const cells = file.cells.map((/** @type {any} */ cell) =>
-    Array.isArray(cell.outputs) ? { ...cell, outputs: cell.outputs.flatMap(saved) } : cell,
+    Array.isArray(cell?.outputs) ? { ...cell, outputs: cell.outputs.flatMap(saved) } : cell,
   );
   return { ...file, cells };
 }

@@ -7,6 +7,7 @@ import { createStop } from "./stop.js";
 import { createStore } from "./store.js";
 import { createTypesetter } from "./math.js";
 import { LOST, whenKernelEnds } from "./gone.js";
+import { guarded } from "./guarded.js";
 import { keepPlace } from "./swap.js";
 import { receive } from "./receive.js";
 import { saveAsText } from "./unsaved.js";
@@ -59,7 +60,8 @@ export default function createWidget() {
         }
       }
       const stopReceiving = receive(model, store, onMessage);
-      const stopWaiting = whenKernelEnds(model.widget_manager?.kernel, () => {
+      const kernel = guarded(() => model.widget_manager?.kernel, undefined);
+      const stopWaiting = whenKernelEnds(kernel, () => {
         stop.end();
         store.finish([["end", LOST]]);
         saveAsText(model.widget_manager, model.get("name"), words());
