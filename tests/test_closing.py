@@ -423,6 +423,8 @@ def test_a_panel_whose_view_fails_keeps_the_conversation(nb, server, fault):
         window = panel.screen._window
         with mock.patch("nbstream.{fault}", side_effect=KeyError("bug")):
             panel.send("Go.").wait(10)
+            while window.state()["turns"][0]["answer"]["end"] is None:
+                time.sleep(0.01)
             panel.close()
         print(window.state()["turns"][0]["answer"]["end"]["mark"])
         """)
