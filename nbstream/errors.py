@@ -27,6 +27,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .record_fields import Fields as _Fields
+
 __all__ = [
     "APIConnectionError",
     "APIResponseError",
@@ -174,11 +176,17 @@ def error_to_dict(error: BaseException) -> dict[str, object]:
     return data
 
 
-def error_from_dict(data: dict[str, object]) -> BaseException:
-    """The error that `error_to_dict` wrote; an unknown type comes back as `NbstreamError`."""
-    cls = _BY_NAME.get(str(data.get("type")), NbstreamError)
-    error = cls(str(data.get("message", "")))
-    for name in ("status_code", "code"):
-        if name in data and hasattr(error, name):
-            setattr(error, name, data[name])
+def error_from_dict(data: Any) -> BaseException:
+    """The error that `error_to_dict` wrote; an unknown type comes back as `NbstreamError`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    record = _Fields.of(data)
+    cls = _BY_NAME.get(record.text("type", ""), NbstreamError)
+    error = cls(record.text("message", ""))
+    status, code = record.count("status_code"), record.word_or_number("code")
+    for name, value in (("status_code", status), ("code", code)):
+        if value is not None and hasattr(error, name):
+            setattr(error, name, value)
     return error

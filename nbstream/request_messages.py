@@ -121,7 +121,7 @@ class _Writer:
         if message.tool_calls:
             data[_CALL] = self._calls(message, is_own=is_own)
         if is_own:
-            data = {**message.extra, **data}
+            data = {**message.kept, **data}
             if in_tool_turn and message.reasoning is not None:
                 _put_reasoning(data, message.reasoning.text, message.reasoning.form)
         if self._field is not None and message.tool_calls:

@@ -24,7 +24,7 @@ from .safe_markdown import safe_markdown
 from .safe_text import clean, code_block, escape_text, html_text
 from .summary import call_line, mark, plain_summary, reasoning_line, usage_line, usage_rows
 
-__all__ = ["RECORD_TYPE", "bundle", "content_markdown", "display_markdown"]
+__all__ = ["RECORD_TYPE", "bundle", "content_markdown", "display_markdown", "json_data"]
 
 #: The media type of the record, which front ends ignore.
 RECORD_TYPE = "application/vnd.nbstream.response+json"
@@ -47,7 +47,7 @@ def bundle(response: Response, *, image_hosts: Collection[str] = ()) -> dict[str
     return {
         "text/markdown": "\n\n".join(part for part in (content, *_ending(response)) if part),
         "text/plain": plain_summary(response),
-        RECORD_TYPE: _json_data(response.to_dict()),
+        RECORD_TYPE: json_data(response.to_dict()),
     }
 
 
@@ -130,14 +130,15 @@ def _fold(summary: str, body: str) -> str:
 # -- the record ------------------------------------------------------------------
 
 
-def _json_data(value: Any, depth: int = 0) -> Any:
+def json_data(value: Any, depth: int = 0, *, deepest: int = _DEEPEST) -> Any:
     """`value` as JSON that every front end reads: no NaN, no lone surrogates, not too deep."""
-    if isinstance(value, (Mapping, list, tuple)) and depth > _DEEPEST:
+    if isinstance(value, (Mapping, list, tuple)) and depth > deepest:
         return None
+    inner = partial(json_data, depth=depth + 1, deepest=deepest)
     if isinstance(value, Mapping):
-        return {_json_data(str(key)): _json_data(item, depth + 1) for key, item in value.items()}
+        return {json_data(str(key)): inner(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_json_data(item, depth + 1) for item in value]
+        return [inner(item) for item in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if value is None or isinstance(value, (bool, int)):
