@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -23,6 +24,7 @@ _MAX_ENTRIES = 2**20  # of a list of messages, rounds or calls
 _MAX_TEXT = 2**30  # characters, as many as a whole stream may have
 _MAX_NUMBER = 10**15  # seconds and token counts; nobody has more
 _SHOWN = 40  # characters of a wrong value
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_]{1,40}")
 
 _REQUIRED: Any = object()
 
@@ -184,6 +186,8 @@ class Fields:
         return Fields(value, where, self._level + 1)
 
     def _path(self, name: str) -> str:
+        if not _PLAIN_NAME.fullmatch(name):  # a stranger's, in an object of any names
+            return f"{self._where}[{_excerpt(name)}]"
         return f"{self._where}.{name}" if self._where else name
 
     def _wrong(self, name: str, value: Any) -> ValueError:

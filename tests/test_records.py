@@ -198,6 +198,11 @@ def changed(path: str, value: Any) -> Any:
         ("rounds.0.usage.prompt_tokens", 1.5, "rounds[0].usage.prompt_tokens cannot be 1.5"),
         ("rounds.0.tool_calls.0", {}, "rounds[0].tool_calls[0].id is missing"),
         ("rounds.0.tool_calls.0.result", "x", 'rounds[0].tool_calls[0].result cannot be "x"'),
+        (
+            "rounds.0.tool_calls.0.result.display",
+            {"a\n": None},
+            'rounds[0].tool_calls[0].result.display["a\\n"] cannot be null',
+        ),
         ("rounds.1.alternatives", {"a": {}}, 'rounds[1].alternatives cannot have the key "a"'),
         ("rounds.1.extra", {"a": {1: 2}}, "rounds[1].extra has a key that is not a text"),
         ("timing.duration", float("inf"), "timing.duration cannot be Infinity"),
