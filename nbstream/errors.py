@@ -27,6 +27,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .record_fields import Fields as _Fields
+
 __all__ = [
     "APIConnectionError",
     "APIResponseError",
@@ -183,11 +185,21 @@ def error_to_dict(error: BaseException) -> dict[str, object]:
     return data
 
 
-def error_from_dict(data: dict[str, object]) -> BaseException:
-    """The error that `error_to_dict` wrote; an unknown type comes back as `NbstreamError`."""
-    cls = _BY_NAME.get(str(data.get("type")), NbstreamError)
-    error = cls(str(data.get("message", "")))
-    for name in _KEPT:
-        if name in data and hasattr(error, name):
-            setattr(error, name, data[name])
+def error_from_dict(data: Any) -> BaseException:
+    """The error that `error_to_dict` wrote; an unknown type comes back as `NbstreamError`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    record = _Fields.of(data)
+    cls = _BY_NAME.get(record.text("type", ""), NbstreamError)
+    error = cls(record.text("message", ""))
+    kept = {
+        "status_code": record.count("status_code"),
+        "code": record.word_or_number("code"),
+        "detail": record.text_or_none("detail"),
+    }
+    for name, value in kept.items():
+        if value is not None and hasattr(error, name):
+            setattr(error, name, value)
     return error

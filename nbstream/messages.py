@@ -12,7 +12,9 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
+
+from .record_fields import Fields
 
 __all__ = [
     "REASONING_FIELDS",
@@ -27,6 +29,7 @@ __all__ = [
     "is_left_out",
     "meant_name",
     "read_arguments",
+    "read_part",
     "short_id",
     "tool_name",
 ]
@@ -78,6 +81,23 @@ class ToolResult:
             data["display"] = dict(self.display)
         return data
 
+    @classmethod
+    def from_dict(cls, data: Any) -> ToolResult:
+        """The result that `to_dict` wrote.
+
+        Raises:
+            ValueError: it is none.
+        """
+        record = Fields.of(data)
+        record.check_names("content", "is_error", "seconds", "summary", "display")
+        return cls(
+            content=record.text("content"),
+            is_error=record.flag("is_error"),
+            seconds=record.number("seconds"),
+            summary=record.text("summary", ""),
+            display=record.texts("display"),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
@@ -126,7 +146,7 @@ class ToolCall:
             "type": "function",
             "function": function,
         }
-        return {**data, **self.extra} if with_extra else data
+        return {**self.extra, **data} if with_extra else data
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = {"id": self.id, "name": self.name, "arguments": self.arguments}
@@ -139,15 +159,37 @@ class ToolCall:
         return data
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> ToolCall:
-        result, asked = data.get("result"), data.get("asked")
+    def from_dict(cls, data: Any) -> ToolCall:
+        """The call that `to_dict` wrote.
+
+        Raises:
+            ValueError: it is none.
+        """
+        record = Fields.of(data)
+        result = record.part_or_none("result")
         return cls(
-            id=data["id"],
-            name=data["name"],
-            arguments=data["arguments"],
-            extra=data.get("extra", {}),
-            result=None if result is None else ToolResult(**result),
-            asked=None if asked is None else str(asked),  # from a file: of any type
+            id=record.text("id"),
+            name=record.text("name"),
+            arguments=record.text("arguments"),
+            extra=record.json("extra"),
+            result=None if result is None else ToolResult.from_dict(result),
+            asked=record.text_or_none("asked"),
+        )
+
+    @classmethod
+    def from_api(cls, data: Any) -> ToolCall:
+        """The call that `to_api` wrote.
+
+        Raises:
+            ValueError: it is none.
+        """
+        record = Fields.of(data)
+        function = record.part("function")
+        return cls(
+            id=record.text("id"),
+            name=function.text("name"),
+            arguments=function.text("arguments"),
+            extra=record.without("id", "type", "function"),
         )
 
 
@@ -312,7 +354,56 @@ class Message:
             data["tool_call_id"] = self.tool_call_id
         if self.name is not None:
             data["name"] = self.name
-        return {**data, **self.extra}
+        return {**data, **self.kept}
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What of `extra` is sent: nothing in it, which may be from a file, goes for its own."""
+        return {name: value for name, value in self.extra.items() if name not in _OWN_FIELDS}
+
+    @classmethod
+    def from_api(cls, data: Any) -> Message:
+        """The message that `to_api` wrote.
+
+        Raises:
+            ValueError: it is none.
+        """
+        record = Fields.of(data)
+        return cls(
+            role=record.choice("role", get_args(Role)),
+            content=_content(record),
+            tool_calls=tuple(ToolCall.from_api(call) for call in record.parts("tool_calls", ())),
+            tool_call_id=record.text_or_none("tool_call_id"),
+            name=record.text_or_none("name"),
+            extra=record.without(*_OWN_FIELDS),
+        )
+
+
+_OWN_FIELDS = ("role", "content", "tool_calls", "tool_call_id", "name")
+
+
+def _content(message: Fields) -> Content:
+    if not message.is_list("content"):
+        return message.text_or_none("content", is_required=True)
+    return tuple(read_part(part) for part in message.parts("content"))
+
+
+def read_part(data: Any) -> dict[str, Any]:
+    """A content part that somebody else made: a text, a picture, a file, or any other kind.
+
+    Raises:
+        ValueError: it is none.
+    """
+    record = Fields.of(data)
+    match record.text("type"):
+        case "text":
+            record.text("text")
+        case "image_url":
+            if not record.is_text("image_url"):  # the bare address is Mistral's way
+                record.part("image_url").text("url")
+        case "file":
+            record.part("file").text("filename", "")
+    return record.without()
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,3 +432,15 @@ class Usage:
 
     def to_dict(self) -> dict[str, int | None]:
         return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Usage:
+        """The counts that `to_dict` wrote.
+
+        Raises:
+            ValueError: they are none.
+        """
+        record = Fields.of(data)
+        names = [f.name for f in fields(cls)]
+        record.check_names(*names)
+        return cls(*(record.count(name) for name in names))

@@ -17,6 +17,7 @@ where that harms nobody:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -29,6 +30,7 @@ __all__ = ["NO_ANSWER", "Recipient", "request_messages"]
 NO_ANSWER: Final = "(No answer was written here.)"
 
 _CALL = "tool_calls"
+_TAG = re.compile(r"[<\[◁][\w:|]{1,30}[>\]▷]")  # a record may say anything
 # What Google documents for calls that its model has not made and so has not signed:
 # https://ai.google.dev/gemini-api/docs/thought-signatures
 _UNSIGNED = {"google": {"thought_signature": "skip_thought_signature_validator"}}
@@ -121,7 +123,7 @@ class _Writer:
         if message.tool_calls:
             data[_CALL] = self._calls(message, is_own=is_own)
         if is_own:
-            data = {**message.extra, **data}
+            data = {**message.kept, **data}
             if in_tool_turn and message.reasoning is not None:
                 _put_reasoning(data, message.reasoning.text, message.reasoning.form)
         if self._field is not None and message.tool_calls:
@@ -176,7 +178,7 @@ def _put_reasoning(data: dict[str, Any], text: str, form: str) -> None:
         thought = {"type": "thinking", "thinking": [{"type": "text", "text": text}]}
         parts = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
         data["content"] = [thought, *parts]
-    elif form and text:
+    elif _TAG.fullmatch(form) and text:
         closing = f"{form[0]}/{form[1:]}"
         data["content"] = f"{form}\n{text}\n{closing}\n\n{content or ''}"
 

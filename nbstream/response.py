@@ -12,12 +12,13 @@ import json
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from .approval import Approval
 from .errors import IncompleteError, error_from_dict, error_to_dict
 from .messages import Message, ToolCall, Usage, api_name, tool_name
+from .record_fields import Fields
 from .rounds import Round
 
 if TYPE_CHECKING:
@@ -48,6 +49,18 @@ class Timing:
     first_token: float | None = None
     duration: float | None = None
     tokens_per_second: float | None = None
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Timing:
+        """The times that a record holds.
+
+        Raises:
+            ValueError: they are none.
+        """
+        record = Fields.of(data)
+        names = [field.name for field in fields(cls)]
+        record.check_names(*names)
+        return cls(*(record.number(name) for name in names))
 
 
 class Response:
@@ -268,28 +281,35 @@ class Response:
         return {"tools": tools} if tools else {}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Response:
+    def from_dict(cls, data: Mapping[str, Any] | Fields) -> Response:
         """The response that `to_dict` wrote.
 
         What was still running then is `incomplete`: nothing goes on in a copy.
 
         Raises:
-            ValueError: the record is of a newer version, or is none.
+            ValueError: the record is of a newer version, or something in it is not what it
+                must be; one line says what, and where.
         """
-        if data.get("version") != RECORD_VERSION:
-            raise ValueError(
-                f"not a response record of version {RECORD_VERSION}: {data.get('version')!r}"
-            )
-        prompt = [_message(entry) for entry in data["prompt"]]
-        response = cls(prompt, model=data["model"], is_json=data.get("is_json", False))
-        response.schema_form = data.get("schema_form")
-        response.rounds = [Round.from_dict(entry) for entry in data["rounds"]]
-        response.offered_tools = tuple(data.get("tools", ()))
-        status: Status = data["status"]
-        error = None if data["error"] is None else error_from_dict(data["error"])
+        try:
+            return cls._read(Fields.of(data))
+        except ValueError as error:
+            raise ValueError(f"not a response record: {error}") from None
+
+    @classmethod
+    def _read(cls, record: Fields) -> Response:
+        if record.count("version") != RECORD_VERSION:
+            raise ValueError(f"{record.wrong('version')}; this nbstream reads {RECORD_VERSION}")
+        prompt = [Message.from_api(message) for message in record.parts("prompt")]
+        response = cls(prompt, model=record.text_or_none("model"), is_json=record.flag("is_json"))
+        response.schema_form = record.text_or_none("schema_form")
+        response.rounds = [Round.from_dict(turn) for turn in record.parts("rounds")]
+        response.offered_tools = tuple(_tool(tool) for tool in record.parts("tools", ()))
+        status = record.choice("status", get_args(Status))
+        failure = record.part_or_none("error")
+        error = None if failure is None else error_from_dict(failure)
         if status == "running":
             status, error = "incomplete", IncompleteError("this is what had come")
-        response.finish(status, error, Timing(**data["timing"]))
+        response.finish(status, error, Timing.from_dict(record.part("timing")))
         return response
 
     def __eq__(self, other: object) -> bool:
@@ -315,11 +335,7 @@ class Response:
         return bundle(self)
 
 
-def _message(data: Mapping[str, Any]) -> Message:
-    content = data["content"]
-    known = ("role", "content")
-    return Message(
-        data["role"],
-        tuple(content) if isinstance(content, list) else content,
-        extra={key: value for key, value in data.items() if key not in known},
-    )
+def _tool(tool: Fields) -> dict[str, Any]:
+    """A tool in the API's form, which later requests carry again."""
+    tool.part("function").text("name")
+    return tool.without()

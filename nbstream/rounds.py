@@ -7,13 +7,13 @@ afterwards nothing changes it any more.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .approval import Approval
 from .buffers import TextBuffer
 from .messages import Message, Reasoning, ToolCall, ToolResult, Usage, api_name, is_left_out
+from .record_fields import Fields
 
 __all__ = [
     "CALL_REASONS",
@@ -238,28 +238,35 @@ class Round:
         return {key: value for key, value in data.items() if value not in (None, "", [], {}, False)}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Round:
-        usage = data.get("usage")
+    def from_dict(cls, data: Any) -> Round:
+        """The round that `to_dict` wrote.
+
+        Raises:
+            ValueError: it is none.
+        """
+        record = Fields.of(data)
+        usage = record.part_or_none("usage")
         return cls(
-            text=TextBuffer(data.get("text", "")),
-            reasoning=TextBuffer(data.get("reasoning", "")),
-            refusal=TextBuffer(data.get("refusal", "")),
-            calls=[_draft(ToolCall.from_dict(call)) for call in data.get("tool_calls", ())],
-            model=data.get("model"),
-            id=data.get("id"),
-            origin=data.get("origin"),
-            asked_model=data.get("asked_model"),
-            usage=None if usage is None else Usage(**usage),
-            finish_reason=data.get("finish_reason"),
-            done=data.get("done", False),
-            reasoning_seconds=data.get("reasoning_seconds"),
-            extra=dict(data.get("extra", {})),
-            echo=dict(data.get("echo", {})),
-            echo_reasoning_as=data.get("echo_reasoning_as"),
-            is_unclosed=data.get("is_unclosed", False),
-            leaked_call=data.get("leaked_call", ""),
+            text=TextBuffer(record.text("text", "")),
+            reasoning=TextBuffer(record.text("reasoning", "")),
+            refusal=TextBuffer(record.text("refusal", "")),
+            calls=[_draft(ToolCall.from_dict(call)) for call in record.parts("tool_calls", ())],
+            model=record.text_or_none("model"),
+            id=record.text_or_none("id"),
+            origin=record.text_or_none("origin"),
+            asked_model=record.text_or_none("asked_model"),
+            usage=None if usage is None else Usage.from_dict(usage),
+            finish_reason=record.text_or_none("finish_reason"),
+            done=record.flag("done"),
+            reasoning_seconds=record.number("reasoning_seconds"),
+            extra=record.json("extra"),
+            echo=record.json("echo"),
+            echo_reasoning_as=record.text_or_none("echo_reasoning_as"),
+            is_unclosed=record.flag("is_unclosed"),
+            leaked_call=record.text("leaked_call", ""),
             alternatives={
-                int(i): cls.from_dict(r) for i, r in data.get("alternatives", {}).items()
+                number: cls.from_dict(choice)
+                for number, choice in record.numbered_parts("alternatives")
             },
         )
 

@@ -13,7 +13,7 @@ from .conversation import Conversation, Turn, came_to_nothing, history, past_too
 from .driver import Question, Run, start
 from .errors import NbstreamError, UsageError
 from .events import Event
-from .messages import Content, Message
+from .messages import Content, Message, read_part
 from .request import Options
 from .response import HOW_TO_GO_ON, Response
 from .transport.faults import HOW_TO_RESET
@@ -368,7 +368,10 @@ def _checked(prompt: Any) -> Content:
         return prompt
     parts = tuple(prompt) if isinstance(prompt, list | tuple) else ()
     if parts and all(isinstance(part, Mapping) and "type" in part for part in parts):
-        return parts
+        try:
+            return tuple(read_part(part) for part in parts)
+        except ValueError as error:
+            raise UsageError(f"a part of the prompt cannot be sent: {error}") from error
     kind = type(prompt).__name__
     raise UsageError(f'a prompt is text, and this is a {kind}: write f"... {{value}} ..."')
 

@@ -99,4 +99,5 @@ def parts_of(content: Content) -> dict[str, list[str]]:
 def _addresses(parts: tuple[Part, ...]) -> Iterator[str]:
     for part in parts:
         if part.get("type") == "image_url":
-            yield str(part["image_url"].get("url", ""))
+            picture = part["image_url"]
+            yield picture if isinstance(picture, str) else str(picture.get("url", ""))

@@ -14,14 +14,17 @@ from typing import Any
 from ..chat import Chat
 from ..conversation import Conversation, Turn
 from ..errors import UsageError
+from ..messages import read_part
+from ..record_fields import Fields
+from ..render.saved import json_data
 from ..response import Response
 from ..wire.json_values import is_deeper
-from .record_schema import SCHEMA
 
 __all__ = ["Record", "read_record", "write_record"]
 
 _VERSION = 1
-_DEEPEST = 100  # levels of nesting; a record has about ten, and those of what tools returned
+_DEEPEST = 100  # levels of nesting; a record has about ten, and those of what servers sent
+_MAX_FILE = 2**30  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,8 @@ def write_record(path: Path, chat: Chat) -> None:
         ],
         "branch": [turn.id for turn in conversation.branch if turn.id in ended],
     }
-    text = json.dumps(data, ensure_ascii=False, indent=1)
+    # What a server sent may be nested more deeply than a file may be that is read again.
+    text = json.dumps(json_data(data, deepest=_DEEPEST - 2), ensure_ascii=False, indent=1)
     try:
         path.write_text(text, encoding="utf-8", errors="replace")
     except OSError as error:
@@ -72,6 +76,8 @@ def read_record(path: Path) -> Record:
         UsageError: the file cannot be read, or is no conversation.
     """
     try:
+        if path.stat().st_size > _MAX_FILE:
+            raise UsageError(f"{path} is no conversation: it is larger than {_MAX_FILE:,} bytes")
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
@@ -83,21 +89,20 @@ def read_record(path: Path) -> Record:
             raise ValueError(f"it is of version {data['nbstream']!r}, not {_VERSION}")
         if is_deeper(data, _DEEPEST):  # what reads it could run out of stack
             raise ValueError(f"it is nested more than {_DEEPEST} levels deep")
-        _check(data)
-        names = ("model", "system", "temperature", "max_tokens")
-        options = {name: data["options"].get(name) for name in names}
-        return Record(options, _conversation(data))
+        record = Fields(data)
+        return Record(_options(record.part("options")), _conversation(record))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise UsageError(f"{path} is no conversation that `save` wrote ({reason})") from error
 
 
-def _check(data: Any) -> None:
-    """Raise ValueError where something in a record is of another type than it must be."""
-    from jsonschema import Draft202012Validator
-
-    for error in Draft202012Validator(SCHEMA).iter_errors(data):
-        raise ValueError(f"{error.json_path} cannot be {json.dumps(error.instance)[:40]}")
+def _options(record: Fields) -> dict[str, Any]:
+    return {
+        "model": record.text_or_none("model"),
+        "system": record.text_or_none("system"),
+        "temperature": record.number("temperature"),
+        "max_tokens": record.count("max_tokens"),
+    }
 
 
 def _turn_data(conversation: Conversation, turn: Turn, ended: set[int]) -> dict[str, Any]:
@@ -113,17 +118,31 @@ def _turn_data(conversation: Conversation, turn: Turn, ended: set[int]) -> dict[
     }
 
 
-def _conversation(data: dict[str, Any]) -> Conversation:
+def _conversation(record: Fields) -> Conversation:
     conversation = Conversation()
     turns: dict[int | None, Turn | None] = {None: None}
-    for entry in data["turns"]:
-        response = Response.from_dict(entry["response"])
-        attached = tuple(dict(part) for part in entry["attached"])
-        turns[entry["id"]] = conversation.add(
-            response, turns[entry["after"]], typed=entry["typed"] or None, attached=attached
+    for entry in record.parts("turns"):
+        response = _response(entry)
+        attached = tuple(read_part(part) for part in entry.parts("attached"))
+        turns[entry.count("id", is_required=True)] = conversation.add(
+            response,
+            turns[entry.count("after")],
+            typed=entry.text("typed") or None,
+            attached=attached,
         )
-    for turn_id in data["branch"]:
+    for turn_id in record.counts("branch"):
         turn = turns[turn_id]
         if turn is not None:
             conversation.choose(turn)
     return conversation
+
+
+def _response(turn: Fields) -> Response:
+    """The answer of a turn, which has ended and has a question."""
+    record = turn.part("response")
+    if record.text("status") == "running":
+        raise record.wrong("status")
+    response = Response.from_dict(record)
+    if not response.prompt:
+        raise record.wrong("prompt")
+    return response

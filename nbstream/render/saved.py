@@ -25,7 +25,14 @@ from .safe_markdown import safe_markdown
 from .safe_text import clean, code_block, escape_text, html_text
 from .summary import call_line, mark, plain_summary, reasoning_line, usage_line, usage_rows
 
-__all__ = ["RECORD_TYPE", "bundle", "content_markdown", "display_markdown", "plain_bundle"]
+__all__ = [
+    "RECORD_TYPE",
+    "bundle",
+    "content_markdown",
+    "display_markdown",
+    "json_data",
+    "plain_bundle",
+]
 
 log = logging.getLogger("nbstream")
 
@@ -52,7 +59,7 @@ def bundle(response: Response, *, image_hosts: Collection[str] = ()) -> dict[str
         return {
             "text/markdown": "\n\n".join(part for part in (content, *_ending(response)) if part),
             "text/plain": plain_summary(response),
-            RECORD_TYPE: _json_data(response.to_dict()),
+            RECORD_TYPE: json_data(response.to_dict()),
         }
     except Exception:
         log.exception("an answer could not be rendered; it is saved as plain text")
@@ -74,7 +81,7 @@ def plain_bundle(response: Response) -> dict[str, Any]:
         "text/markdown": "\n\n".join([*parts, f"<strong>⚠ {why}</strong>"] if why else parts),
         "text/plain": summary,
     }
-    record = _attempt(lambda: _json_data(response.to_dict()))
+    record = _attempt(lambda: json_data(response.to_dict()))
     return bundle if record is None else {**bundle, RECORD_TYPE: record}
 
 
@@ -188,14 +195,15 @@ def _fold(summary: str, body: str) -> str:
 # -- the record ------------------------------------------------------------------
 
 
-def _json_data(value: Any, depth: int = 0) -> Any:
+def json_data(value: Any, depth: int = 0, *, deepest: int = _DEEPEST) -> Any:
     """`value` as JSON that every front end reads: no NaN, no lone surrogates, not too deep."""
-    if isinstance(value, (Mapping, list, tuple)) and depth > _DEEPEST:
+    if isinstance(value, (Mapping, list, tuple)) and depth > deepest:
         return None
+    inner = partial(json_data, depth=depth + 1, deepest=deepest)
     if isinstance(value, Mapping):
-        return {_json_data(str(key)): _json_data(item, depth + 1) for key, item in value.items()}
+        return {json_data(str(key)): inner(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_json_data(item, depth + 1) for item in value]
+        return [inner(item) for item in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if value is None or isinstance(value, (bool, int)):

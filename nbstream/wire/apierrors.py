@@ -277,7 +277,7 @@ def _message(value: Any) -> str:
                 return _message(value[name])
         return one_line(str(dict(value)), _SHORT) if value else ""
     if isinstance(value, list):
-        return one_line("; ".join(_field_error(entry) for entry in value), _LONG)
+        return one_line("; ".join(_field_error(entry) for entry in value[:_LONG]), _LONG)
     return "" if value is None else one_line(str(value), _LONG)
 
 
@@ -292,6 +292,8 @@ def _field_error(entry: Any) -> str:
 
 def one_line(text: str, limit: int = _LONG) -> str:
     """`text` without line breaks, control characters and what looks like a key."""
+    if len(text) > _LOOKED_AT:
+        text = text[:_LOOKED_AT] + "…"  # half a key may stand there, and is known by it
     text = _KEY.sub("…", text)
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= limit else text[: limit - 1] + "…"

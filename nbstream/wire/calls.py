@@ -16,9 +16,12 @@ from typing import Any
 from ..buffers import TextBuffer
 from ..events import ToolCallEvent
 from ..messages import short_id
+from .bounds import MAX_CALLS, Room
 
 __all__ = ["CallSlots", "made_up_ids"]
 
+_MAX_PARSED = 2**22  # characters of one call's arguments that are parsed to see if they are whole,
+_MAX_REREAD = 32  # and how often all of them
 _OWN_FIELDS = frozenset({"index", "id", "type", "function"})
 
 
@@ -38,12 +41,21 @@ class CallSlots:
     Args:
         choice: the choice's index, which the events carry.
         new_id: makes the id of a call that came without.
+        room: how many calls may still open, shared by the choices of an answer.
+
+    Attributes:
+        are_too_many: whether there was no room for one, which is left out with all behind it.
     """
 
-    def __init__(self, choice: int, new_id: Callable[[], str] | None = None) -> None:
+    def __init__(
+        self, choice: int, new_id: Callable[[], str] | None = None, room: Room | None = None
+    ) -> None:
         self._choice = choice
         self._new_id = new_id or made_up_ids()
+        self._room = room or Room(MAX_CALLS)
+        self.are_too_many = False
         self._slots: list[_Slot] = []
+        self._holding: dict[int, _Slot] = {}  # those that hold arguments back
         self._by_index: dict[int | str, _Slot] = {}
         self._by_id: dict[str, _Slot] = {}
 
@@ -58,17 +70,23 @@ class CallSlots:
             slot = self._find(entry, named_here)
             is_new = slot is None
             if slot is None:
+                if not self._room.take():
+                    self.are_too_many = True
+                    break
                 slot = self._open(entry)
             if entry.name:
                 named_here.add(slot.number)
             event = self._update(slot, entry, is_new=is_new)
+            if slot.is_holding:
+                self._holding[slot.number] = slot
             if event is not None:
                 events.append(event)
         return events
 
     def flush(self) -> list[ToolCallEvent]:
         """Return the arguments that were held back: the calls end here."""
-        pieces = [(slot.number, slot.flush()) for slot in self._slots]
+        pieces = [(number, slot.flush()) for number, slot in sorted(self._holding.items())]
+        self._holding.clear()
         return [
             ToolCallEvent(number, arguments=piece, choice=self._choice)
             for number, piece in pieces
@@ -137,6 +155,7 @@ class _Slot:
         "_held",
         "_is_cumulative",
         "_is_empty_object",
+        "_parsed",
         "_text",
         "id",
         "index",
@@ -153,6 +172,11 @@ class _Slot:
         self._held = ""
         self._is_cumulative = False
         self._is_empty_object = False
+        self._parsed = 0
+
+    @property
+    def is_holding(self) -> bool:
+        return bool(self._held)
 
     def is_other(self, entry: _Entry, *, named: bool) -> bool:
         """Whether `entry` is another call, though its index or id is this slot's.
@@ -230,7 +254,17 @@ class _Slot:
         return entry.name == self.name and (entry.arguments or "{}") == (str(self._text) or "{}")
 
     def _is_whole(self) -> bool:
-        return _is_json(str(self._text)) if len(self._text) else self._is_empty_object
+        """Whether the arguments are whole JSON, as far as is worth looking.
+
+        A hostile stream could have a long text parsed again for each brace behind it.
+        """
+        size = len(self._text)
+        if not size:
+            return self._is_empty_object
+        self._parsed += size
+        if self._parsed > _MAX_PARSED + _MAX_REREAD * size:
+            return False
+        return _is_json(str(self._text))
 
 
 def _text(value: Any) -> str:

@@ -25,6 +25,7 @@ from ..events import (
 from ..messages import Usage
 from ..rounds import CUT_REASONS, OWN_END_REASONS
 from .apierrors import CHECK_BASE_URL, foreign_body, one_line, read_error, reported_error
+from .bounds import MAX_CALLS, MAX_CHOICES, MAX_FIELDS, Room, too_many
 from .calls import CallSlots, made_up_ids
 from .sse import Body, Chunk, Done, ErrorFrame, Foreign, Malformed
 from .think import ThinkSplitter
@@ -108,6 +109,7 @@ class Dialect:
     def __init__(self, new_id: Callable[[], str] | None = None) -> None:
         self._new_id = new_id or made_up_ids()
         self._choices: dict[int, _Choice] = {}
+        self._calls_left = Room(MAX_CALLS)
         self._seen: dict[str, Any] = {}  # the fields of a chunk as they were last
 
     def feed(self, chunk: Chunk) -> list[Event]:
@@ -144,7 +146,7 @@ class Dialect:
         events: list[Event] = []
         seen = self._seen
         for name, value in chunk.items():
-            if name not in _CHUNK_FIELDS and seen.get(name) != value:
+            if name not in _CHUNK_FIELDS and _has_room(seen, name) and seen.get(name) != value:
                 seen[name] = value
                 if not _is_empty(value):
                     events.append(ExtraEvent(name, value))
@@ -154,7 +156,7 @@ class Dialect:
         if isinstance(choices, list):
             for fields in choices:
                 if isinstance(fields, dict):
-                    self._choice(fields, events).read(fields, events)
+                    self._read_choice(fields, events)
         usage = chunk.get("usage") or _usage_elsewhere(chunk)
         if usage and usage != seen.get("usage"):  # some send the same with every chunk
             seen["usage"] = usage
@@ -175,15 +177,19 @@ class Dialect:
         self._seen |= new
         return [ModelEvent(new.get("model"), new.get("id"))] if new else []
 
-    def _choice(self, fields: dict[str, Any], events: list[Event]) -> _Choice:
+    def _read_choice(self, fields: dict[str, Any], events: list[Event]) -> None:
         index = fields.get("index")
         number = index if type(index) is int else 0
         choice = self._choices.get(number)
         if choice is None:
-            choice = self._choices[number] = _Choice(number, self._new_id)
+            if len(self._choices) >= MAX_CHOICES:
+                events.append(ErrorEvent(too_many("choices", MAX_CHOICES)))
+                return
+            calls = CallSlots(number, self._new_id, self._calls_left)
+            choice = self._choices[number] = _Choice(number, calls)
             if number:  # it has to end too, also where only its role comes
                 events.append(TextEvent("", number))
-        return choice
+        choice.read(fields, events)
 
     def _body(self, value: Any) -> list[Event]:
         """A server that ignored `stream`: the whole completion, or an error, at once."""
@@ -207,11 +213,11 @@ class _Choice:
         *("_reason", "_seen", "_splitter"),
     )
 
-    def __init__(self, number: int, new_id: Callable[[], str]) -> None:
+    def __init__(self, number: int, calls: CallSlots) -> None:
         self._number = number
         self._channel: str | None = None  # where the reasoning comes from: one place only
         self._splitter: ThinkSplitter | None = ThinkSplitter()
-        self._calls = CallSlots(number, new_id)
+        self._calls = calls
         self._seen: dict[str, Any] = {}
         self._had_delta = False
         self._has_more = False  # than text and reasoning: a call, a refusal
@@ -282,6 +288,8 @@ class _Choice:
         if isinstance(call, dict):
             self._has_more = True
             events += self._calls.feed([{"index": "function_call", "function": call}])
+        if self._calls.are_too_many:
+            events.append(ErrorEvent(too_many("tool calls", MAX_CALLS)))
         for name, value in delta.items():
             if name == "provider_specific_fields":
                 self._keep(name, _without(value, delta), events)
@@ -401,7 +409,7 @@ class _Choice:
 
     def _keep(self, name: str, value: Any, events: list[Event]) -> None:
         """Keep a field that is not understood, once, as long as it stays the same."""
-        if _is_empty(value):
+        if _is_empty(value) or not _has_room(self._seen, name):
             return
         if name not in _IN_PIECES:
             if self._seen.get(name) == value:
@@ -522,6 +530,11 @@ def _without(fields: Any, said: Mapping[str, Any]) -> Any:
     if not isinstance(fields, dict):
         return fields
     return {name: value for name, value in fields.items() if name not in said}
+
+
+def _has_room(fields: Mapping[str, Any], name: str) -> bool:
+    """Whether one more field can be kept; its name may be there already."""
+    return len(fields) < MAX_FIELDS or name in fields
 
 
 def _is_empty(value: Any) -> bool:

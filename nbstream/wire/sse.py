@@ -18,6 +18,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from .bounds import MAX_OBJECTS, cut, too_many
 from .json_values import is_deeper, is_halved, rejoined, without_surrogates
 
 __all__ = ["DONE", "Body", "Chunk", "Decoder", "Done", "ErrorFrame", "Foreign", "Malformed"]
@@ -105,6 +106,7 @@ class Decoder:
         self._after_cr = False
         self._chunks: list[Chunk] = []
         self._halved: dict[str, Any] | None = None  # the chunk that ends within a character
+        self._has_escapes = True  # whether what is read may hold half characters
         self._event = ""
         self._data: list[str] = []  # data lines of an event that are no JSON so far
         self._data_size = 0  # characters of the lines of this event that are no event
@@ -232,6 +234,7 @@ class Decoder:
         lines = text.split("\n")
         lines.pop()
         plain = self._halved is None and not _has_surrogate_escapes(text)
+        self._has_escapes = not plain or (bool(self._data) and self._has_escapes)
         for line in lines:
             # The common line, without the calls of the general case below.
             if plain and line.startswith("data: {") and not self._event and not self._data:
@@ -277,7 +280,7 @@ class Decoder:
             payload = self._take_events(payload)
             if not payload:
                 return
-        self._data_size += len(payload)
+        self._data_size += len(payload) + 1
         if self._data_size > self._max_line:
             self._give_up_line()
         elif self._data or _IS_JSON.match(payload):
@@ -305,7 +308,7 @@ class Decoder:
         return payload[at:]
 
     def _keep_words(self, words: str) -> None:
-        room = _WORDS_KEPT - self._data_size + len(words)
+        room = _WORDS_KEPT - self._data_size + len(words) + 1
         is_sign_of_life = self._event in _SILENT_EVENTS or words.startswith(":")
         is_cut = "[DONE]".startswith(words)
         if room > 0 and not (is_sign_of_life or is_cut):
@@ -339,6 +342,8 @@ class Decoder:
             self._push(_error_frame(value, self._text()))
         elif isinstance(value, dict):
             self._push(value)
+        elif isinstance(value, list) and len(value) > MAX_OBJECTS:
+            self._give_up(too_many("objects in one event", MAX_OBJECTS))
         elif isinstance(value, list) and value and all(isinstance(v, dict) for v in value):
             for entry in value:  # Gemini's compatibility layer wraps its errors in a list
                 self._push(entry)
@@ -351,6 +356,16 @@ class Decoder:
         return "\n".join(self._data)
 
     def _push(self, chunk: Chunk) -> None:
+        """Hand out `chunk`, as far as it is read at all."""
+        chunk, excess = cut(chunk)
+        if not self._has_escapes:
+            self._chunks.append(chunk)
+        else:
+            self._push_whole(chunk)
+        if excess:
+            self._give_up(excess)
+
+    def _push_whole(self, chunk: Chunk) -> None:
         """Hand out `chunk`; one that ends within a character waits for what follows it.
 
         Servers that cut their text by UTF-16 units split an emoji over two chunks.
@@ -367,8 +382,11 @@ class Decoder:
     def _close_json(self) -> None:
         text = self._tail.decode("utf-8", "replace").strip()
         value = _parse(text)
-        is_json = value is not _NOT_JSON
-        self._push(Body(without_surrogates(value)) if is_json else Foreign(text[:_FOREIGN_KEPT]))
+        if value is _NOT_JSON:
+            self._push(Foreign(text[:_FOREIGN_KEPT]))
+            return
+        value, excess = cut(value)
+        self._push(Malformed(excess) if excess else Body(without_surrogates(value)))
 
     def _close_events(self) -> None:
         self._read_lines(self._tail.decode("utf-8", "replace") + "\n")
