@@ -17,7 +17,14 @@ from typing import Any
 
 from .approval import Approval
 from .endpoints import resolve
-from .errors import APITimeoutError, IncompleteError, Interrupted, NbstreamError, SchemaError
+from .errors import (
+    APITimeoutError,
+    IncompleteError,
+    Interrupted,
+    NbstreamError,
+    SchemaError,
+    causes,
+)
 from .events import ApprovalEvent, Event, ToolResultEvent
 from .interrupts import Interrupts
 from .io_thread import Job, io_thread, tool_thread
@@ -40,6 +47,7 @@ from .wire.reducer import Reducer
 
 __all__ = ["Question", "Run", "shut_down", "start"]
 
+_MAX_CAUSES = 3  # of errors that came together and are named
 _OPENING = 1.0  # seconds that a view is waited for
 _CUT = {
     "length": "it was cut at the limit of tokens · --max-tokens N allows more",
@@ -152,13 +160,8 @@ async def _run(
         go_on = response.go_on
         rest = f", or: {go_on} asks for the rest" if status == "incomplete" and go_on else ""
         error = APITimeoutError(text + rest)
-    except (IncompleteError, APITimeoutError) as failure:
-        status, error = runner.cut_short, failure
-    except NbstreamError as failure:
-        status, error = "error", failure
     except Exception as failure:  # noqa: BLE001  # a bug of ours must not lose what came
-        status, error = "error", NbstreamError(f"{type(failure).__name__}: {failure}")
-        error.__cause__ = failure
+        status, error = runner.failed_by(failure)
     finally:
         try:
             is_stopped = status == "cancelled"
@@ -197,6 +200,18 @@ class _Runner:
         """What an answer is that was cut: incomplete, or nothing came of it."""
         has_output = any(not turn.is_empty for turn in self.response.rounds)
         return "incomplete" if has_output else "error"
+
+    def failed_by(self, failure: Exception) -> tuple[Status, NbstreamError]:
+        """What an answer is that failed so, and the error that says it."""
+        found = causes(failure)
+        known = next((each for each in found if isinstance(each, NbstreamError)), None)
+        if known is not None:
+            is_cut = isinstance(known, IncompleteError | APITimeoutError)
+            return (self.cut_short if is_cut else "error"), known
+        said = (f"{type(each).__name__}: {each}" for each in found[:_MAX_CAUSES])
+        error = NbstreamError("; ".join(said))
+        error.__cause__ = failure
+        return "error", error
 
     async def run(self, due: float | None) -> None:
         """Run until the model has answered; `due` is when the time is over, by the loop's clock."""

@@ -46,9 +46,17 @@ __all__ = [
     "SchemaError",
     "ServerError",
     "UsageError",
+    "causes",
     "error_from_dict",
     "error_to_dict",
 ]
+
+
+def causes(error: BaseException) -> list[BaseException]:
+    """The errors that an exception group holds, at any depth; any other one is its own cause."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    return [cause for each in error.exceptions for cause in causes(each)]
 
 
 class _OneLine:

@@ -22,14 +22,36 @@ _WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+""")
 _EXPRESSION = re.compile(r"""[^\s"']*[\[({][^\s"']*["']""")
 
 argument: Any = magic_arguments.argument  # typed nowhere
+
+
+class _Once(argparse.Action):
+    """Stores one value. A flag that is given twice would lose the first one without a word."""
+
+    def __call__(
+        self,
+        _parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        _option_string: str | None = None,
+    ) -> None:
+        given: set[str] = vars(namespace).setdefault("given", set())
+        if self.dest in given:
+            raise argparse.ArgumentError(self, "it takes one value, and is given twice")
+        given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
+def _one(*flags: str, **about: Any) -> Any:
+    """A flag that takes one value."""
+    return argument(*flags, action=_Once, **about)
+
+
 _ARGUMENTS = (
     argument("positional_model", nargs="?", metavar="MODEL", help="the same as --model"),
-    argument(
-        "-m", "--model", help="the model to ask; local or local:/path/to.gguf: on this machine"
-    ),
-    argument("-s", "--system", metavar="TEXT", help="the system message of the session"),
-    argument("-t", "--temperature", type=float, metavar="X", help="sampling temperature"),
-    argument("--max-tokens", type=int, metavar="N", help="the most tokens of the answer"),
+    _one("-m", "--model", help="the model to ask; local or local:/path/to.gguf: on this machine"),
+    _one("-s", "--system", metavar="TEXT", help="the system message of the session"),
+    _one("-t", "--temperature", type=float, metavar="X", help="sampling temperature"),
+    _one("--max-tokens", type=int, metavar="N", help="the most tokens of the answer"),
     argument(
         "--param",
         nargs=2,
@@ -38,8 +60,8 @@ _ARGUMENTS = (
         metavar=("KEY", "VALUE"),
         help="any further parameter of the API; the value is JSON, else text",
     ),
-    argument("--base-url", metavar="URL", help="the endpoint, up to and with /v1"),
-    argument("--api-key-env", metavar="NAME", help="the NAME of the variable that holds the key"),
+    _one("--base-url", metavar="URL", help="the endpoint, up to and with /v1"),
+    _one("--api-key-env", metavar="NAME", help="the NAME of the variable that holds the key"),
     argument(
         "--header",
         nargs=2,
@@ -56,10 +78,8 @@ _ARGUMENTS = (
         help="a function of the notebook that the model may call; may be repeated",
     ),
     argument("--approve", action="store_true", help="ask before each call of a tool"),
-    argument(
-        "--max-rounds", type=int, metavar="N", help="the most requests of one turn with tools"
-    ),
-    argument("--schema", metavar="NAME", help="the form of the answer: a type, or a JSON schema"),
+    _one("--max-rounds", type=int, metavar="N", help="the most requests of one turn with tools"),
+    _one("--schema", metavar="NAME", help="the form of the answer: a type, or a JSON schema"),
     argument(
         "--attach",
         action="append",
@@ -67,8 +87,8 @@ _ARGUMENTS = (
         metavar="EXPRESSION",
         help="a path, bytes, figure or image that goes along; may be repeated",
     ),
-    argument("--out", metavar="VAR", help="the variable for the Response, beside _chat"),
-    argument("--session", default="default", metavar="NAME", help="the conversation to go on with"),
+    _one("--out", metavar="VAR", help="the variable for the Response, beside _chat"),
+    _one("--session", default="default", metavar="NAME", help="the conversation to go on with"),
     argument("--fresh", action="store_true", help="start the session over"),
     argument("--no-history", action="store_true", help="ask alone: send and remember nothing else"),
     argument("--no-interpolate", action="store_true", help="leave {{ }} as it is"),
@@ -77,10 +97,8 @@ _ARGUMENTS = (
         action="store_true",
         help="return at once: the answer streams on while other cells run",
     ),
-    argument(
-        "--view", choices=["auto", "widget", "display", "text"], help="how the answer is shown"
-    ),
-    argument("--timeout", type=float, metavar="S", help="seconds for the whole answer"),
+    _one("--view", choices=["auto", "widget", "display", "text"], help="how the answer is shown"),
+    _one("--timeout", type=float, metavar="S", help="seconds for the whole answer"),
 )
 
 
@@ -109,6 +127,8 @@ def parse(parser: argparse.ArgumentParser, line: str) -> argparse.Namespace:
         near = get_close_matches(flag, parser._option_string_actions, 1, 0.75)  # noqa: SLF001
         hint = f"did you mean {near[0]}? " if near else ""
         raise UsageError(f"there is no flag {flag} · {hint}%%chat? lists the flags")
+    if arguments.model and arguments.positional_model:
+        raise UsageError("-m/--model: the line names two models, and one is asked · leave one out")
     if rest:
         raise UsageError(
             "after the model there are words that no flag takes · quote what has spaces, "

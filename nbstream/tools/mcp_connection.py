@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, Protocol, TypeVar
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, causes
 from ..io_thread import io_thread
 from ..wire.apierrors import one_line
 
@@ -232,8 +232,7 @@ class Connection:
         return session
 
     async def _why(self, error: BaseException) -> tuple[str, str]:
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
+        error = causes(error)[0]
         what, hint = await self._transport.why(error)
         return one_line(what, _MAX_CAUSE), one_line(hint)
 

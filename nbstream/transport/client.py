@@ -8,8 +8,8 @@ stream is not used.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 from ..endpoints import Endpoint
@@ -86,15 +86,22 @@ class Client:
         create = self._sdk.chat.completions.with_streaming_response.create
         manager = create(**arguments)
         response = await self._mapped(manager.__aenter__(), request)
+        body = self._body(response)
         try:
-            yield self._body(response)
+            yield body
         finally:
-            await manager.__aexit__(None, None, None)
+            # In order: a generator that is still open when the response is closed would be
+            # closed a second time, by the garbage collector, in the midst of that.
+            try:
+                await body.aclose()
+            finally:
+                await manager.__aexit__(None, None, None)
 
-    async def _body(self, response: Any) -> AsyncIterator[bytes]:
+    async def _body(self, response: Any) -> AsyncGenerator[bytes, None]:
         try:
-            async for data in response.iter_bytes():
-                yield data
+            async with aclosing(response.iter_bytes()) as pieces:
+                async for data in pieces:
+                    yield data
         except Exception as error:  # noqa: BLE001  # httpx's or httpx2's, by the SDK's version
             cause = self.endpoint.redact(cause_of(error))
         else:

@@ -7,7 +7,7 @@ import ssl
 from urllib.parse import urlsplit
 
 from ..endpoints import Endpoint
-from ..errors import APIConnectionError
+from ..errors import APIConnectionError, causes
 from .proxies import proxy_of
 
 __all__ = ["cause_of", "connection_error", "proxy_wants_login"]
@@ -99,8 +99,8 @@ def _root(error: BaseException) -> BaseException:
     seen = {id(error)}
     while True:
         inner = error.__cause__ or error.__context__
-        if isinstance(error, BaseExceptionGroup) and error.exceptions:
-            inner = error.exceptions[0]
+        if isinstance(error, BaseExceptionGroup):
+            inner = causes(error)[0]
         if inner is None or id(inner) in seen or _is_timeout(error):
             return error
         seen.add(id(inner))
