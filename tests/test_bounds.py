@@ -221,6 +221,9 @@ FLOODS: dict[str, Callable[[int], list[dict[str, Any]]]] = {
     ],
     "annotations": lambda i: [choice({"annotations": [{"url": f"{i}"}]})],
     "unknown parts": lambda i: [choice({"content": [{"type": "x", "i": i}]})],
+    "pieces of a name": lambda i: [
+        choice({"tool_calls": [{"index": 0, "function": {"name": f"{i}" * 50}}]})
+    ],
     "a reason each time": lambda i: [choice({"tool_calls": [call(i)]}, finish_reason="stop")],
 }
 
@@ -233,6 +236,13 @@ def test_cost_grows_with_the_length(name):
 
     few, many = cost(100), cost(800)
     assert many < 8.8 * few
+
+
+def test_a_name_has_an_end():
+    names = [{"tool_calls": [{"index": 0, "function": {"name": f"n{i}"}}]} for i in range(5000)]
+    turn, _ = said(*(event_of([choice(each)]) for each in names))
+    assert turn.calls[0].name.startswith("n0n1n2")
+    assert len(turn.calls[0].name) < 1_010
 
 
 def test_entries_are_not_compared_with_each_other():

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from ..approval import Approval, ask
 from ..io_thread import tool_thread
 from ..messages import ToolCall, ToolResult, api_name, meant_name
-from .foreground import Foreground, TimeLimit, limited
+from .foreground import Foreground, TimeLimit, is_of_another_timer, limited
 from .names import function_name
 from .results import error_result, tool_result
 from .tool import ArgumentsError, Tool, ToolSource, parse_arguments, unique
@@ -193,13 +193,14 @@ class Toolbox:
             started = time.monotonic()
             try:
                 return limited(look, limit)
-            except TimeLimit:
-                return _too_late(limit)
             # Whatever else it raises is its result. No future could hand on all of that:
             # StopIteration is lost in one, and CancelledError looks like a Stop.
             except BaseException as error:
-                if is_at_home and isinstance(error, KeyboardInterrupt):
-                    raise  # the user's, which stops the answer
+                is_stop = isinstance(error, KeyboardInterrupt) or is_of_another_timer(error)
+                if is_at_home and is_stop:
+                    raise  # the user's, or another limit's, which stops the answer
+                if isinstance(error, TimeLimit):
+                    return _too_late(limit)
                 return error_result(error, time.monotonic() - started)
 
         submit = _in_thread if self._foreground is None else self._foreground.submit

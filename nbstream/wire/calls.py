@@ -20,6 +20,7 @@ from .bounds import MAX_CALLS, Room
 
 __all__ = ["CallSlots", "made_up_ids"]
 
+_LONGEST_NAME = 1_000  # characters, behind which no more pieces are added; functions have 64
 _MAX_PARSED = 2**22  # characters of one call's arguments that are parsed to see if they are whole,
 _MAX_REREAD = 32  # and how often all of them
 _OWN_FIELDS = frozenset({"index", "id", "type", "function"})
@@ -205,6 +206,8 @@ class _Slot:
         it so far. It is over when the arguments begin.
         """
         if not piece or piece == self.name or (self.name and self._has_begun()):
+            return None
+        if len(self.name) > _LONGEST_NAME:
             return None
         self.name = piece if piece.startswith(self.name) else self.name + piece
         return self.name
