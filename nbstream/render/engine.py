@@ -12,17 +12,16 @@ from markdown_it.token import Token
 from .direction import mark_direction
 from .eye import completed, header_as_table, open_cell
 from .html import parse_inside, parser
+from .math import BLOCK_OPENING, closing_of
 from .references import References
 from .structure import Parsed, is_blank, spans
 
 __all__ = ["Engine"]
 
 _LEFT_BY_A_PARSE = ("open_formula", "last_formula", "duplicate_refs")
-# The marks of quotes and items before a formula, and how it opens.
-_OPENS_FORMULA = re.compile(r"((?:[ \t>]|(?:[-*+]|\d{1,9}[.)])(?=[ \t]))*)(\$\$|\\\[)")
+# The marks of quotes and items before a fence or a formula.
 _BEFORE_FENCE = re.compile(r"(?:[ \t>]|(?:[-*+]|\d{1,9}[.)])(?=[ \t]))*")
 _CLOSING_FENCE = re.compile(r"[ \t>]*(?:`{3,}|~{3,})[ \t]*")
-_FORMULA_CLOSING = {"$$": "$$", "\\[": "\\]"}
 _LONGEST_LINE = 1_000  # characters of running text that are parsed again for each that comes
 _WITH_TEXT = ("inline", "fence", "code_block", "math_block", "hr")
 
@@ -147,10 +146,13 @@ class Engine:
         `=` underlines a heading. So the text is parsed again as if the formula ended here.
         """
         line = self._open_formula
-        opening = None if line is None else _OPENS_FORMULA.match(self._lines[line])
-        if not opening or not tokens or not tokens[0].map:
+        if line is None or not tokens or not tokens[0].map:
             return tokens
-        closing = re.sub(r"[^\s>]", " ", opening[1]) + _FORMULA_CLOSING[opening[2]]
+        before = _BEFORE_FENCE.match(self._lines[line])
+        opening = before and BLOCK_OPENING.match(self._lines[line], before.end())
+        if not before or not opening:
+            return tokens
+        closing = re.sub(r"[^\s>]", " ", before[0]) + (closing_of(opening[0]) or "")
         closed = self.tokens("\n".join([*self._lines, closing]))
         closed = _siblings(closed, tokens[0].level, tokens[0].map[0])
         for i, token in enumerate(closed):
@@ -222,7 +224,7 @@ def _hide_alike(tokens: list[Token], shown: list[Token]) -> None:
 
 def _paragraph(formula: Token) -> list[Token]:
     """A formula that is open as running text."""
-    level, text = formula.level, formula.markup + formula.content.rstrip()
+    level, text = formula.level, formula.meta["opening"] + formula.content.rstrip()
     return [
         Token("paragraph_open", "p", 1, level=level, map=formula.map, block=True),
         Token("inline", "", 0, level=level + 1, map=formula.map, content=text, children=[]),
