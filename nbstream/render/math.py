@@ -8,6 +8,7 @@ prices are none, is told by `dollars`.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from markdown_it import MarkdownIt
@@ -23,6 +24,7 @@ __all__ = [
     "BLOCK_OPENING",
     "Formula",
     "closing_of",
+    "formulas_size",
     "inline_formula",
     "math_plugin",
     "typesettable",
@@ -82,14 +84,22 @@ def typesettable(token: Token, *, one_line: bool) -> str | None:
 def _count(state: StateCore) -> None:
     """Bound all formulas together: what they cost a page adds up."""
     total = state.env.get("formulas", 0)
-    for block in state.tokens:
-        if block.type != "math_block" and not block.children:
-            continue
-        for token in (block, *(block.children or ())):
-            if token.type.startswith("math_"):
-                total += len(token.content)
-                token.info = _BEYOND if total > MAX_TOTAL else ""
+    for token in _formulas(state.tokens):
+        total += len(token.content)
+        token.info = _BEYOND if total > MAX_TOTAL else ""
     state.env["formulas"] = total
+
+
+def formulas_size(tokens: Sequence[Token]) -> int:
+    """How many characters the formulas in these tokens have."""
+    return sum(len(token.content) for token in _formulas(tokens))
+
+
+def _formulas(tokens: Sequence[Token]) -> Iterator[Token]:
+    for block in tokens:
+        if block.type == "math_block":
+            yield block
+        yield from (t for t in block.children or () if t.type.startswith("math_inline"))
 
 
 # -- displayed -----------------------------------------------------------------------
@@ -145,7 +155,7 @@ def _last_line(
             return None
         begin = state.bMarks[line] + state.tShift[line] if line > start_line else start
         text = state.src[begin : state.eMarks[line]].rstrip()
-        if opening[1] and closing in text:
+        if opening[1]:
             depth += text.count(opening[0]) - text.count(closing)
             text = text if depth else text.rstrip(_PUNCTUATION)
         found = text.find(closing) if not opening[1] else -1 if depth > 0 else text.rfind(closing)

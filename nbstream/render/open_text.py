@@ -99,9 +99,11 @@ class OpenText:
         self._opening = self._engine.shell(span.tokens[:at])
         self._closing = self._engine.shell(span.tokens[at + 1 :])
         sealer.enter(self._opening, self._closing, render=self.render)
+        self._engine.rewind()
         sealer.text(self.render(text)[1], text)
 
     def step(self, text: str, *, final: bool) -> tuple[str, bool]:
+        self._engine.rewind()
         parsed = self._engine.parse(self._header + text, final=final)
         first, *others = parsed.spans
         if _prefix(first) != self._prefix:

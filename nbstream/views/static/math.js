@@ -1,6 +1,8 @@
 // @ts-check
 // Formulas, set by the typesetter that Jupyter itself uses for rendered markdown.
 
+const AT_ONCE = 400; // characters of TeX; the page moves on before the next are set
+
 /**
  * @typedef {{typeset: (element: HTMLElement) => unknown}} Typesetter
  */
@@ -13,12 +15,29 @@
 export function createTypesetter(widgetManager) {
   /** @type {Typesetter | undefined} */
   const typesetter = widgetManager?.rendermime?.latexTypesetter;
+  /** @type {Element[]} */
+  let waiting = [];
+  let isBusy = false;
+
+  const setSome = () => {
+    let size = 0;
+    let count = 0;
+    while (count < waiting.length && size < AT_ONCE) {
+      const formula = waiting[count];
+      count += 1;
+      if (formula.firstElementChild !== null) continue; // it is set
+      size += formula.textContent?.length ?? 0;
+      typesetter?.typeset(/** @type {HTMLElement} */ (formula));
+    }
+    waiting = waiting.slice(count).filter((formula) => formula.isConnected);
+    isBusy = waiting.length > 0;
+    if (isBusy) setTimeout(setSome);
+  };
+
   return (root) => {
     if (!typesetter) return;
     const formulas = root.matches(".nbs-math") ? [root] : root.querySelectorAll(".nbs-math");
-    for (const formula of formulas) {
-      const isSet = formula.firstElementChild !== null;
-      if (!isSet) typesetter.typeset(/** @type {HTMLElement} */ (formula));
-    }
+    waiting.push(...formulas);
+    if (!isBusy) setSome();
   };
 }
