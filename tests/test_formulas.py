@@ -97,6 +97,20 @@ def test_delimiters(markdown, expected):
     assert_exact(f"{markdown}\nword\n", enter_at=0)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("\\d+\\(x\\)", "re.match(\\(a|b\\))", "^\\(a\\)+$", "\\w+\\.\\w+", "\\(\\d{3}\\)-\\d{4}"),
+        *("\\[\\d\\]", "\\s*\\[a-z\\]\\s*", "(?:\\d+\\.)?\\$", "\\\\(\\d\\\\)", "\\d\\{2\\}\\("),
+    ],
+)
+def test_a_regular_expression_keeps_its_backslashes(text):
+    markdown = f"Take {text} for it."
+    assert render(markdown) == f"<p>{markdown}</p>"
+    assert_same(markdown)
+    assert_exact(f"{markdown} {markdown}\n", enter_at=0)
+
+
 @pytest.mark.parametrize("opening", ["\\begin{align}", "\\\\[", "\\["])
 def test_what_looks_ahead_has_an_end(opening):
     text = f"a\n\n{opening}\n" + "b\n" * 120 + "c"

@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .dollars import looks_like_tex
+from .dollars import keeps_backslash, looks_like_tex
 from .emphasis import is_east_asian
 from .math import closing_of, inline_formula
 
@@ -119,6 +119,8 @@ class _Reader:
         """Take in one mark; return where to read on, or -1 where all the rest is open."""
         if mark == "$":
             return self._read_dollar(start, end)
+        if mark[0] == "\\" and keeps_backslash(self._text, start):
+            return start + 2
         if mark[0] == "`" or closing_of(mark):
             return self._read_verbatim(mark, start, end)
         if mark[0] == "h":

@@ -17,7 +17,14 @@ from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-from .dollars import ENDING, is_displayed_in_text, is_dollar_formula, is_escaped_text
+from .dollars import (
+    ENDING,
+    is_displayed_in_text,
+    is_dollar_formula,
+    is_escaped_text,
+    is_regex,
+    keeps_backslash,
+)
 from .tex import ENVIRONMENTS, MAX_TOTAL, portable
 
 __all__ = [
@@ -180,10 +187,16 @@ def _leave(state: StateBlock, name: str, line: int) -> None:
 def _inline(state: StateInline, silent: bool) -> bool:
     if state.src[state.pos] not in "$\\":
         return False
-    found = inline_formula(state.src, state.pos, state.posMax)
-    if found is None:
+    found: Formula | None
+    if state.src[state.pos] == "\\" and keeps_backslash(state.src, state.pos):
+        found = Formula("text", "", state.src[state.pos : state.pos + 2], state.pos + 2)
+    else:
+        found = _found(state.src, state.pos, state.posMax)
+    if found is None or found.end > state.posMax:
         return False
-    if not silent:
+    if found.kind == "text":
+        state.pending += "" if silent else found.content
+    elif not silent:
         token = state.push(found.kind, "span", 0)
         token.markup, token.content = found.markup, found.content
     state.pos = found.end
@@ -192,6 +205,12 @@ def _inline(state: StateInline, silent: bool) -> bool:
 
 def inline_formula(text: str, start: int, end: int) -> Formula | None:
     """The formula in running text that begins at `start` and closes before `end`, if one does."""
+    found = _found(text, start, end)
+    return None if found is None or found.kind == "text" else found
+
+
+def _found(text: str, start: int, end: int) -> Formula | None:
+    """A formula, or what looks like one and is text as it stands, of the type `text`."""
     opening = _INLINE_OPENING.match(text, start, end)
     if opening is None:
         return None
@@ -232,7 +251,9 @@ def _delimited(text: str, opening: re.Match[str], end: int) -> Formula | None:
     after = text[end_of_it : min(end, end_of_it + _AROUND)]
     if opening[0] == "$$":
         is_formula = is_displayed_in_text(content, before, after)
+    elif is_regex(content, before, after):
+        return Formula("text", "", text[opening.start() : end_of_it], end_of_it)
     else:
-        is_formula = not is_escaped_text(content, before, after)
+        is_formula = not is_escaped_text(content)
     kind = "math_inline" if opening[0].endswith("(") else "math_inline_block"
     return Formula(kind, opening[0][-2:], content, end_of_it) if is_formula else None
