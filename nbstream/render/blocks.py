@@ -28,9 +28,9 @@ _BEGINS_BLOCK = re.compile(rf"\n[ \t>]*+(?:{_BEGINS}|\n[ \t>]*+[^\s>])")
 _LONGEST_MARKS = 80  # characters that a block may begin with
 _LONGEST_PARSED_EARLY = 16_000  # characters of what is open
 _MARKS = "\\$*_`[]<>~|-\n"  # what may begin something in running text, or a block
-_MARK_COST = 4  # of each, in characters
+_MARK_COST = 8  # of each, in characters
 _BURST = 4_000  # characters at once, in which a block may begin that is cheap, such as code
-_DEAREST = 20_000  # characters that one frame may look at again and again
+_DEAREST = 16_000  # characters that one frame may look at again and again
 _EARNED = 80  # characters that may be parsed early for each that came,
 _SAVED = 3  # and how many times the whole text, if they are saved up
 
