@@ -48,6 +48,23 @@ TRICKY = (
         "$|x|$",
     ),
     *("\\(y\\)", "\\[z\\]", "$\\href{u}{v}$", "\\begin{a}", "\\end{a}", "\\ref{a}", "@@0@@", "@@1"),
+    *(
+        "\\\\(v\\\\)",
+        "\\\\[w\\\\]",
+        "\\begin{cases}a&b\\end{cases}",
+        "$ x $",
+        "$1 - q$",
+        "\\(5 a b\\)",
+    ),
+    *(
+        "$\\text{a_b}$",
+        "$\\ket{x}$",
+        "\\(5 a b\\)",
+        "\\d+\\(x\\)",
+        "US$ 5",
+        "\\(\\color{red}{x}\\)",
+        "${x}$",
+    ),
     # links
     *(
         "[l](http://a.b/c)",
@@ -101,7 +118,13 @@ CODE = (
 INFOS = ("", "", "python", "mermaid", "foo bar", '"><img>', "latex")
 FORMULAS = (
     *("x", "\\frac{a}{b}", "a\\\\b", "x<y", "\\begin{aligned}\na &= b\\\\\n&= c\n\\end{aligned}"),
-    *("\\href{x}{y}", "a \\tag{1}", "\\unknown"),
+    *(
+        "\\href{x}{y}",
+        "a \\tag{1}",
+        "\\unknown",
+        "\\text{if $x$ # y}",
+        "\\begin{align*}a\\end{align*}",
+    ),
 )
 
 
@@ -168,6 +191,11 @@ def _rule(chance: Random) -> str:
 
 def _formula(chance: Random) -> str:
     gap = chance.choice(("", "\n"))
+    if chance.random() < 0.3:
+        name = chance.choice(("align", "pmatrix", "dcases", "unknown"))
+        return f"\\begin{{{name}}}{gap}{chance.choice(FORMULAS)}{gap}\\end{{{name}}}"
+    if chance.random() < 0.2:
+        return f"\\\\[{gap}{chance.choice(FORMULAS)}{gap}\\\\]"
     return f"$${gap}{chance.choice(FORMULAS)}{gap}$$"
 
 

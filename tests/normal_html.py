@@ -98,7 +98,7 @@ def _on_lines(html: str) -> str:
         if index % 2:
             pieces[index] = "\n<pre>" + piece[5:-6].lstrip("\n").rstrip() + "</pre>\n"
             continue
-        text = re.sub(r"\s+", " ", piece.replace("\\vert ", "|"))
+        text = re.sub(r"\s+", " ", re.sub(r"\\vert(?![A-Za-z]) ?", "|", piece))
         text = re.sub(r" ?(<br/>) ?", r"\1", text)
         text = re.sub(r" ?\$\$ ?", r"\n$$\n", text)
         pieces[index] = re.sub(rf" ?({_BLOCK}) ?", r"\n\1\n", text).strip(" ")

@@ -168,6 +168,8 @@ CONSTRUCTS = (
     "![{line}](http://x.y) ![a]({line}) http://x.y/{line}",
     "[a]: {line}\n\n[a] [^1]\n\n[^1]: {line}",
     "${line}$ \\({line}\\) $$ {line} $$\n\n$$\n{any}\n$$",
+    "\\begin{align}\n{any}\n\\end{align}\n\n\\\\({line}\\\\)",
+    "$\\text{_{line}_}$ $\\color{{line}}{x}$ $\\ket{{line}}$",
     "<details><summary>{line}</summary>\n\n{any}\n\n</details>",
 )
 

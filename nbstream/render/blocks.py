@@ -27,6 +27,10 @@ _BEGINS = r"```|~~~|\||(?:[-*+]|\d{1,9}[.)]|#{1,6})[ \t]"
 _BEGINS_BLOCK = re.compile(rf"\n[ \t>]*+(?:{_BEGINS}|\n[ \t>]*+[^\s>])")
 _LONGEST_MARKS = 80  # characters that a block may begin with
 _LONGEST_PARSED_EARLY = 16_000  # characters of what is open
+_MARKS = "\\$*_`[]<>~|-\n"  # what may begin something in running text, or a block
+_MARK_COST = 8  # of each, in characters
+_BURST = 2_000  # characters at once, in which a block may begin that is cheap, such as code
+_DEAREST = 16_000  # characters that one frame may look at again and again
 _EARNED = 80  # characters that may be parsed early for each that came,
 _SAVED = 3  # and how many times the whole text, if they are saved up
 
@@ -145,9 +149,21 @@ class Blocks:
         closing = _BLANK_LINE if self._ends_at_a_blank_line() else _MARGIN_AFTER_BLANK_LINE
         if closing.search(self._text, max(0, len(self._text) - len(text) - 2)):
             return False
-        if len(self._text) - self._looked_at >= self._looked_at / 10:
+        grown = len(self._text) - self._looked_at
+        if grown < self._looked_at / 10 and not self._should_hurry(text):
+            return True
+        if len(text) > _BURST or not self._is_dear():
             return False
-        return not self._should_hurry(text)
+        self._looked_at = len(self._text)
+        return True
+
+    def _is_dear(self) -> bool:
+        """Whether a parse of what is open would take too long for one frame.
+
+        Then it is text until it is over: a paragraph of nothing but `\\(` is for nobody's eyes.
+        """
+        marks = sum(map(self._text.count, _MARKS))
+        return len(self._text) + _MARK_COST * marks > _DEAREST
 
     def _should_hurry(self, text: str) -> bool:
         """Whether a block has begun that should be shown as one, and there is credit for it."""
@@ -214,6 +230,7 @@ class Blocks:
         return True
 
     def _tail(self) -> tuple[str, str]:
+        self._engine.rewind()
         if self._container:
             return self._container.tail()
         return self._engine.open_html([t for span in self._left for t in span.tokens]), ""

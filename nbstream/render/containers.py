@@ -176,7 +176,7 @@ class _OpenTable(_OpenParts):
         super().__init__(sealer)
         self._header, self._skipped = header, 0
         self.consumed = len(header)
-        opening = self._engine.html(tokens[: self._opening(tokens)])
+        opening = self._engine.sealed_html(tokens[: self._opening(tokens)])
         sealer.enter(
             opening, "</tbody></table></div>", rows=True, source=header, render=self.render
         )
@@ -228,6 +228,7 @@ class _OpenList(_OpenParts):
 
     def tail(self) -> tuple[str, str]:
         self._show_tightness()
+        self._engine.rewind()
         return super().tail()
 
     def _show_tightness(self) -> None:

@@ -12,17 +12,16 @@ from markdown_it.token import Token
 from .direction import mark_direction
 from .eye import completed, header_as_table, open_cell
 from .html import parse_inside, parser
+from .math import BLOCK_OPENING, closing_of, formulas_size
 from .references import References
 from .structure import Parsed, is_blank, spans
 
 __all__ = ["Engine"]
 
 _LEFT_BY_A_PARSE = ("open_formula", "last_formula", "duplicate_refs")
-# The marks of quotes and items before a formula, and how it opens.
-_OPENS_FORMULA = re.compile(r"((?:[ \t>]|(?:[-*+]|\d{1,9}[.)])(?=[ \t]))*)(\$\$|\\\[)")
+# The marks of quotes and items before a fence or a formula.
 _BEFORE_FENCE = re.compile(r"(?:[ \t>]|(?:[-*+]|\d{1,9}[.)])(?=[ \t]))*")
 _CLOSING_FENCE = re.compile(r"[ \t>]*(?:`{3,}|~{3,})[ \t]*")
-_FORMULA_CLOSING = {"$$": "$$", "\\[": "\\]"}
 _LONGEST_LINE = 1_000  # characters of running text that are parsed again for each that comes
 _WITH_TEXT = ("inline", "fence", "code_block", "math_block", "hr")
 
@@ -49,6 +48,7 @@ class Engine:
         self._last_line = ""  # of these, "" where all are complete
         self._shown: _Shown | None = None  # by the last `open_html`, as far as it can go on
         self._open_formula: int | None = None  # the line of these that one begins on
+        self._sealed_formulas = 0
         self._md = parser()
         self._env: dict[str, Any] = {"references": self.references, "image_hosts": image_hosts}
 
@@ -98,6 +98,22 @@ class Engine:
         self.parsed += sum(len(token.content) for token in inlines)
         return self.shell(parse_inside(tokens, self._env))
 
+    def sealed_html(self, tokens: list[Token]) -> str:
+        """`html` of what is behind all that is sealed, and will be sealed too."""
+        self.rewind()
+        html = self.html(tokens)
+        self.keep()
+        return html
+
+    def rewind(self, formulas: int | None = None) -> None:
+        """Count formulas from here: from what is sealed, or from so many characters of them."""
+        self._env["formulas"] = self._sealed_formulas if formulas is None else formulas
+
+    def keep(self) -> int:
+        """What was counted since is sealed; return how many characters of formulas are."""
+        self._sealed_formulas = self._env.get("formulas", 0)
+        return self._sealed_formulas
+
     def open_html(self, tokens: list[Token]) -> str:
         """`html` of blocks at the end of the text that was parsed last, which goes on."""
         self.open_code = self._code_indent(tokens)
@@ -118,7 +134,8 @@ class Engine:
         html = self.html(tokens)
         if self._last_line and not source.startswith("["):  # which may be a task's box
             space = self._last_line[len(self._last_line.rstrip()) :]
-            self._shown = _Shown(tokens, last, source + space, html)
+            before = self._env["formulas"] - formulas_size([last])
+            self._shown = _Shown(tokens, last, source + space, html, before)
         return html
 
     def more(self, inside: str, after: str, text: str) -> tuple[str, str] | None:
@@ -136,6 +153,7 @@ class Engine:
             self._shown = None
             return None
         shown.last.content, shown.last.children = completed(shown.source), []
+        self.rewind(shown.formulas)
         self.html([shown.last])
         shown.html = self.shell(shown.tokens)
         return (inside, shown.html) if after else (shown.html, "")
@@ -147,16 +165,19 @@ class Engine:
         `=` underlines a heading. So the text is parsed again as if the formula ended here.
         """
         line = self._open_formula
-        opening = None if line is None else _OPENS_FORMULA.match(self._lines[line])
-        if not opening or not tokens or not tokens[0].map:
+        if line is None or not tokens or not tokens[0].map:
             return tokens
-        closing = re.sub(r"[^\s>]", " ", opening[1]) + _FORMULA_CLOSING[opening[2]]
+        before = _BEFORE_FENCE.match(self._lines[line])
+        opening = before and BLOCK_OPENING.match(self._lines[line], before.end())
+        if not before or not opening:
+            return tokens
+        closing = re.sub(r"[^\s>]", " ", before[0]) + (closing_of(opening[0]) or "")
         closed = self.tokens("\n".join([*self._lines, closing]))
         closed = _siblings(closed, tokens[0].level, tokens[0].map[0])
         for i, token in enumerate(closed):
             if token.type == "math_block" and token.map and token.map[0] == line:
                 _hide_alike(closed, tokens)
-                return [*closed[:i], *_paragraph(token), *closed[i + 1 :]]
+                return [*closed[:i], *_paragraph(token, opening[0]), *closed[i + 1 :]]
         return tokens
 
     def _code_indent(self, tokens: list[Token]) -> int | None:
@@ -196,12 +217,16 @@ class Engine:
 
 @dataclass(slots=True)
 class _Shown:
-    """Blocks that end in running text, its source so far and the HTML of them all."""
+    """Blocks that end in running text, its source so far and the HTML of them all.
+
+    `formulas` is how many characters of formulas stand before that text.
+    """
 
     tokens: list[Token]
     last: Token
     source: str
     html: str
+    formulas: int
 
 
 def _siblings(tokens: list[Token], level: int, line: int) -> list[Token]:
@@ -220,9 +245,11 @@ def _hide_alike(tokens: list[Token], shown: list[Token]) -> None:
                 token.hidden = own[0].hidden
 
 
-def _paragraph(formula: Token) -> list[Token]:
+def _paragraph(formula: Token, opening: str) -> list[Token]:
     """A formula that is open as running text."""
-    level, text = formula.level, formula.markup + formula.content.rstrip()
+    level, text = formula.level, formula.meta["opening"] + formula.content.rstrip()
+    if not formula.meta["opening"]:  # an environment's end is in it, which we added
+        text = text.removesuffix(closing_of(opening) or "").rstrip()
     return [
         Token("paragraph_open", "p", 1, level=level, map=formula.map, block=True),
         Token("inline", "", 0, level=level + 1, map=formula.map, content=text, children=[]),

@@ -14,15 +14,17 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from .dollars import keeps_backslash, looks_like_tex
 from .emphasis import is_east_asian
-from .math import dollar_formula
+from .math import closing_of, inline_formula
 
 __all__ = ["completed", "header_as_table", "held_back", "open_cell"]
 
 _MARKS_ONLY = re.compile(
     r"""
     [ \t]* (?: (?: > | [-*+] | \d{1,9}[.)] ) [ \t]+ )*     # quotes and items it is in
-    (?: [-=*_+\#~`|:>]* | \d{1,9}[.)]? | !?\[[ xX^]?\]? | \$\$? | \\[\[(]? )
+    (?: [-=*_+\#~`|:>]* | \d{1,9}[.)]? | !?\[[ xX^]?\]? | \$\$? | \\\\?[\[(]?
+      | \\b(?:e|eg|egi|egin(?:\{[A-Za-z]*\*?\}?)?)? )
     [ \t]*
     """,
     re.VERBOSE,
@@ -33,7 +35,10 @@ _LONGEST_VERBATIM = 2_000  # characters of code or of a formula in running text
 _DEPTH = 50  # marks that may be open one in another
 _REACH = 300  # characters; what has been open for longer is more likely not to close
 _ADDRESS = r"https?://[^\s<>\"`\[\]«»\u2014-\u205e\u3000-\u303f\uff00-\uffef]+"
-_MARK = re.compile(rf"\\.|`+|<[^<>\s]*>|\$\$?|\\$|\[\^|!?\[|\]\(?|\*+|_+|~+|{_ADDRESS}", re.DOTALL)
+_MARK = re.compile(
+    rf"\\\\[(\[]|\\begin\{{[A-Za-z]*\*?\}}|\\.|`+|<[^<>\s]*>|\$\$?|\\$|\[\^|!?\[|\]\(?|\*+|_+|~+|{_ADDRESS}",
+    re.DOTALL,
+)
 _NOT_AT_AN_ADDRESS_END = "?!.,:;*_~')"
 _AT_THE_END = re.compile(r"(?<!\\)(?:\\\\)*([*_~]+|`+|<br?[ \t]*/?)$", re.IGNORECASE)
 _BEGINS_NO_EMPHASIS = re.compile(  # `*.py`, `**/*.py`, `2*3`
@@ -42,12 +47,7 @@ _BEGINS_NO_EMPHASIS = re.compile(  # `*.py`, `**/*.py`, `2*3`
 _NO_LABEL = re.compile(r"[\s\[\]]")
 _LABELS = ("[", "![", "[^")
 _HALF_OPEN = re.compile(r"[^()]*+(?:\([^()]*+\)[^()]*+)*+\)")  # `[a, b)` is an interval
-_FORMULAS = {"\\(": "\\)", "\\[": "\\]", "$$": "$$"}
-_OPEN_DOLLAR = re.compile(r"(?<![A-Za-z0-9$])\$(?=[^\s$])((?:[^$\\]|\\.)*+\\?)\Z", re.DOTALL)
-_TEX_SIGN = re.compile(r"\\(?:[A-Za-z]|\Z)|\^|_\{")
-_TEX_COMMAND = re.compile(r"\\[A-Za-z]+\*?(?:\{[^{}]*\}?)?")  # and what is in its braces
-_WORD = r"(?<![^\W\d_])[^\W\d_]{2,}+"
-_PROSE = re.compile(rf"{_WORD}[\s,.;:]++{_WORD}|(?<=\A\d).*?{_WORD}", re.DOTALL)
+_OPEN_DOLLAR = re.compile(r"(?<![A-Za-z0-9$])\$(?=[ ]?[^\s$])((?:[^$\\]|\\.)*+\\?)\Z", re.DOTALL)
 _DELIMITER_ROW = re.compile(r"[ \t]*\|?[ \t:|-]*")
 _BAR = re.compile(r"(?<!\\)\|")
 _FIRST_BAR = re.compile(r"[ \t>]*\|")
@@ -117,10 +117,12 @@ class _Reader:
 
     def _read(self, mark: str, start: int, end: int) -> int:
         """Take in one mark; return where to read on, or -1 where all the rest is open."""
-        if mark[0] == "`" or mark in _FORMULAS:
-            return self._read_verbatim(mark, start, end)
         if mark == "$":
             return self._read_dollar(start, end)
+        if mark[0] == "\\" and keeps_backslash(self._text, start):
+            return start + 2
+        if mark[0] == "`" or closing_of(mark):
+            return self._read_verbatim(mark, start, end)
         if mark[0] == "h":
             return start + len(mark.rstrip(_NOT_AT_AN_ADDRESS_END))
         if mark in _LABELS:
@@ -132,29 +134,42 @@ class _Reader:
         return end
 
     def _read_verbatim(self, mark: str, start: int, end: int) -> int:
-        closing = _FORMULAS.get(mark, mark)
-        pattern = rf"(?<!`){mark}(?!`)" if mark[0] == "`" else re.escape(closing)
-        if found := re.compile(pattern).search(self._text, end, end + _LONGEST_VERBATIM):
-            return found.end()
-        content = self._text[end:].removesuffix("" if mark[0] == "`" else mark[0]).strip()
+        if found := self._end_of_verbatim(mark, start, end):
+            return found
+        formula = closing_of(mark)
+        content = self._text[end:].removesuffix(formula[0] if formula else "").strip()
         if not content:
             self._text = self._text[:start]
             return -1
-        if len(self._text) - start > (_REACH if mark[0] == "`" else _LONGEST_VERBATIM):
+        if len(self._text) - start > (_LONGEST_VERBATIM if formula else _REACH):
             return end
-        if mark in _FORMULAS:
-            closing = self._begin_code(start, content)
+        closing = mark
+        if formula:
+            closing = self._begin_code(start, content if mark[-1] != "}" else mark + content)
         self._closing = closing
         self.is_verbatim = True
         return -1
 
+    def _end_of_verbatim(self, mark: str, start: int, end: int) -> int:
+        """Where code or a formula ends that is closed, 0 if it is open."""
+        closing = closing_of(mark)
+        if closing is None:
+            pattern = re.compile(rf"(?<!`){mark}(?!`)")
+            found = pattern.search(self._text, end, end + _LONGEST_VERBATIM)
+            return found.end() if found else 0
+        if formula := inline_formula(self._text, start, len(self._text)):
+            return formula.end
+        # One that is closed, and none, is text; its marks are escaped.
+        is_closed = self._text.find(closing, end, end + _LONGEST_VERBATIM) >= 0
+        return end if is_closed else 0
+
     def _read_dollar(self, start: int, end: int) -> int:
-        if found := dollar_formula(self._text, start, len(self._text)):
-            return found.end()
+        if found := inline_formula(self._text, start, len(self._text)):
+            return found.end
         if len(self._text) - start > _LONGEST_VERBATIM:
             return end
         opened = _OPEN_DOLLAR.match(self._text, start)
-        if opened is None or not _looks_like_tex(opened[1]):
+        if opened is None or not looks_like_tex(opened[1]):
             return end
         self._closing = self._begin_code(start, opened[1].strip())
         self.is_verbatim = True
@@ -284,13 +299,6 @@ class _Mark:
 def _longer_ticks(code: str) -> str:
     """What code that holds this stands between."""
     return "`" * (1 + max(map(len, re.findall("`+", code)), default=0))
-
-
-def _looks_like_tex(content: str) -> bool:
-    """Whether this, behind an open `$`, is a formula's rather than a price's or a sentence's."""
-    if not _TEX_SIGN.search(content):
-        return False
-    return _PROSE.search(_TEX_COMMAND.sub(" ", content)) is None
 
 
 def _is_punctuation(character: str) -> bool:

@@ -27,9 +27,8 @@ from .footnotes import footnotes_plugin
 from .highlight import COLOURED, Colouring
 from .line_breaks import line_breaks_plugin
 from .links import is_safe_link, links_plugin
-from .math import math_plugin
+from .math import math_plugin, typesettable
 from .safe_text import clean
-from .tex import portable
 
 __all__ = [
     "code_language",
@@ -178,7 +177,7 @@ class _Renderer(RendererHTML):
 
     def math_block(self, tokens: Sequence[Token], idx: int, *_context: Any) -> str:
         token = tokens[idx]
-        tex = _typesettable(token, display=True)
+        tex = _formula(token)
         if tex is None:
             code = escapeHtml(token.content.strip("\n"))
             return f'<div class="nbs-code highlight"><pre>{code}</pre></div>'
@@ -186,7 +185,7 @@ class _Renderer(RendererHTML):
 
     def math_inline(self, tokens: Sequence[Token], idx: int, *_context: Any) -> str:
         token = tokens[idx]
-        tex = _typesettable(token, display=token.type == "math_inline_block")
+        tex = _formula(token)
         if tex is None:
             return f"<code>{escapeHtml(' '.join(token.content.split()))}</code>"
         return f'<span class="nbs-math">{tex}</span>'
@@ -201,12 +200,12 @@ class _Renderer(RendererHTML):
         return f'<div class="nbs-note"><sup>{label}</sup>'
 
 
-def _typesettable(token: Token, *, display: bool) -> str | None:
+def _formula(token: Token) -> str | None:
     """A formula as HTML text, delimiters included, or None where it is not to be typeset.
 
     The typesetter writes into the page what the formula asks for, after our sanitizer.
     """
-    tex = portable(token.content, display=display, one_line=token.type != "math_block")
+    tex = typesettable(token, one_line=token.type != "math_block")
     return None if tex is None else escapeHtml(token.markup + tex + _MATH_CLOSING[token.markup])
 
 

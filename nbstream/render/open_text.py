@@ -14,7 +14,7 @@ import re
 from markdown_it.token import Token
 
 from .direction import has_letter
-from .math import ENDING
+from .dollars import ENDING
 from .sealer import Sealer
 from .structure import Parsed, Span, settled
 
@@ -38,6 +38,9 @@ _LETTER = r"[^\W_]"
 _PLAIN = r"[^\t\n\\`*_~\[\]!<$]"
 _CODE = r"(?<!`)`[^`\n\[\]]++`(?!`)"
 _DOLLAR = r"(?<!\$)\$(?!\$)"
+# Of a formula that is one whatever is beside it: no words, no brackets but in pairs.
+_SIGN = r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])|\\[A-Za-z]++|\\[,;!|{}]|[\w^ {}+=<>|'](?<![A-Za-z])"
+_TEX = rf"{_SIGN}|\((?:{_SIGN}|,)*\)"
 _ADDRESS = rf"\(https?://(?:[A-Za-z0-9/:.?=#%&+,;@-]|(?<={_LETTER})_(?={_LETTER}))*+\)"
 _EMPHASIS = "|".join(
     rf"""
@@ -54,13 +57,16 @@ _CLOSED = rf"""
     | !(?!\[)
     | <(?![A-Za-z])
     | <[^\s<>\\`*_~\[\]!$]*+>
-    | \\[!-'*-/:-@\\-`{{-~\]]
+    | \\[!-'*-/:-@\]-`{{-~]
+    | \\\\(?![(\[])
     | (?<!`)`[^`\n]++`(?!`)
     | {_EMPHASIS}
     | !?\[(?:{_PLAIN}|{_CODE})*+\] (?:{_ADDRESS}|(?=[ \n.,;?)]))
-    | (?<![^ \n]){_DOLLAR}(?![\s\d])(?:[^$\\\n]|\\[^\n]){{1,500}}(?<!\s)\${ENDING}?+(?![\w$])
+    | (?<![^ \n]){_DOLLAR}(?=[A-Za-z\\|{{])(?!\\[dDwWsbB.])(?:{_TEX}){{1,500}}(?<=[\w}}|)])
+      \${ENDING}?+(?![\w${{(])
     | (?<=[A-Za-z0-9])\$(?!\$)
-    | {_DOLLAR}(?=[^$\\]*+(?:(?<=\s)\$|\$(?![nrst])[A-Za-z0-9])|[^$\\]{{6000}})
+    | {_DOLLAR}(?=[^$\\]*+\$(?![nrst])[A-Za-z0-9]|[^$\\]{{6000}})
+    | {_DOLLAR}(?=(?!\s)[^$\\^_]*+(?<=\s)\$|\s[^$\\]*+(?<!\s)\$)
 """
 _SPACE = r"(?:\\?\n[ ]{0,3}>?|[ ])"
 _CLOSED_WORDS = re.compile(rf"(?>{_SPACE}*+(?>{_CLOSED})++(?<!\s)(?=\\?\n|[ ]))*+", re.VERBOSE)
@@ -93,9 +99,11 @@ class OpenText:
         self._opening = self._engine.shell(span.tokens[:at])
         self._closing = self._engine.shell(span.tokens[at + 1 :])
         sealer.enter(self._opening, self._closing, render=self.render)
+        self._engine.rewind()
         sealer.text(self.render(text)[1], text)
 
     def step(self, text: str, *, final: bool) -> tuple[str, bool]:
+        self._engine.rewind()
         parsed = self._engine.parse(self._header + text, final=final)
         first, *others = parsed.spans
         if _prefix(first) != self._prefix:

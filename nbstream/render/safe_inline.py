@@ -14,6 +14,7 @@ from markdown_it.token import Token
 
 from .line_breaks import BREAK
 from .links import is_safe_link, plain_text
+from .math import inline_formula, typesettable
 from .safe_text import (
     GUARDED_DOLLAR,
     attribute_text,
@@ -23,7 +24,6 @@ from .safe_text import (
     escape_text,
     trim_line,
 )
-from .tex import portable
 
 __all__ = ["inline_cell", "inline_line", "inline_lines"]
 
@@ -31,6 +31,7 @@ _ELEMENTS = {"**": "strong", "*": "em", "~~": "s"}
 _MAX_DEPTH = 3  # of delimiters; parsers that recurse give up somewhere, elements stay flat
 _DELIMITERS = frozenset("*~_\\")
 _CLEAR_NEIGHBOURS = frozenset(" \n\t.,;:!?()'\"/-")
+_BORDER = "<span></span>"  # parts what two signs would mean together
 _FIRST_CHARACTERS = {"softbreak": "\n", "hardbreak": "\n", "code_inline": "`", "link_open": "["}
 _AUTOLINK = re.compile(
     r"(?:https?://|mailto:)(?:[\w/:?=#%+.,;~!()'-]|@(?!@\d)|&(?=\w+=))+", re.ASCII | re.IGNORECASE
@@ -146,17 +147,26 @@ class _InlineWriter:
 
     def math(self, token: Token) -> None:
         display = token.type == "math_inline_block"
-        tex = portable(token.content, display=display, one_line=True)
+        tex = typesettable(token, one_line=True)
         if tex is None or (self._in_table and "\\|" in tex):
             self._add_code(" ".join(token.content.split()))
             return
         if self._in_table:
-            tex = tex.replace("|", "\\vert ")
+            tex = tex.replace("|", "\\vert ").rstrip()
         at_line_start = display and self._last in ("", "\n")  # there it would be a block
-        if self._last == "$" or at_line_start:
-            self._add("<span></span>")
+        is_in_word = self._last.isascii() and self._last.isalnum()  # there it would be a price
+        if self._last == "$" or is_in_word or at_line_start:
+            self._add(_BORDER)
         self._holds_math = True
-        self._add(f"$${tex}$$" if display else f"${tex}$")
+        self._add_formula(tex, "$$" if display else "$")
+
+    def _add_formula(self, tex: str, mark: str) -> None:
+        """Add a formula, parted from what would make it something else."""
+        following = self._following()
+        after = following.content if following is not None and following.type == "text" else ""
+        written = f"{mark}{tex}{mark}"
+        is_read = inline_formula(written + after[:2], 0, len(written) + 2) is not None
+        self._add(written if is_read else written + _BORDER)
 
     def footnote_reference(self, token: Token) -> None:
         self._add(f"<sup>{escape_text(token.content, in_link=True)}</sup>")

@@ -18,9 +18,9 @@ from typing import Any
 from markdown_it.token import Token
 
 from .html import code_language, parse_blocks, parse_inside
+from .math import typesettable
 from .safe_inline import inline_cell, inline_line, inline_lines
 from .safe_text import clean, code_block, escape_line, escape_text
-from .tex import portable
 
 __all__ = ["safe_markdown"]
 
@@ -258,7 +258,8 @@ class _BlockWriter:
 
     def math(self, token: Token) -> None:
         self._begin(token)
-        tex = portable(token.content, display=True, one_line=self._nested)
+        parse_inside([token], self._env)
+        tex = typesettable(token, one_line=self._nested)
         if tex is None:
             self._write(self._code(token.content.strip("\n"), "latex"))
         elif "\n" in tex:

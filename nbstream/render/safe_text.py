@@ -21,6 +21,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from .dollars import has_regex
+
 __all__ = [
     "GUARDED_DOLLAR",
     "attribute_text",
@@ -94,13 +96,15 @@ def escape_text(text: str, *, in_link: bool = False) -> str:
         in_link: whether the text stands between the brackets of a link.
     """
 
+    in_regex = has_regex(text)  # where we ourselves read a backslash as it stands
+
     def spell(match: re.Match[str]) -> str:
         char = match[0]
         if char == "$":
-            return GUARDED_DOLLAR
+            return "<span>&#36;</span>" if in_regex else GUARDED_DOLLAR
         if char == "\\" and _MATHJAX_ESCAPE.match(text, match.start()):
             return "<span>&#92;</span>"
-        return _SPELLING.get(char) or f"\\{char}"
+        return _SPELLING.get(char) or (_entities(char) if in_regex else f"\\{char}")
 
     return (_IN_LINK if in_link else _IN_TEXT).sub(spell, text)
 

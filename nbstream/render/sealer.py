@@ -29,6 +29,7 @@ class Sealer:
         self.page = page
         self.engine = engine
         self._sources: list[str] = []
+        self._formulas = [0]  # how many characters of formulas stand before each block
         self._askers = Askers()
         self._outdated: set[int] = set()
         self._credit = 0  # saved up for a block that is larger than what one frame may cost
@@ -39,7 +40,8 @@ class Sealer:
 
     def block(self, tokens: list[Token], source: str) -> None:
         """Seal a block."""
-        self.page.seal(self.engine.html(tokens), _code_in(tokens))
+        self.page.seal(self.engine.sealed_html(tokens), _code_in(tokens))
+        self._formulas.append(self.engine.keep())
         self._askers.note(len(self._sources), self.engine.references.take_asked())
         self._sources.append(source)
 
@@ -71,14 +73,15 @@ class Sealer:
 
     def part(self, tokens: list[Token], count: int, source: str) -> None:
         """Seal `count` children of the open container."""
-        self.page.add(self.engine.html(tokens), count)
+        self.page.add(self.engine.sealed_html(tokens), count)
         self._open_code += _code_in(tokens)
         asked = self.engine.references.take_asked()
         self._askers.note(len(self._sources), asked, more=True)
         self._open_source.append(source)
 
     def text(self, html: str, source: str) -> None:
-        """Seal more of the text of the open container."""
+        """Seal more of the text of the open container, which was rendered last."""
+        self.engine.keep()
         self.page.add_text(html)
         asked = self.engine.references.take_asked()
         self._askers.note(len(self._sources), asked, more=True)
@@ -87,6 +90,8 @@ class Sealer:
     def reopen(self) -> str:
         """The open container is not what it seemed: forget it, and return its source."""
         self.page.reopen()
+        self.engine.rewind(self._formulas[-1])
+        self.engine.keep()
         self._askers.note(len(self._sources), {})
         self._render_open = None
         return "".join(self._open_source)
@@ -94,6 +99,8 @@ class Sealer:
     def leave(self, code: Sequence[Token] = ()) -> None:
         """The open container is complete; `code` are code blocks that are no part of a part."""
         self.page.leave([*self._open_code, *code])
+        self.engine.rewind()
+        self._formulas.append(self.engine.keep())
         self._sources.append("".join(self._open_source))
         self._render_open = None
 
@@ -102,6 +109,7 @@ class Sealer:
         source = "".join(self._open_source)
         if self._render_open is None or not source:
             return
+        self.engine.rewind(self._formulas[-1])
         self.page.refill(*self._render_open(source))
         self._askers.note(len(self._sources), self.engine.references.take_asked())
 
@@ -136,6 +144,7 @@ class Sealer:
             self.refill()
             return
         source = self._sources[index]
+        self.engine.rewind(self._formulas[index])
         self.page.replace(index, self.engine.html(self.engine.tokens(source)))
         self._askers.note(index, self.engine.references.take_asked())
 

@@ -6,83 +6,39 @@ address, `javascript:` too; `\style{background:url(…)}` loads it; `\cssId`, `\
 cells; `\raise` and `\rule` paint over the page. All of that happens after the sanitizer.
 So only commands that are known to draw signs are let through.
 
-The names are those of MathJax's `base`, `ams` and `mhchem` extensions that draw
-(https://docs.mathjax.org/en/v3.2/input/tex/macros/index.html).
+It also takes a page down: what is nested is drawn by calls and elements in each other, and
+what is long takes the square of its length. `\frac` in each other 75 times ends a page of
+JupyterLab's, 20,000 characters of `x_1+` stop it for 24 seconds. So a formula is bounded.
 """
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
-__all__ = ["portable"]
+from .dollars import is_displayed_in_text, is_dollar_formula
+from .tex_names import COMMANDS
+from .tex_rewrite import COLORS, rewritten
+from .tex_rewrite import ENVIRONMENTS as _REWRITTEN_ENVIRONMENTS
 
-_COMMAND_NAMES = """
-acute arccos arcsin arctan arg atop bar Bbb bcancel bf Big big Bigg bigg Biggl biggl Biggm biggm
-Biggr biggr Bigl bigl Bigm bigm Bigr bigr binom bmod boldsymbol boxed brace brack breve buildrel
-cal cancel ce cfrac check choose cos cosh cot coth csc dbinom ddddot dddot ddot deg degree det
-dfrac dim displaystyle dot dots enspace exp fbox frac frak gcd grave hat hdashline hline hom
-hphantom Huge huge idotsint iff impliedby implies inf injlim it ker LARGE Large large left lg lim
-liminf limits limsup ln log mathbb mathbf mathbfcal mathbffrak mathbfit mathbfscr mathbfsf
-mathbfsfit mathbin mathcal mathclose mathfrak mathinner mathit mathnormal mathop mathopen mathord
-mathpunct mathrel mathring mathrm mathscr mathsf mathsfit mathstrut mathtt mathup max mbox middle
-min mod negmedspace negthickspace negthinspace nobreakspace nolimits nonumber normalsize not notag
-operatorname over overbrace overleftarrow overleftrightarrow overline overparen overrightarrow
-overset overunderset phantom pmod pod Pr projlim pu qquad quad right rm root scr scriptscriptstyle
-scriptsize scriptstyle sec sf sin sinh small smash space sqrt stackbin stackrel strut substack sup
-tan tanh tbinom text textbf textit textnormal textrm textsf textstyle texttt textup tfrac
-thinspace tilde Tiny tiny tt underbrace underleftarrow underleftrightarrow underline underparen
-underrightarrow underset varinjlim varliminf varlimsup varprojlim vcenter vec vphantom widehat
-widetilde xcancel xleftarrow xrightarrow Arrowvert arrowvert backslash bracevert Downarrow
-downarrow gt langle lbrace lbrack lceil lfloor lgroup llcorner lmoustache lrcorner lt lVert lvert
-rangle rbrace rbrack rceil rfloor rgroup rmoustache rVert rvert ulcorner Uparrow uparrow
-Updownarrow updownarrow urcorner Vert vert aleph alpha And angle beta bot chi clubsuit Delta delta
-diamondsuit ell emptyset epsilon eta exists flat forall Gamma gamma hbar heartsuit Im imath infty
-iota jmath kappa Lambda lambda lnot mu nabla natural neg nu Omega omega omicron partial Phi phi Pi
-pi prime Psi psi Re rho S sharp Sigma sigma spadesuit tau Theta theta top triangle Upsilon upsilon
-varepsilon varphi varpi varrho varsigma vartheta wp Xi xi zeta amalg approx ast asymp bigcap
-bigcirc bigcup bigodot bigoplus bigotimes bigsqcup bigtriangledown bigtriangleup biguplus bigvee
-bigwedge bowtie bullet cap cdot cdotp cdots circ colon cong coprod cup dagger dashv ddagger ddots
-diamond div doteq dotsb dotsc dotsi dotsm dotso equiv frown ge geq gets gg hookleftarrow
-hookrightarrow iiint iint in int land ldotp ldots le Leftarrow leftarrow leftharpoondown
-leftharpoonup Leftrightarrow leftrightarrow leq ll Longleftarrow longleftarrow Longleftrightarrow
-longleftrightarrow longmapsto Longrightarrow longrightarrow lor mapsto mid models mp ne nearrow
-neq ni notin nwarrow odot oint ominus oplus oslash otimes owns parallel perp pm prec preceq prod
-propto Rightarrow rightarrow rightharpoondown rightharpoonup rightleftharpoons searrow setminus
-sim simeq smallint smile sqcap sqcup sqsubseteq sqsupseteq star subset subseteq succ succeq sum
-supset supseteq surd swarrow times to triangleleft triangleright uplus vdash vdots vee wedge wr
-approxeq backepsilon backprime backsim backsimeq barwedge Bbbk because beth between bigstar
-blacklozenge blacksquare blacktriangle blacktriangledown blacktriangleleft blacktriangleright Box
-boxdot boxminus boxplus boxtimes Bumpeq bumpeq Cap centerdot checkmark circeq circlearrowleft
-circlearrowright circledast circledcirc circleddash circledR circledS complement Cup curlyeqprec
-curlyeqsucc curlyvee curlywedge curvearrowleft curvearrowright daleth dashleftarrow dashrightarrow
-diagdown diagup Diamond digamma divideontimes Doteq doteqdot dotplus doublebarwedge doublecap
-doublecup downdownarrows downharpoonleft downharpoonright eqcirc eqsim eqslantgtr eqslantless eth
-fallingdotseq Finv Game geqq geqslant ggg gggtr gimel gnapprox gneq gneqq gnsim gtrapprox gtrdot
-gtreqless gtreqqless gtrless gtrsim gvertneqq hslash iiiint intercal Join leadsto leftarrowtail
-leftleftarrows leftrightarrows leftrightharpoons leftrightsquigarrow leftthreetimes leqq leqslant
-lessapprox lessdot lesseqgtr lesseqqgtr lessgtr lesssim lhd Lleftarrow lll llless lnapprox lneq
-lneqq lnsim looparrowleft looparrowright lozenge Lsh ltimes lvertneqq maltese measuredangle mho
-multimap ncong nexists ngeq ngeqq ngeqslant ngtr nLeftarrow nleftarrow nLeftrightarrow
-nleftrightarrow nleq nleqq nleqslant nless nmid nparallel nprec npreceq nRightarrow nrightarrow
-nshortmid nshortparallel nsim nsubseteq nsubseteqq nsucc nsucceq nsupseteq nsupseteqq
-ntriangleleft ntrianglelefteq ntriangleright ntrianglerighteq nVDash nVdash nvDash nvdash
-pitchfork precapprox preccurlyeq precnapprox precneqq precnsim precsim restriction rhd
-rightarrowtail rightleftarrows rightrightarrows rightsquigarrow rightthreetimes risingdotseq
-Rrightarrow Rsh rtimes shortmid shortparallel smallfrown smallsetminus smallsmile sphericalangle
-sqsubset sqsupset square Subset subseteqq subsetneq subsetneqq succapprox succcurlyeq succnapprox
-succneqq succnsim succsim Supset supseteqq supsetneq supsetneqq therefore thickapprox thicksim
-triangledown trianglelefteq triangleq trianglerighteq twoheadleftarrow twoheadrightarrow unlhd
-unrhd upharpoonleft upharpoonright upuparrows varDelta varGamma varkappa varLambda varnothing
-varOmega varPhi varPi varpropto varPsi varSigma varsubsetneq varsubsetneqq varsupsetneq
-varsupsetneqq varTheta vartriangle vartriangleleft vartriangleright varUpsilon varXi Vdash vDash
-veebar Vvdash yen
-"""
+__all__ = ["ENVIRONMENTS", "MAX_NESTING", "MAX_SIZE", "MAX_TOTAL", "portable"]
+
+#: How deep braces, `\left`s, environments and sub- and superscripts may stand in each other.
+#: A page survives about 70, and a formula that people read has 10.
+MAX_NESTING = 30
+#: How many characters a formula may have: MathJax takes a second for so many on a slow machine.
+MAX_SIZE = 4_000
+#: How many all formulas of an answer may have together.
+MAX_TOTAL = 30_000
+_MAX_CHEMISTRY = 1_000  # with `\ce`, whose own parser is five times as slow
+
 _ENVIRONMENT_NAMES = """
-align aligned alignat alignedat array Bmatrix bmatrix cases eqnarray equation gather gathered
-matrix multline pmatrix smallmatrix split Vmatrix vmatrix
+align align* aligned alignat alignat* alignedat array Bmatrix bmatrix cases equation equation*
+gather gather* gathered matrix pmatrix smallmatrix split Vmatrix vmatrix
 """
-_COMMANDS = frozenset(_COMMAND_NAMES.split())
 _ENVIRONMENTS = frozenset(_ENVIRONMENT_NAMES.split())
+#: The environments that are drawn, as they are or in other words.
+ENVIRONMENTS = _ENVIRONMENTS | _REWRITTEN_ENVIRONMENTS.keys()
 _SIGNS = frozenset(",:;!> |{}\\#%&_-/*'\"`^~=.\n")
 
 _LENGTH = r"\d{0,2}(?:\.\d+)?(?:cm|em|ex|in|mm|pt|px)"
@@ -91,6 +47,7 @@ _CONTROL = re.compile(
       \\(?P<edge>begin|end)\{{(?P<environment>[A-Za-z]*\*?)\}}
     | \\hspace\*?\{{{_LENGTH}\}}
     | \\\\\[{_LENGTH}\]
+    | \\color\{{(?P<color>[a-z]+)\}}
     | \\(?P<command>[A-Za-z]+)
     | \\(?P<sign>[\s\S]|\Z)
     """,
@@ -103,8 +60,26 @@ _LABEL = re.compile(r"(?<!\\)\\label\{[^{}\\]*\}")
 _MARKUP = re.compile(r"<(?=[A-Za-z/!?])|\](?=[(\[:])")
 
 
+# What another stands in, and what ends it; a switch such as `\displaystyle` holds all that follows.
+_NESTING = re.compile(
+    r"""
+      \\(?P<open>begin|left)(?![A-Za-z])
+    | \\(?P<close>end|right)(?![A-Za-z])
+    | \\(?P<switch>(?:display|text|script|scriptscript)style|over|atop|choose|brace|brack|color
+        |[Tt]iny|scriptsize|small|normalsize|[Ll]arge|LARGE|[Hh]uge)(?![A-Za-z])
+    | \\[\s\S]
+    | (?P<script>[_^]\s*)?\{
+    | \}
+    """,
+    re.VERBOSE,
+)
+
+
+@lru_cache(maxsize=512)
 def portable(tex: str, *, display: bool, one_line: bool) -> str | None:
     """`tex` in a form whose end every front end finds, or None if it is not to be typeset.
+
+    What could be taken for prices or words stands in braces.
 
     Args:
         tex: the text between the delimiters.
@@ -112,6 +87,8 @@ def portable(tex: str, *, display: bool, one_line: bool) -> str | None:
         one_line: whether it stands in a list or a quote, where line breaks would bring
             the markers of the lines into the formula.
     """
+    if len(tex) > MAX_SIZE or ("\\ce" in tex and len(tex) > _MAX_CHEMISTRY) or _is_deep(tex):
+        return None
     tex = _LABEL.sub("", _TAG.sub(_number, tex)).strip()
     if one_line or not display:
         if "\n" in tex and "%" in tex:
@@ -120,9 +97,32 @@ def portable(tex: str, *, display: bool, one_line: bool) -> str | None:
     if "\n" not in tex:
         tex = _COMMENT.sub(r"\1\%", tex)  # `95%`: nobody comments a formula of one line
     tex = "\n".join(line for line in tex.split("\n") if line.strip())
+    if not _is_balanced(tex):
+        return None
+    tex = rewritten(tex, display=display) or ""
     tex = _MARKUP.sub(r"\g<0> ", tex)
-    whole = tex and not _confuses_readers(tex, display=display) and _is_balanced(tex)
-    return tex if whole and _is_harmless(tex) else None
+    whole = tex and len(tex) <= MAX_SIZE and not _confuses_readers(tex, display=display)
+    if not whole or not _is_balanced(tex) or not _is_harmless(tex):
+        return None
+    is_read = is_displayed_in_text if display else is_dollar_formula
+    return tex if is_read(tex, "", "") else f"{{{tex}}}"
+
+
+def _is_deep(tex: str) -> bool:
+    """Whether too much stands in each other; of a group, what its switches hold ends with it."""
+    depth = 0
+    levels: list[int] = []  # of the groups that are open
+    for found in _NESTING.finditer(tex):
+        if found["close"] or found[0] == "}":
+            depth = levels.pop() if levels else 0
+        elif found["switch"]:
+            depth += 1
+        elif found["open"] or found[0][-1] == "{":
+            levels.append(depth)
+            depth += 2 if found["script"] else 1
+        if depth > MAX_NESTING:
+            return True
+    return False
 
 
 def _number(match: re.Match[str]) -> str:
@@ -171,7 +171,8 @@ def _is_harmless(tex: str) -> bool:
 def _is_known(control: re.Match[str]) -> bool:
     environment, command, sign = control["environment"], control["command"], control["sign"]
     return (
-        (environment is None or environment.removesuffix("*") in _ENVIRONMENTS)
-        and (command is None or command in _COMMANDS)
+        (environment is None or environment in _ENVIRONMENTS)
+        and (command is None or command in COMMANDS)
         and (sign is None or sign in _SIGNS)
+        and (control["color"] is None or control["color"] in COLORS)
     )
