@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from .errors import ConfigurationError, UsageError
 from .keys import Keys, kernel_keys
 from .request import Options
-from .secret import Headers, Secret, split_login, variable
+from .secret import Headers, Query, Secret, split_address, variable
 
 __all__ = ["OPENAI_URL", "Destination", "Endpoint", "LocalEndpoint", "destination", "resolve"]
 
 OPENAI_URL = "https://api.openai.com/v1"
 NO_KEY = "none"  # the SDK wants a key; servers without keys ignore this one
+
+# With `eu.` and other regions: https://developers.openai.com/api/docs/guides/your-data
+_OPENAI_HOST = re.compile(r"(?:[a-z0-9-]+\.)?api\.openai\.com\.?")
+# A gateway before Azure keeps this path under a host of its own.
+_AZURE_DEPLOYMENT = re.compile(r"/openai/deployments/(?P<name>[^/]+)/?")
+_AZURE_HOST = re.compile(r".+\.(?:openai|cognitiveservices|services\.ai)\.azure\.(?:com|us|cn)\.?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,7 @@ class Endpoint:
         key: what authenticates.
         key_name: where the key came from, such as an environment variable, for messages.
         headers: further HTTP headers.
+        query: the parameters that every request carries in its address.
         name: what to call it in messages, instead of its host and port.
     """
 
@@ -35,6 +43,7 @@ class Endpoint:
     key_name: str = "OPENAI_API_KEY"
     headers: Headers = ()
     name: str = ""
+    query: Query = field(default_factory=Query)
 
     @property
     def host(self) -> str:
@@ -46,15 +55,41 @@ class Endpoint:
 
     @property
     def is_openai(self) -> bool:
-        return self.host == "api.openai.com"
+        """Whether it is OpenAI's own host, and nobody between can be taken for it."""
+        parts = urlsplit(self.base_url)
+        is_theirs = _OPENAI_HOST.fullmatch(parts.hostname or "") is not None
+        return is_theirs and parts.scheme == "https" and parts.port in (None, 443)
+
+    @property
+    def address(self) -> str:
+        """The base URL with its query, for messages: a key in that shows as `…`."""
+        return self.base_url + self.query.shown
+
+    @property
+    def deployment(self) -> str:
+        """The deployment that an address of Azure's classic API names, or ""."""
+        match = _AZURE_DEPLOYMENT.search(urlsplit(self.base_url).path)
+        return "" if match is None else unquote(match["name"])
+
+    @property
+    def wants_api_key_header(self) -> bool:
+        """Whether the key goes in `api-key`: in Azure's APIs with an `api-version`.
+
+        In `Authorization` those take tokens of Entra ID alone, and nothing beside `api-key`.
+        https://learn.microsoft.com/en-us/azure/ai-foundry/openai/reference#authentication
+        """
+        parts = urlsplit(self.base_url)
+        is_azure = _AZURE_HOST.fullmatch(parts.hostname or "") is not None
+        is_versioned = "api-version=" in self.query.reveal() and "/v1" not in parts.path
+        return bool(self.deployment) or (is_azure and is_versioned)
 
     @property
     def is_on_this_machine(self) -> bool:
         return urlsplit(self.base_url).hostname in ("127.0.0.1", "localhost", "::1")
 
     def redact(self, text: str) -> str:
-        """`text` without the key and what the headers carry, should a server echo them."""
-        for secret in (self.key, *(value for _, value in self.headers)):
+        """`text` without the key and what headers and query carry, should a server echo them."""
+        for secret in (self.key, self.query, *(value for _, value in self.headers)):
             text = secret.redact(text)
         return text
 
@@ -74,12 +109,14 @@ class Destination:
         base_url: its address.
         variable: the environment variable that would hold the key.
         headers: further HTTP headers.
+        query: the parameters of every request.
         is_named: whether an address was set at all.
     """
 
     base_url: str
     variable: str
     headers: Headers
+    query: Query
     is_named: bool
 
     @property
@@ -104,12 +141,12 @@ def destination(
     if model == "local" or model.startswith("local:"):
         path = model.partition(":")[2]
         return LocalEndpoint(Path(path).expanduser() if path else None)
-    named, headers = options.base_url, options.headers
+    named, headers, query = options.base_url, options.headers, options.query
     if not named:
-        named, login = split_login(variable("OPENAI_BASE_URL", environ))
+        named, login, query = split_address(variable("OPENAI_BASE_URL", environ))
         headers = (("Authorization", login), *headers) if login else headers
     url = _checked_url(named or OPENAI_URL)
-    return Destination(url, options.api_key_env or "OPENAI_API_KEY", headers, bool(named))
+    return Destination(url, options.api_key_env or "OPENAI_API_KEY", headers, query, bool(named))
 
 
 def resolve(
@@ -144,7 +181,7 @@ def resolve(
             f"the key in {source} has a space or a character that an HTTP header cannot carry: "
             "copy it again"
         )
-    return Endpoint(target.base_url, key, source, target.headers)
+    return Endpoint(target.base_url, key, source, target.headers, query=target.query)
 
 
 def _origin(url: str) -> str:
@@ -169,16 +206,16 @@ def _checked_url(url: str) -> str:
         _ = parts.port  # a port that is no number raises
     except ValueError:
         is_address = False
-    if not is_address:
+    if not is_address or not url.isprintable() or " " in url:
         # What is left of a login that could not be read is not shown.
         shown = "" if "@" in url else f": {url!r}"
         raise UsageError(
             f"not a base URL{shown}; it looks like https://api.example.com/v1 or "
             "http://localhost:8000/v1 (in a login, / and @ are %2F and %40)"
         )
-    if parts.query or parts.fragment:  # a path that follows would become part of it
+    if "?" in url or "#" in url:
         raise UsageError(
-            "a base URL ends before ? and #: leave that out, and send a key that stood there "
+            "a base URL ends before #: leave that out, and send a key that stood there "
             "by %chat key or --header NAME VALUE"
         )
     return url.rstrip("/")

@@ -10,7 +10,7 @@ from .messages import Message
 from .request_messages import Recipient, request_messages
 from .schema import Schema
 from .schema_forms import SCHEMA_FORMS, SchemaForm, ask_for
-from .secret import Headers, Secret, check_variable_name, split_login
+from .secret import Headers, Query, Secret, check_variable_name, split_address
 from .tools.names import function_name
 from .tools.tool import Tool, ToolSource
 from .wire.json_values import without_surrogates
@@ -45,9 +45,11 @@ class Options:
         model: the model's name; `local` or `local:/path/to.gguf` is the embedded one;
             None is the endpoint's only model, or the embedded one without an endpoint.
         base_url: the endpoint, up to and with `/v1`; None is `OPENAI_BASE_URL`, then OpenAI's.
-            A login in it (`https://user:password@host`) moves into `headers`.
+            A login in it (`https://user:password@host`) moves into `headers`, and what
+            follows its `?` into `query`.
         api_key_env: the *name* of the environment variable that holds the key.
         headers: further HTTP headers, as pairs; see `secret.secret_headers`.
+        query: the parameters that every request carries in its address.
         temperature, max_tokens: as the API has them; None is the server's default.
         params: any further parameters of the API, by name.
         deadlines: when to give up.
@@ -62,6 +64,7 @@ class Options:
     base_url: str | None = None
     api_key_env: str | None = None
     headers: Headers = ()
+    query: Query = field(default_factory=Query)
     temperature: float | None = None
     max_tokens: int | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -80,10 +83,13 @@ class Options:
         """
         if self.api_key_env:
             check_variable_name(self.api_key_env)
-        address, login = split_login(Secret(self.base_url or ""))
-        if login is not None:
-            object.__setattr__(self, "base_url", address)
-            object.__setattr__(self, "headers", (("Authorization", login), *self.headers))
+        if self.base_url:
+            url, login, query = split_address(Secret(self.base_url))
+            object.__setattr__(self, "base_url", url or None)
+            if login is not None:
+                object.__setattr__(self, "headers", (("Authorization", login), *self.headers))
+            if query:
+                object.__setattr__(self, "query", query)
 
 
 @dataclass(frozen=True, slots=True)

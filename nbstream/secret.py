@@ -7,26 +7,36 @@ import html
 import os
 import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import unquote
+from typing import NamedTuple
+from urllib.parse import unquote, unquote_plus
 
 from .errors import UsageError
 
 __all__ = [
+    "Address",
     "Headers",
+    "Query",
     "Secret",
     "SecretURL",
     "check_variable_name",
     "secret_headers",
-    "split_login",
+    "split_address",
     "variable",
     "without_secrets",
 ]
 
 Headers = tuple[tuple[str, "Secret"], ...]
 
+_LONGEST_NAME = 32  # characters of a query parameter; what is longer may be a key
 _SHORTEST = 8  # characters; what is shorter is no secret, and stands in other words too
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # a token of RFC 9110, 5.6.2
 _LOGIN = re.compile(r"(?P<before>(?:[A-Za-z][\w+.-]*:)?//|)(?P<login>[^/?#]*)@(?P<after>.*)")
+_QUERY = re.compile(r"(?P<before>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?", re.DOTALL)
+_HOST_ALONE = re.compile(r"(?:[A-Za-z][\w+.-]*:)?(?://)?[^/]*")
+_SECRET_PARAMETER = re.compile(
+    r"key|token|secret|pass|pwd|sig|auth|cred|code|jwt|sas|session", re.IGNORECASE
+)
+_PLAIN_VALUE = re.compile(r"[\w.:/-]{0,16}|[0-9]{4}-[0-9]{2}-[0-9]{2}[a-z-]{0,12}", re.ASCII)
 _ESCAPED = re.compile(
     r"%(?P<percent>[0-9A-Fa-f]{2})|\\u(?P<unicode>[0-9A-Fa-f]{4})|(?P<entity>&#?\w{1,8};)|\\/"
     r"|(?P<half>%\w?|&#?\w{0,8}|\\u?\w{0,3})(?=…)"  # where a text was shortened
@@ -130,15 +140,64 @@ class Secret:
 
 
 class SecretURL(Secret):
-    """A URL that shows without its login."""
+    """A URL that shows without its login, and without the keys of its query."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
-        match = _LOGIN.fullmatch(self._value)
-        if match is not None:
-            return repr(f"{match['before']}…@{match['after']}")
-        return super().__repr__() if "@" in self._value else repr(self._value)
+        before, login, after = _without_login(self._value)
+        url, query = _without_query(after)
+        if login is None and "@" in url:
+            return super().__repr__()
+        return repr(f"{before}{'' if login is None else '…@'}{url}{query.shown}")
+
+
+class Query(Secret):
+    """What stands behind the `?` of an address, of which the keys are shown nowhere.
+
+    A parameter holds a key where its name says so, and where its value is no short word,
+    number or date.
+
+    Args:
+        value: the parameters, escaped as in the address.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, value: str = "") -> None:
+        hidden = [text for _, text, is_secret in _parameters(value) if is_secret]
+        unescaped = [plain(text) for text in hidden for plain in (unquote, unquote_plus)]
+        super().__init__(value, *dict.fromkeys([*hidden, *unescaped]))
+
+    @property
+    def shown(self) -> str:
+        """`?api-version=2024-10-21&key=…`, for messages; "" where there is none."""
+        parts = (
+            name + ("…" if is_secret else value)
+            for name, value, is_secret in _parameters(self._value)
+        )
+        return "?" + "&".join(parts) if self else ""
+
+    @property
+    def _forms(self) -> tuple[str, ...]:
+        return tuple(form for form in self._also if len(form) >= _SHORTEST)
+
+    def __repr__(self) -> str:
+        return repr(self.shown)
+
+
+def _parameters(query: str) -> list[tuple[str, str, bool]]:
+    """Each parameter: its name with the `=`, its value, and whether that is a key."""
+    found = []
+    for part in filter(None, re.split("[&;]", query.strip())):
+        name, equals, value = part.partition("=")
+        if equals and len(name) <= _LONGEST_NAME:
+            plain = _PLAIN_VALUE.fullmatch(unquote_plus(value))
+            is_secret = bool(_SECRET_PARAMETER.search(unquote_plus(name)) or not plain)
+            found.append((f"{name}=", value, is_secret))
+        else:  # a key that stands alone, perhaps with a `=` in it
+            found.append(("", part, True))
+    return found
 
 
 def variable(name: str, environ: Mapping[str, str] | None = None) -> Secret:
@@ -151,8 +210,13 @@ def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in environ.items()
-        if not _SECRET_VARIABLE.search(name) and not ("://" in value and "@" in value)
+        if not _SECRET_VARIABLE.search(name) and not ("://" in value and _holds_secret(value))
     }
+
+
+def _holds_secret(address: str) -> bool:
+    query = address.partition("?")[2].partition("#")[0]
+    return "@" in address or any(is_secret for _, _, is_secret in _parameters(query))
 
 
 def check_variable_name(name: str, taker: str = "--api-key-env") -> None:
@@ -182,12 +246,45 @@ def secret_headers(pairs: Iterable[tuple[str, str | Secret]]) -> Headers:
     return headers
 
 
-def split_login(url: Secret) -> tuple[str, Secret | None]:
-    """`https://user:password@host/v1` as the address alone, and what `Authorization` says."""
-    match = _LOGIN.fullmatch(url.reveal())
-    if match is None:
-        return url.reveal(), None
-    user, _, password = match["login"].partition(":")
+class Address(NamedTuple):
+    """The parts of an address.
+
+    Attributes:
+        url: scheme, host, port and path.
+        login: what `Authorization` says instead of a login in the address, or None.
+        query: what stood behind the `?`.
+    """
+
+    url: str
+    login: Secret | None
+    query: Query
+
+
+def split_address(address: Secret) -> Address:
+    """`https://user:password@host/v1?key=…` in its parts, so that no secret stays in the URL.
+
+    Of a fragment, which no server gets, it stays that there was one.
+    """
+    before, login, after = _without_login(address.reveal())
+    url, query = _without_query(after)
+    if login is None:
+        return Address(before + url, None, query)
+    user, _, password = login.partition(":")
     user, password = unquote(user), unquote(password)
     token = base64.b64encode(f"{user}:{password}".encode(errors="replace")).decode()
-    return match["before"] + match["after"], Secret(f"Basic {token}", password, user)
+    return Address(before + url, Secret(f"Basic {token}", password, user), query)
+
+
+def _without_login(address: str) -> tuple[str, str | None, str]:
+    match = _LOGIN.fullmatch(address)
+    return (
+        ("", None, address) if match is None else (match["before"], match["login"], match["after"])
+    )
+
+
+def _without_query(url: str) -> tuple[str, Query]:
+    match = _QUERY.fullmatch(url)
+    if match is None or ("@" in url and _HOST_ALONE.fullmatch(match["before"])):
+        return url, Query()  # the `?` or `#` may belong to a password that is not escaped
+    mark = "#…" if match["fragment"] else ""
+    return match["before"] + mark, Query(match["query"] or "")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 import pickle
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 from nbstream.endpoints import OPENAI_URL, Endpoint, LocalEndpoint, resolve
 from nbstream.errors import ConfigurationError, UsageError
 from nbstream.request import Options
-from nbstream.secret import Secret, secret_headers
+from nbstream.secret import Secret, SecretURL, secret_headers
 
 KEY = "sk-canary-0123456789"
 
@@ -199,8 +201,121 @@ def test_an_escaped_echo_is_taken_out(echo):
     assert secret.redact(r"100 %2B &amp; \u002b") == r"100 %2B &amp; \u002b"
 
 
-@pytest.mark.parametrize("rest", ["?api-key=canary-0123456789", "/#canary-0123456789"])
-def test_a_base_url_ends_before_its_query(rest):
+@pytest.mark.parametrize("rest", ["?a=b#canary-0123456789", "/#canary-0123456789"])
+def test_a_base_url_ends_before_its_fragment(rest):
+    options = Options(base_url=f"https://there/v1{rest}")
     with pytest.raises(UsageError, match="a base URL ends before") as caught:
-        resolve(Options(base_url=f"https://there/v1{rest}"), {})
-    assert "canary" not in str(caught.value)
+        resolve(options, {})
+    assert "canary" not in str(caught.value) + repr(options)
+
+
+@pytest.mark.parametrize(
+    "typed", [" https://there/v1\t", "https://there/v1/ \n", "https://there/v1?"]
+)
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_spaces_around_a_base_url_are_dropped(typed, by_variable):
+    options = Options() if by_variable else Options(base_url=typed)
+    endpoint = resolve(options, {"OPENAI_BASE_URL": typed})
+    assert isinstance(endpoint, Endpoint)
+    assert (endpoint.base_url, endpoint.address) == ("https://there/v1",) * 2
+
+
+@pytest.mark.parametrize(
+    "typed", ["https://the re/v1", "https://there\n.example/v1", "https://a/\0"]
+)
+def test_spaces_inside_are_refused(typed):
+    with pytest.raises(UsageError, match="not a base URL"):
+        resolve(Options(base_url=typed), {})
+
+
+CANARY = "canary-0123456789"
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("api-version=2024-10-21", "api-version=2024-10-21"),
+        ("api-version=2025-04-01-preview&region=us-east-1", None),
+        (f"key={CANARY}", "key=…"),
+        (f"api-version=preview&API_KEY={CANARY}&x=1", "api-version=preview&API_KEY=…&x=1"),
+        (f"access%5Ftoken={CANARY}", "access%5Ftoken=…"),
+        (f"sig={CANARY}%3D%3D&se=2026-01-01", "sig=…&se=2026-01-01"),
+        (f"code=a;subscription-key={CANARY}", "code=…&subscription-key=…"),
+        (f"k=sk-{CANARY}", "k=…"),
+        (CANARY, "…"),
+        ("x" * 30 + CANARY + "==", "…"),
+    ],
+)
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_a_query_is_kept_and_its_keys_are_not_shown(query, shown, by_variable):
+    typed = f"https://there/v1/?{query}"
+    options = Options() if by_variable else Options(base_url=typed)
+    endpoint = resolve(options, {"OPENAI_BASE_URL": typed} if by_variable else {})
+    assert isinstance(endpoint, Endpoint)
+    assert (endpoint.base_url, endpoint.origin) == ("https://there/v1", "https://there")
+    assert endpoint.query.reveal() == query
+    assert endpoint.address == f"https://there/v1?{shown or query}"
+    setting = SecretURL(f" {typed} ")
+    assert repr(setting) == repr(f"https://there/v1/?{shown or query}")
+    assert CANARY not in repr(options) + repr(endpoint) + repr(setting)
+    assert CANARY not in endpoint.redact(f"nothing at {typed} or {unquote(typed)}")
+    assert endpoint.redact("api-version 2024-10-21") == "api-version 2024-10-21"
+
+
+def test_a_query_after_a_login():
+    typed = f"https://me:{CANARY}@there/v1?a=me@x&key=other-{CANARY}"
+    options = Options(base_url=typed)
+    assert options.base_url == "https://there/v1"
+    assert repr(SecretURL(typed)) == repr("https://…@there/v1?a=…&key=…")
+    assert CANARY not in repr(options)
+
+
+@pytest.mark.parametrize(
+    "typed", ["https://me:pa?ss@there", "https://me:12#ss@there", "x?key=canary"]
+)
+def test_what_may_be_half_a_login_or_a_key_is_not_echoed(typed):
+    with pytest.raises(UsageError, match="a base URL") as caught:
+        resolve(Options(base_url=typed), {})
+    assert not any(part in str(caught.value) for part in ("pa", "12", "ss@", "canary"))
+
+
+@pytest.mark.parametrize(
+    ("base_url", "theirs"),
+    [
+        ("https://api.openai.com/v1", True),
+        ("https://API.OpenAI.com:443/v1", True),
+        ("https://api.openai.com./v1", True),
+        ("https://eu.api.openai.com/v1", True),
+        ("http://api.openai.com/v1", False),
+        ("https://api.openai.com:8443/v1", False),
+        ("https://api.openai.com.example/v1", False),
+        ("https://api.openai.com@there/v1", False),
+        ("https://there/api.openai.com/v1", False),
+        ("https://there?api.openai.com", False),
+        ("https://xapi.openai.com/v1", False),
+        ("https://there\\.api.openai.com/v1", False),
+        ("https://x.openai.azure.com/openai/v1", False),
+    ],
+)
+def test_whose_host_it_is(base_url, theirs):
+    endpoint = resolve(Options(base_url=base_url), {})
+    assert isinstance(endpoint, Endpoint)
+    assert endpoint.is_openai == theirs
+    assert not replace(endpoint, base_url="https://there/v1", name="api.openai.com").is_openai
+
+
+@pytest.mark.parametrize(
+    ("base_url", "in_api_key"),
+    [
+        ("https://x.openai.azure.com/openai/deployments/my-gpt?api-version=2024-10-21", True),
+        ("https://gateway.example/ai/openai/deployments/my-gpt/?api-version=2024-10-21", True),
+        ("https://x.services.ai.azure.com/models?api-version=2024-05-01-preview", True),
+        ("https://x.openai.azure.com/openai/v1/", False),
+        ("https://x.openai.azure.com/openai/v1?api-version=preview", False),
+        ("https://there/v1?api-version=2", False),
+    ],
+)
+def test_which_apis_of_azure_take_the_key_in_a_header_of_its_own(base_url, in_api_key):
+    endpoint = resolve(Options(base_url=base_url), {})
+    assert isinstance(endpoint, Endpoint)
+    assert endpoint.wants_api_key_header == in_api_key

@@ -13,7 +13,7 @@ from nbstream.catalog import Catalog
 from nbstream.errors import ServerError, UsageError
 from nbstream.request import Options
 from nbstream.transport.client import preload
-from nbstream.transport.listing import Model, models_in
+from nbstream.transport.listing import Model, models_in, next_pages
 
 # One entry each, as the servers' documentation and their answers have it.
 ENTRIES = {
@@ -91,6 +91,55 @@ def test_together_sends_a_bare_list():
 @pytest.mark.parametrize("data", [None, []])
 def test_ollama_without_models(data):
     assert models_in({"object": "list", "data": data}) == []
+
+
+COHERE = {"name": "command-a-03-2025", "endpoints": ["chat"], "context_length": 288_000}
+TAG = {"name": "llama3.2:latest", "model": "llama3.2:latest", "size": 2_019_393_189, "details": {}}
+GEMINI = {"name": "models/gemini-2.5-pro", "displayName": "Pro", "inputTokenLimit": 1_048_576}
+
+
+@pytest.mark.parametrize(
+    ("entry", "model"),
+    [
+        (COHERE, Model("command-a-03-2025", 288_000)),
+        (TAG, Model("llama3.2:latest")),
+        (GEMINI, Model("models/gemini-2.5-pro", 1_048_576)),
+        ({"id": "m"}, Model("m")),
+    ],
+)
+def test_a_listing_by_names(entry, model):
+    listing = {"models": [entry, {"name": "other"}, {"name": 3}, None, "m", {"name": ""}]}
+    assert models_in(listing) == [model, Model("other")]
+    assert models_in({"models": []}) == models_in({"models": None}) == []
+
+
+def test_a_model_listed_twice_is_one():
+    twice = [{"id": "a"}, {"id": "b", "n_ctx": 1}, {"id": "a", "n_ctx": 5}, {"id": "b", "n_ctx": 2}]
+    assert models_in({"data": twice}) == models_in(twice) == [Model("a", 5), Model("b", 1)]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"data": [], "has_more": True},
+        {"data": [{"id": "a"}], "has_more": False, "last_id": "a"},
+        {"data": [{"id": "a"}], "has_more": "true", "last_id": "a"},
+        {"data": [{"id": 3}], "has_more": True, "last_id": None},
+        {"models": [], "next_page_token": ""},
+        {"models": [], "nextPageToken": 3},
+        {"models": [], "nextPageToken": "x" * 5_000},
+        {"data": [], "links": {"next": None}},
+        {"data": [], "links": ["next"]},
+        {"data": [], "next": "https://elsewhere/v1/models?page=2"},
+        {"data": [], "next": "http://there/v1/models?page=2"},
+        {"data": [], "next": "//elsewhere/v1/models?page=2"},
+        {"data": [], "next": "https://[/?page=2"},
+        [{"id": "a"}],
+        None,
+    ],
+)
+def test_there_is_no_next_page(page):
+    assert next_pages(page, "https://there") == []
 
 
 def test_llama_cpp_lists_its_models_twice():

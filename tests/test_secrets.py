@@ -18,7 +18,18 @@ import IPython
 import nbformat
 import pytest
 from kernels import Kernel, Result, kernel
-from replay import ReplayServer, Reply, Request, Wait, completion, error, redirect, whole
+from replay import (
+    CHAT,
+    MODELS,
+    ReplayServer,
+    Reply,
+    Request,
+    Wait,
+    completion,
+    error,
+    redirect,
+    whole,
+)
 
 # In every key of these tests; like no service's keys, which are known by their first letters.
 CANARY = "canary-0123456789"
@@ -127,6 +138,7 @@ def running(server, tmp_path_factory) -> Iterator[Watch]:
         "BAD_KEY": f"{CANARY}-käse",
         "SPLIT_KEY": f"{CANARY} in two",
         "LOGIN_URL": server.base_url.replace("://", f"://someone:{CANARY}-login@"),
+        "QUERY_URL": f"{server.base_url}?api-version=1&sig={CANARY}-query",
         "BEARER_TOKEN": f"Bearer {CANARY}-header\n",
         "PASTED_KEY": f"{CANARY}-pasted",
         "WORD_KEY": f"sk_{CANARY}".replace("-", "_"),
@@ -231,6 +243,27 @@ def test_a_setting_works_and_is_not_shown(nb, server):
     assert authorization(server) == f"Basic {LOGIN}"
     nb.run("%config ChatMagics.headers = {'Authorization': [os.environ['BEARER_TOKEN']]}")
     nb.run("%config ChatMagics.headers = {}\n%config ChatMagics.base_url = ''")
+
+
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_a_key_in_the_query_works_and_is_not_shown(nb, server, by_variable):
+    if by_variable:
+        nb.run("os.environ.update(OPENAI_BASE_URL=os.environ['QUERY_URL'])")
+    else:
+        nb.run("%config ChatMagics.base_url = os.environ['QUERY_URL']")
+        shown = nb.run("%config ChatMagics").stdout
+        assert f"Current: '{server.base_url}?api-version=1&sig=…'" in shown
+    nb.run("chat_magic('')\n%chat models")
+    assert {request.path for request in server.requests[-2:]} == {
+        f"{path}?api-version=1&sig={CANARY}-query" for path in (CHAT, MODELS)
+    }
+    assert f"{server.base_url}?api-version=1&sig=…" in nb.run("%chat status").stdout
+    server.reply(error(404, f"nothing at /v1?sig={CANARY}-query"))
+    assert "[key]" in nb.run("chat_magic('-m m')", fails=True).error
+    nb.run("repr(_chat.error), _chat.error.args, _chat.to_dict(), chat_magic")
+    nb.run(
+        f"%config ChatMagics.base_url = ''\nos.environ.update(OPENAI_BASE_URL={server.base_url!r})"
+    )
 
 
 @pytest.mark.parametrize("name", ["BAD_KEY", "SPLIT_KEY"])
@@ -449,6 +482,7 @@ def walk(value, path, seen):
 seen = {}
 for each in (
     _chat, asked, login, asked.session, asked.options, login.options,
+    query, query.options, endpoints.resolve(query.options),
     endpoints.resolve(asked.options), endpoints.resolve(login.options), connections._clients,
     keys.kernel_keys, get_ipython().magics_manager.registry["ChatMagics"],
 ):
@@ -460,6 +494,7 @@ print(len(seen), sum(isinstance(each, secret.Secret) for each in seen.values()))
 def test_no_object_shows_what_it_holds(nb, server):
     nb.run("asked = nbstream.Chat(headers={'X': os.environ['BEARER_TOKEN']}); asked.send('Hi')")
     nb.run("login = nbstream.Chat(base_url=os.environ['LOGIN_URL']); login.send('Hi')")
+    nb.run("query = nbstream.Chat(base_url=os.environ['QUERY_URL']); query.send('Hi')")
     nb.run("chat_magic('--api-key-env MY_KEY')")
     nb.type_in("%chat key MY_KEY", f"{CANARY}-kept")
     shown = nb.run(_WALK).stdout

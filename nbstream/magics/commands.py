@@ -270,7 +270,7 @@ def _where(target: Endpoint | LocalEndpoint) -> str:
         return "the embedded model, on this machine"
     is_key = target.key.reveal() != NO_KEY
     key = f"key from {target.key_name}" if is_key else f"no key: {target.key_name} is not set"
-    return f"{target.base_url} ({key})"
+    return f"{target.address} ({key})"
 
 
 def _default_model(target: Endpoint | LocalEndpoint) -> str:

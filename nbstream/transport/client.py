@@ -8,7 +8,7 @@ stream is not used.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, TypeVar
 
@@ -19,11 +19,13 @@ from ..errors import (
     ConfigurationError,
     IncompleteError,
     NbstreamError,
+    NotFoundError,
 )
 from ..request import Deadlines, Request
 from ..secret import Headers
+from .addressing import address_request, drop_openai_variables
 from .faults import status_error
-from .listing import Model, models_in
+from .listing import MAX_PAGES, Model, models_in, next_pages, unique
 from .proxies import has_login, mounts_for
 from .unreachable import cause_of, connection_error
 
@@ -118,20 +120,54 @@ class Client:
             APIResponseError: what it sends is no list of models.
             APITimeoutError: it takes too long.
         """
-        host = self.endpoint.host
-        listing: Any = None
+        models: list[Model] = []
         try:
             async with asyncio.timeout(_LISTING_TIME):
-                listing = await self._mapped(self._sdk.get("/models", cast_to=object), None)
+                listing = await self._page({})
+                models = self._listed(listing)
+                with suppress(NbstreamError):  # what came is a list all the same
+                    await self._add_pages(listing, models)
         except TimeoutError:
-            text = f"{host} did not list its models within {_LISTING_TIME:g} s"
-            raise APITimeoutError(f"{text} · name one: -m NAME") from None
+            if not models:
+                text = f"{self.endpoint.host} did not list its models within {_LISTING_TIME:g} s"
+                raise APITimeoutError(f"{text} · name one: -m NAME") from None
+        except NotFoundError:
+            if not self.endpoint.deployment:
+                raise
+            models = [Model(self.endpoint.deployment)]  # of which Azure's classic API has no list
+        return sorted(unique(models), key=lambda model: model.name)
+
+    async def _add_pages(self, listing: Any, models: list[Model]) -> None:
+        """Put the models of the further pages into `models`.
+
+        A page without a new name ends it, so that a server that does not know the parameter,
+        or goes round in a circle, is asked no further.
+        """
+        ways = next_pages(listing, self.endpoint.origin)
+        for _ in range(MAX_PAGES - 1):
+            if not ways:
+                return
+            listing = await self._page(ways.pop(0))
+            more = self._listed(listing)
+            if {model.name for model in more} - {model.name for model in models}:
+                models += more
+                ways = next_pages(listing, self.endpoint.origin)
+
+    async def _page(self, params: Mapping[str, str]) -> Any:
+        """What stands at `/models`, or None where that is no JSON."""
+        options = {"params": params} if params else {}
+        try:
+            request = self._sdk.get("/models", cast_to=object, options=options)
+            return await self._mapped(request, None)
         except ValueError:
-            pass  # no JSON
+            return None
+
+    def _listed(self, listing: Any) -> list[Model]:
         models = models_in(listing)
         if models is None:
+            host = self.endpoint.host
             raise APIResponseError(f"{host} does not list its models · name one: -m NAME")
-        return sorted(models, key=lambda model: model.name)
+        return models
 
     async def _mapped(self, answer: Awaitable[_T], request: Request | None) -> _T:
         """What the SDK answers, its exceptions turned into nbstream's.
@@ -183,19 +219,30 @@ def _open_sdk(endpoint: Endpoint, deadlines: Deadlines) -> Any:
     import openai
 
     timeout = openai.Timeout(None, connect=deadlines.connect)
-    return openai.AsyncOpenAI(
+    headers = {**_OWN_CONNECTION, **_plain(endpoint.headers)}
+    sdk = openai.AsyncOpenAI(
         api_key=endpoint.key.reveal(),
         base_url=endpoint.base_url,
-        default_headers={**_OWN_CONNECTION, **_plain(endpoint.headers)},
+        default_headers=headers,
         max_retries=0,
         timeout=timeout,
         http_client=openai.DefaultAsyncHttpxClient(
             follow_redirects=False,
             timeout=timeout,
-            event_hooks={"response": [_refuse_errors]},
+            event_hooks={"request": [_addresser(endpoint)], "response": [_refuse_errors]},
             mounts=mounts_for(endpoint),
         ),
     )
+    if not endpoint.is_openai:
+        drop_openai_variables(sdk, headers)
+    return sdk
+
+
+def _addresser(endpoint: Endpoint) -> Callable[[Any], Awaitable[None]]:
+    async def address(request: Any) -> None:
+        address_request(request, endpoint)
+
+    return address
 
 
 class _Refusal(Exception):  # noqa: N818  # what the endpoint said, on its way through the SDK

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ..endpoints import Endpoint, LocalEndpoint
 from ..request import Options
 from ..secret import Secret
+from .addressing import OPENAI_VARIABLES
 from .client import Client, preload
 from .faults import no_model
 from .listing import Model
@@ -110,15 +111,13 @@ def _let_go(key: _Key, loop: asyncio.AbstractEventLoop) -> None:
 
 
 def _surroundings() -> int:
-    """Changes with the variables that a client reads when it is made: proxies, certificates.
+    """Changes with the variables that a client reads when it is made.
 
-    A number, because a proxy's address may have a password in it.
+    Those are proxies, certificates, and what goes to OpenAI. A number, because a proxy's
+    address may have a password in it.
     """
-    names = sorted(
-        name
-        for name in os.environ
-        if name.lower().endswith("_proxy") or name in ("SSL_CERT_FILE", "SSL_CERT_DIR")
-    )
+    read = ("SSL_CERT_FILE", "SSL_CERT_DIR", *OPENAI_VARIABLES)
+    names = sorted(name for name in os.environ if name.lower().endswith("_proxy") or name in read)
     return hash(tuple((name, os.environ[name]) for name in names))
 
 

@@ -205,7 +205,7 @@ def _hint_of_status(status: int, endpoint: Endpoint, request: Request | None) ->
         model = ""
         if status == 404 and request is not None:
             model = f"the model {request.model!r} (%chat models) and "
-        return _path_hint(endpoint) or f"check {model}the base URL {endpoint.base_url}"
+        return _path_hint(endpoint) or f"check {model}the base URL {endpoint.address}"
     return ""
 
 
@@ -227,7 +227,7 @@ def _key_hint(endpoint: Endpoint) -> str:
 
 def _sends_login(endpoint: Endpoint) -> bool:
     names = [name.lower() for name, _ in endpoint.headers]
-    return endpoint.key.reveal() != NO_KEY or "authorization" in names
+    return endpoint.key.reveal() != NO_KEY or not {"authorization", "api-key"}.isdisjoint(names)
 
 
 def response_error(
@@ -252,7 +252,7 @@ def response_error(
     if better := _hint_of_words(0, event.code, words, request):
         text += f" · {better}"
     elif text.endswith(CHECK_BASE_URL):
-        better = _path_hint(endpoint) or f"{CHECK_BASE_URL} {endpoint.base_url}"
+        better = _path_hint(endpoint) or f"{CHECK_BASE_URL} {endpoint.address}"
         text = text.removesuffix(CHECK_BASE_URL) + better
     else:
         text += f" · {hint}"
@@ -322,11 +322,13 @@ def _shorten(request: Request | None) -> str:
 
 def _path_hint(endpoint: Endpoint) -> str:
     """What the base URL looks as if it should be, or ""."""
-    url = endpoint.base_url
+    url, query = endpoint.base_url, endpoint.query.shown
     before, found, _ = url.partition(_METHOD)
     if found:
-        return f"should the base URL be {before}?"
-    return "" if _VERSION.search(urlsplit(url).path) else f"should the base URL be {url}/v1?"
+        return f"should the base URL be {before}{query}?"
+    if endpoint.wants_api_key_header or _VERSION.search(urlsplit(url).path):
+        return ""
+    return f"should the base URL be {url}/v1{query}?"
 
 
 def _target(headers: Mapping[str, str]) -> str:

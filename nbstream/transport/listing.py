@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
-__all__ = ["Model", "models_in"]
+__all__ = ["MAX_PAGES", "Model", "models_in", "next_pages", "unique"]
 
-# OpenRouter and Together; Groq; vLLM and SGLang; LM Studio and Mistral; llama.cpp's `meta`.
+MAX_PAGES = 50  # Anthropic and Cohere send 20 models each, OpenRouter 500
+_LONGEST_MARK = 2048  # characters of what says where the next page begins
+
+# OpenRouter and Together; Groq; vLLM and SGLang; LM Studio and Mistral; llama.cpp's `meta`; Gemini.
 _CONTEXT = (
     "context_length",
     "context_window",
@@ -16,6 +20,7 @@ _CONTEXT = (
     "max_context_length",
     "n_ctx",
     "n_ctx_train",
+    "inputTokenLimit",
 )
 
 
@@ -33,13 +38,87 @@ class Model:
 
 
 def models_in(listing: Any) -> list[Model] | None:
-    """The models in `{"data": [{"id": …}]}`, or in the bare list that Together sends."""
+    """The models of a listing, each once; None where it is none.
+
+    `{"data": [{"id": …}]}` is the API's form, a bare list is Together's, and in
+    `{"models": [{"name": …}]}` Cohere, Ollama's `/api/tags` and Gemini's own API have them.
+    """
+    key = "id"
     if isinstance(listing, Mapping) and "data" in listing:
         listing = listing["data"] or []  # Ollama without models sends null
+    elif isinstance(listing, Mapping) and "models" in listing:
+        listing, key = listing["models"] or [], "name"
     if not isinstance(listing, list):
         return None
     entries = [entry for entry in listing if isinstance(entry, Mapping)]
-    return [Model(e["id"], _context(e)) for e in entries if isinstance(e.get("id"), str)]
+    named = [(_name(entry, key), _context(entry)) for entry in entries]
+    return unique([Model(name, context) for name, context in named if name is not None])
+
+
+def unique(models: Iterable[Model]) -> list[Model]:
+    """Each name once, with the first size that is known."""
+    found: dict[str, Model] = {}
+    for model in models:
+        known = found.setdefault(model.name, model)
+        if known.context is None:
+            found[model.name] = model
+    return list(found.values())
+
+
+def next_pages(listing: Any, origin: str) -> list[dict[str, str]]:
+    """The parameters by which `/models` may give the next page, the likeliest first.
+
+    Empty where it is the last. The forms are those of Anthropic (`after_id`), OpenAI's other
+    lists (`after`), Cohere (`page_token`), Gemini (`pageToken`) and OpenRouter (`links`):
+    https://platform.claude.com/docs/en/api/models/list,
+    https://docs.cohere.com/reference/list-models, https://ai.google.dev/api/models,
+    https://openrouter.ai/docs/api/api-reference/models/get-models
+
+    Args:
+        listing: a page.
+        origin: the endpoint's; an address elsewhere is not followed.
+    """
+    if not isinstance(listing, Mapping):
+        return []
+    links = listing.get("links")
+    link = links.get("next") if isinstance(links, Mapping) else listing.get("next")
+    if isinstance(link, str) and (params := _params(link, origin)):
+        return [params]
+    for field, name in (("next_page_token", "page_token"), ("nextPageToken", "pageToken")):
+        if token := _mark(listing.get(field)):
+            return [{name: token}]
+    last = _mark(listing.get("last_id") or _last_id(listing))
+    if listing.get("has_more") is True and last:
+        return [{"after_id": last}, {"after": last}]
+    return []
+
+
+def _params(link: str, origin: str) -> dict[str, str]:
+    """The query of a link to the next page, which may be relative."""
+    try:
+        parts = urlsplit(link)
+    except ValueError:
+        return {}
+    if (parts.scheme or parts.netloc) and f"{parts.scheme}://{parts.netloc}".lower() != origin:
+        return {}
+    return dict(parse_qsl(parts.query)) if len(parts.query) <= _LONGEST_MARK else {}
+
+
+def _mark(value: Any) -> str:
+    return value if isinstance(value, str) and len(value) <= _LONGEST_MARK else ""
+
+
+def _last_id(listing: Mapping[str, Any]) -> Any:
+    data = listing.get("data")
+    last = data[-1] if isinstance(data, list) and data else None
+    return last.get("id") if isinstance(last, Mapping) else None
+
+
+def _name(entry: Mapping[str, Any], key: str) -> str | None:
+    name = entry.get(key)
+    if name is None and key == "name":
+        name = entry.get("id")
+    return name if isinstance(name, str) and name else None
 
 
 def _context(entry: Mapping[str, Any]) -> int | None:
