@@ -98,7 +98,7 @@ def test_a_number_in_csv_is_as_it_is(cell):
         "\\-A1",
         "[=1](https://e.com)",
         " =1",
-        "＝1",  # noqa: RUF001
+        "＝1",
         "-5-A1",
         "--1",
         "&#61;1",
