@@ -16,7 +16,8 @@ import { addNoteLinks, followNotes } from "./notes.js";
  * @param {(answer: object) => void} send takes what the reader decides to the kernel
  * @param {import("./stop.js").Stop} stop
  * @param {(root: HTMLElement) => import("./follow.js").Following} [follow] keeps the end in sight
- * @param {import("./tables.js").Source} [source] asks a kernel that hears the page
+ * @param {import("./tables.js").Source} [source] asks a kernel that hears the page, where the
+ *     answer stays when it has ended
  */
 export function createAnswer(host, typeset, send, stop, follow = followEnd, source = undefined) {
   host.classList.add("nbs-host");
@@ -28,7 +29,7 @@ export function createAnswer(host, typeset, send, stop, follow = followEnd, sour
 
   /** @param {Element} block */
   function onSealed(block) {
-    addCodeTools(block);
+    addCodeTools(block, source !== undefined);
     addNoteLinks(block);
     setFormulas(block, typeset, source);
     if (source) addTableTools(block, root, source);

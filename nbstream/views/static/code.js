@@ -3,8 +3,12 @@
 
 import { createCopyButton } from "./copying.js";
 
-/** @param {Element} block a sealed block, which may be or hold code blocks */
-export function addCodeTools(block) {
+/**
+ * @param {Element} block a sealed block, which may be or hold code blocks
+ * @param {boolean} stays whether it will be shown for long: else wrapped lines would soon be
+ *     long again, and move what the reader reads
+ */
+export function addCodeTools(block, stays) {
   const frames = block.matches(".nbs-code") ? [block] : block.querySelectorAll(".nbs-code");
   for (const frame of frames) {
     const code = frame.querySelector("pre > code");
@@ -14,7 +18,8 @@ export function addCodeTools(block) {
     const language = document.createElement("span");
     language.textContent = code.className.replace(/^language-/, "");
     const copyCode = async () => code.textContent ?? "";
-    tools.append(language, wrapButton(frame), createCopyButton("Copy", "Copy the code", copyCode));
+    tools.append(language, ...(stays ? [wrapButton(frame)] : []));
+    tools.append(createCopyButton("Copy", "Copy the code", copyCode));
     frame.prepend(tools); // where the keyboard comes before the code, and which sticks to the top
   }
 }
