@@ -186,7 +186,10 @@ class Response:
 
     @property
     def tables(self) -> list[Table]:
-        """The tables of `text`: `header` (a list of str) and `rows` (lists of str)."""
+        """The tables of `text`: `header` (a list of str) and `rows` (lists of str).
+
+        Each has `.to_markdown()` and `.to_csv()`.
+        """
         from .render.extract import tables
 
         return tables(self.text)

@@ -18,7 +18,9 @@ from ..response import Response
 from ..session import Session, Sessions
 from ..tools.tool import tools_of
 from ..views.choose import choose_view, has_rich_output
+from ..views.clipboard import offer
 from ..views.protocol import View
+from .copying import numbered, part_of
 from .flags import words as split
 from .follow import follow
 
@@ -52,6 +54,9 @@ class Host(Protocol):
 
     def running(self, response: Response) -> Run | None:
         """The run of an answer that has not ended, where a cell or a session here has it."""
+
+    def shows_widgets(self) -> bool:
+        """Whether the front end is known to show widgets, or said to."""
 
     def live_view(self) -> View:
         """What shows an answer in the running cell as it comes."""
@@ -139,13 +144,15 @@ class Commands:
     def code(self, number: str = "1") -> None:
         """[N]: put code block N of the last answer into this cell"""
         response = self._host.last()
-        blocks = [] if response is None else response.code_blocks
-        if not blocks:
-            raise UsageError("the last answer has no code")
-        if not number.isdecimal() or not 1 <= int(number) <= len(blocks):
-            count = "one code block" if len(blocks) == 1 else f"{len(blocks)} code blocks"
-            raise UsageError(f"the last answer has {count}: %chat code N, from 1 on")
-        self._host.insert(blocks[int(number) - 1].text.rstrip("\n"))
+        block = numbered("code", [] if response is None else response.code_blocks, number)
+        self._host.insert(block.text.rstrip("\n"))
+
+    def copy(self, *words: str) -> None:
+        """[code N | table N [csv] | formula N]: copy the last answer, or that part of it"""
+        response = self._host.last()
+        if response is None:
+            raise UsageError("no answer yet: ask with %%chat at the top of a cell")
+        offer(*part_of(response, words), has_widgets=self._host.shows_widgets())
 
     def history(self, session: str = "default") -> None:
         """[SESSION]: what the next request of a session carries"""

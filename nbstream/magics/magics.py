@@ -27,7 +27,7 @@ from ..schema import as_schema
 from ..secret import Headers, Secret, SecretURL, check_variable_name, secret_headers
 from ..session import CONTINUE, Place, Session, Sessions, System
 from ..tools.tool import Tool, ToolSource, tools_of
-from ..views.choose import choose_view
+from ..views.choose import choose_view, has_widgets
 from ..views.protocol import View
 from .commands import Commands
 from .completion import Completer
@@ -248,6 +248,10 @@ class ChatMagics(Magics):
         runs = (self._asked, *(session.running(turn) for session, turn in turns))
         found = (run for run in runs if run is not None and run.response is response)
         return None if response.done else next(found, None)
+
+    def shows_widgets(self) -> bool:
+        """Whether the front end is known to show widgets, or said to."""
+        return self.view == "widget" or (self.view == "auto" and has_widgets())
 
     def live_view(self) -> View:
         """What shows an answer in the running cell as it comes."""

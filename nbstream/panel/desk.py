@@ -22,6 +22,7 @@ from ..views.widget import decide
 from .questions import editable, parts_of, text_of
 from .screen import Screen
 from .settings import Settings
+from .sources import source_of
 
 __all__ = ["Desk", "Host"]
 
@@ -71,6 +72,7 @@ class Desk:
             "models": self._models,
             "set": self._set,
             "text": self._text,
+            "source": self._source,
             "decide": self._decide,
         }
 
@@ -154,6 +156,9 @@ class Desk:
 
     def _text(self, said: dict[str, Any], _buffers: list[Any]) -> Reply:
         return {"text": self._turn(said).response.text}
+
+    def _source(self, said: dict[str, Any], _buffers: list[Any]) -> Reply:
+        return {"text": source_of(self._turn(said).response, said)}
 
     # -- questions -------------------------------------------------------------------
 

@@ -56,6 +56,7 @@ PAGE = """async ({ source, snapshot }) => {
   window.html = (number) => {
     const copy = document.querySelectorAll(".nbs-answer")[number].cloneNode(true);
     copy.querySelector(".nbs-status-text")?.remove();
+    copy.querySelector(".nbs-pulse")?.classList.remove("nbs-dim"); // it comes and goes
     return copy.innerHTML;
   };
 }"""

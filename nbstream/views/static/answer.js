@@ -4,8 +4,10 @@
 import { addCodeTools } from "./code.js";
 import { createSections } from "./sections.js";
 import { createStatus } from "./status.js";
+import { addTableTools } from "./tables.js";
 import { createEnding } from "./ending.js";
 import { followEnd } from "./follow.js";
+import { setFormulas } from "./formulas.js";
 import { addNoteLinks, followNotes } from "./notes.js";
 
 /**
@@ -14,8 +16,10 @@ import { addNoteLinks, followNotes } from "./notes.js";
  * @param {(answer: object) => void} send takes what the reader decides to the kernel
  * @param {import("./stop.js").Stop} stop
  * @param {(root: HTMLElement) => import("./follow.js").Following} [follow] keeps the end in sight
+ * @param {import("./tables.js").Source} [source] asks a kernel that hears the page, where the
+ *     answer stays when it has ended
  */
-export function createAnswer(host, typeset, send, stop, follow = followEnd) {
+export function createAnswer(host, typeset, send, stop, follow = followEnd, source = undefined) {
   host.classList.add("nbs-host");
   const root = document.createElement("div");
   // The classes of Jupyter's own rendered markdown: what is shown live looks as it will stay.
@@ -25,9 +29,10 @@ export function createAnswer(host, typeset, send, stop, follow = followEnd) {
 
   /** @param {Element} block */
   function onSealed(block) {
-    addCodeTools(block);
+    addCodeTools(block, source !== undefined);
     addNoteLinks(block);
-    typeset(block);
+    setFormulas(block, typeset, source);
+    if (source) addTableTools(block, root, source);
   }
   const sections = createSections(root, onSealed, send);
   followNotes(root);

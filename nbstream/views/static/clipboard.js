@@ -16,6 +16,7 @@ export async function copy(text) {
 
 /** @param {string} text */
 function copyBySelection(text) {
+  const focused = document.activeElement;
   const area = document.createElement("textarea");
   area.value = text;
   area.className = "nbs-announcer";
@@ -23,5 +24,6 @@ function copyBySelection(text) {
   area.select();
   const copied = document.execCommand("copy");
   area.remove();
+  if (focused instanceof HTMLElement) focused.focus({ preventScroll: true });
   return copied;
 }

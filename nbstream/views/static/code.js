@@ -1,11 +1,14 @@
 // @ts-check
-// What stands beside a code block in the live view: its language, and a button to copy it.
+// What stands at a code block: its language, and buttons to wrap its lines and to copy it.
 
-import { announce } from "./announce.js";
-import { copy } from "./clipboard.js";
+import { createCopyButton } from "./copying.js";
 
-/** @param {Element} block a sealed block, which may be or hold code blocks */
-export function addCodeTools(block) {
+/**
+ * @param {Element} block a sealed block, which may be or hold code blocks
+ * @param {boolean} stays whether it will be shown for long: else wrapped lines would soon be
+ *     long again, and move what the reader reads
+ */
+export function addCodeTools(block, stays) {
   const frames = block.matches(".nbs-code") ? [block] : block.querySelectorAll(".nbs-code");
   for (const frame of frames) {
     const code = frame.querySelector("pre > code");
@@ -14,25 +17,24 @@ export function addCodeTools(block) {
     tools.className = "nbs-code-tools";
     const language = document.createElement("span");
     language.textContent = code.className.replace(/^language-/, "");
-    tools.append(language, copyButton(code));
-    frame.append(tools);
+    const copyCode = async () => code.textContent ?? "";
+    tools.append(language, ...(stays ? [wrapButton(frame)] : []));
+    tools.append(createCopyButton("Copy", "Copy the code", copyCode));
+    frame.prepend(tools); // where the keyboard comes before the code, and which sticks to the top
   }
 }
 
-/** @param {Element} code */
-function copyButton(code) {
+/** @param {Element} frame */
+function wrapButton(frame) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "nbs-copy";
-  button.textContent = "Copy";
-  button.setAttribute("aria-label", "Copy the code");
-  button.addEventListener("click", async () => {
-    const copied = await copy(code.textContent ?? "");
-    announce(copied ? "Copied." : "The browser does not allow copying.");
-    button.textContent = copied ? "Copied" : "Not allowed";
-    setTimeout(() => {
-      button.textContent = "Copy";
-    }, 2000);
+  button.textContent = "Wrap";
+  button.setAttribute("aria-label", "Wrap long lines");
+  button.setAttribute("aria-pressed", "false");
+  button.addEventListener("click", () => {
+    const isWrapped = frame.classList.toggle("nbs-wrapped");
+    button.setAttribute("aria-pressed", String(isWrapped));
   });
   return button;
 }

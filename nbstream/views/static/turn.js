@@ -11,7 +11,7 @@ import { createTool, make } from "./elements.js";
 import { createWaiting, pause } from "./waiting.js";
 import { wordsOf } from "./words.js";
 
-const PATIENCE_MS = 500; // then the page copies what it shows
+const PATIENCE_MS = 500; // then the page copies what it shows, or nothing
 
 /** @typedef {{id: number, question: import("./question.js").Question,
  *   answer: import("./store.js").State}} TurnState */
@@ -34,6 +34,12 @@ export function createTurn(element, { id, question, answer: first }, context) {
     return reply;
   }
 
+  /**
+   * What is to be copied. Not later: by then the reader may have copied something else.
+   * @param {{do: string, [name: string]: any}} what
+   */
+  const soon = (what) => Promise.race([desk.ask(what), pause(PATIENCE_MS)]);
+
   const asked = createQuestion(id, question, context);
   const host = make("div", "answer-host");
   const stop = createStop({
@@ -47,6 +53,7 @@ export function createTurn(element, { id, question, answer: first }, context) {
     (what) => void ask({ do: "decide", what }),
     stop,
     stayPut, // the conversation scrolls
+    async (what) => (await soon({ do: "source", turn: id, ...what }))?.text ?? null,
   );
 
   const place = make("span", "place");
@@ -61,8 +68,7 @@ export function createTurn(element, { id, question, answer: first }, context) {
     createTool("next", "Next branch", () => ask({ do: "branch", by: 1 })),
   );
   const copyTool = createTool("copy", "Copy the answer", async () => {
-    // Not later: by then the reader may have copied something else.
-    const reply = await Promise.race([desk.ask({ do: "text", turn: id }), pause(PATIENCE_MS)]);
+    const reply = await soon({ do: "text", turn: id });
     const copied = await copy(reply?.text || wordsOf(answer.root, ".nbs-mark"));
     announce(copied ? "Copied." : "The browser does not allow copying.");
   });

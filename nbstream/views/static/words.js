@@ -1,7 +1,7 @@
 // @ts-check
 // An answer as plain text, as far as the page alone knows it.
 
-const BESIDE = "details, .nbs-code-tools, .nbs-status";
+const BESIDE = "details, .nbs-code-tools, .nbs-table-tools, .nbs-copy, .nbs-status";
 
 /**
  * @param {HTMLElement} root an answer's
