@@ -26,8 +26,9 @@ from nbstream.messages import Usage
 from nbstream.response import Response, Timing
 from nbstream.rounds import Round
 from nbstream.wire.calls import CallSlots, made_up_ids
-from nbstream.wire.dialects import Dialect, parse_usage
+from nbstream.wire.dialects import Dialect
 from nbstream.wire.sse import DONE, Chunk
+from nbstream.wire.usage import parse_usage
 
 seeded = settings(derandomize=True, deadline=None, max_examples=5_000 if LONG else 400)
 

@@ -482,11 +482,13 @@ def test_gemini_gets_the_mark_for_calls_that_it_has_not_signed(replay):
 
 
 def test_a_refused_history_says_how_the_session_goes_on(replay):
-    replay.reply(completion("Yes."), error(400, "messages.1: invalid"), error(400, "top_k: bad"))
-    replay.reply(error(400, "messages.0: invalid"))
+    of_history = ("messages.1: invalid", "Invalid 'input[3].call_id': string too long.")
+    refused = [error(400, each) for each in (*of_history, "top_k: bad", "messages.0: invalid")]
+    replay.reply(completion("Yes."), *refused)
     chat = ask(replay)
-    with pytest.raises(BadRequestError, match=r"if an earlier turn is meant: chat.reset\(\)$"):
-        chat.send("And?")
+    for _ in of_history:
+        with pytest.raises(BadRequestError, match=r"if an earlier turn is meant: chat.reset\(\)$"):
+            chat.send("And?")
     with pytest.raises(BadRequestError, match=r"change that, and ask again$"):
         chat.send("And?")
     chat.reset()

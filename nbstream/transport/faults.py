@@ -92,7 +92,7 @@ _LESS = {
 }
 _OF_MESSAGES = re.compile(
     r"\bmessages?\b|\broles?\b|tool_(call|use|result)|\b(assistant|conversation|history|turns?)\b"
-    r"|alternat|thinking|reasoning|signature",
+    r"|alternat|thinking|reasoning|signature|call_id|\binput\[",
     re.IGNORECASE,
 )
 _CHANGE = "change that, and ask again"

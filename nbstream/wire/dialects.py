@@ -20,17 +20,16 @@ from ..events import (
     RefusalEvent,
     TextEvent,
     ThoughtEvent,
-    UsageEvent,
 )
-from ..messages import Usage
 from ..rounds import CUT_REASONS, OWN_END_REASONS
 from .apierrors import CHECK_BASE_URL, foreign_body, one_line, read_error, reported_error
 from .bounds import MAX_CALLS, MAX_CHOICES, MAX_FIELDS, Room, too_many
 from .calls import CallSlots, made_up_ids
 from .sse import Body, Chunk, Done, ErrorFrame, Foreign, Malformed
 from .think import ThinkSplitter
+from .usage import read_usage, usage_in
 
-__all__ = ["Dialect", "parse_usage"]
+__all__ = ["Dialect"]
 
 # Fields that are read by name, or that say nothing: padding against traffic analysis
 # (`p`, `obfuscation`) and what is the same for everyone.
@@ -157,10 +156,10 @@ class Dialect:
             for fields in choices:
                 if isinstance(fields, dict):
                     self._read_choice(fields, events)
-        usage = chunk.get("usage") or _usage_elsewhere(chunk)
+        usage = usage_in(chunk)
         if usage and usage != seen.get("usage"):  # some send the same with every chunk
             seen["usage"] = usage
-            _read_usage(usage, events)
+            read_usage(usage, events)
         error = read_error(chunk)
         if error is not None:  # it says more than `finish_reason: "error"` beside it
             events = [event for event in events if not isinstance(event, ErrorEvent)]
@@ -306,7 +305,7 @@ class _Choice:
             events.append(ExtraEvent("logprobs", logprobs, choice=self._number))
         usage = fields.get("usage")  # Moonshot's place for it
         if usage:
-            _read_usage(usage, events)
+            read_usage(usage, events)
         reason = fields.get("finish_reason")
         if isinstance(reason, str) and _first_word(reason) not in _NO_REASON:
             self._finish(one_line(reason[:_LOOKED_AT], _LONGEST_REASON), fields, events)
@@ -434,68 +433,6 @@ class _Choice:
 
 
 # -- values ----------------------------------------------------------------------
-
-
-def parse_usage(usage: Mapping[str, Any]) -> Usage:
-    """Token counts, whatever the provider calls them; what is missing is None."""
-    prompt = _details(
-        usage, "prompt_tokens_details", "input_tokens_details", "prompt_token_details"
-    )
-    completion = _details(usage, "completion_tokens_details", "output_tokens_details")
-    return Usage(
-        prompt_tokens=_count(usage, "prompt_tokens", "input_tokens"),
-        completion_tokens=_count(usage, "completion_tokens", "output_tokens"),
-        total_tokens=_count(usage, "total_tokens"),
-        cached_tokens=_first(
-            _count(prompt, "cached_tokens"),
-            # DeepSeek; Anthropic and Databricks; Moonshot
-            _count(usage, "prompt_cache_hit_tokens", "cache_read_input_tokens", "cached_tokens"),
-        ),
-        reasoning_tokens=_first(
-            _count(completion, "reasoning_tokens"),
-            _count(usage, "reasoning_tokens"),  # Perplexity
-        ),
-    )
-
-
-def _usage_elsewhere(chunk: dict[str, Any]) -> Any:
-    groq = chunk.get("x_groq")
-    return groq.get("usage") if isinstance(groq, dict) else None
-
-
-def _read_usage(usage: Any, events: list[Event]) -> None:
-    if not isinstance(usage, dict):
-        return
-    counts = parse_usage(usage)
-    if counts == _NO_USAGE:
-        return
-    events.append(UsageEvent(counts))
-    if not usage.keys() <= _PLAIN_USAGE:
-        events.append(ExtraEvent("usage", usage))  # costs, and counts of the provider's own
-
-
-_NO_USAGE = Usage()
-_MOST_TOKENS = 10**12  # no model reads or writes more, and beyond a float nothing can be computed
-_PLAIN_USAGE = {"prompt_tokens", "completion_tokens", "total_tokens"}
-
-
-def _details(usage: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
-    found = (usage.get(name) for name in names)
-    return next((value for value in found if isinstance(value, Mapping)), {})
-
-
-def _count(counts: Mapping[str, Any], *names: str) -> int | None:
-    for name in names:
-        value = counts.get(name)
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            continue
-        if 0 <= value <= _MOST_TOKENS:
-            return int(value)
-    return None
-
-
-def _first(*counts: int | None) -> int | None:
-    return next((count for count in counts if count is not None), None)
 
 
 def _text(value: Any) -> str:
