@@ -144,7 +144,8 @@ class Commands:
     def code(self, number: str = "1") -> None:
         """[N]: put code block N of the last answer into this cell"""
         response = self._host.last()
-        block = numbered("code", [] if response is None else response.code_blocks, number)
+        blocks = [] if response is None else response.code_blocks
+        block = numbered("code", blocks, number, command="code")
         self._host.insert(block.text.rstrip("\n"))
 
     def copy(self, *words: str) -> None:

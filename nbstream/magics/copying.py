@@ -41,7 +41,7 @@ def part_of(response: Response, words: Sequence[str]) -> tuple[str, str]:
         case ["formula", *number] if len(number) < 2:
             from ..render.extract import formulas
 
-            formula = numbered("formula", formulas(response.text), *number)
+            formula = numbered("formula", formulas(response.text), *number, command="copy formula")
             return formula.tex, f"{_title('Formula', number)} (LaTeX)"
         case ["table", *rest] if len(rest) < 3:
             return _table(response, rest)
@@ -53,7 +53,7 @@ def _table(response: Response, words: Sequence[str]) -> tuple[str, str]:
     number = [word for word in words if word not in forms]
     if len(forms) > 1 or len(number) > 1:
         raise UsageError(_HOW)
-    table = numbered("table", response.tables, *number)
+    table = numbered("table", response.tables, *number, command="copy table")
     if forms == ["csv"]:
         return table.to_csv(), f"{_title('Table', number)} (CSV)"
     return table.to_markdown(), f"{_title('Table', number)} (Markdown)"
@@ -63,8 +63,16 @@ def _title(name: str, number: Sequence[str]) -> str:
     return f"{name} {number[0] if number else 1}"
 
 
-def numbered(kind: str, items: Sequence[Item], number: str = "1") -> Item:
+def numbered(
+    kind: str, items: Sequence[Item], number: str = "1", *, command: str = "copy code"
+) -> Item:
     """The item of this number, from 1 on.
+
+    Args:
+        kind: `code`, `formula` or `table`.
+        items: all that there are.
+        number: what was typed.
+        command: of `%chat`, for the error.
 
     Raises:
         UsageError: there is none.
@@ -74,5 +82,5 @@ def numbered(kind: str, items: Sequence[Item], number: str = "1") -> Item:
         raise UsageError(f"the last answer has no {'code' if kind == 'code' else name}")
     if not number.isdecimal() or not 1 <= int(number) <= len(items):
         count = f"one {name}" if len(items) == 1 else f"{len(items)} {name}s"
-        raise UsageError(f"the last answer has {count}: N is a number from 1 on")
+        raise UsageError(f"the last answer has {count}: %chat {command} N, from 1 on")
     return items[int(number) - 1]

@@ -39,7 +39,9 @@
     ["disabled", "input", ANY],
     ["open", "details", /^$/],
     ["dir", "*", /^(auto|rtl)$/],
-    ["aria-label", "button", /^Copy the code$/],
+    ["aria-label", "button", /^Copy the (code|formula as LaTeX|table as (Markdown|CSV))$/],
+    ["aria-label", "button", /^Wrap long lines$/],
+    ["aria-pressed", "button", /^(true|false)$/],
     ["aria-disabled", ".nbs-stop", /^(true|false)$/],
     ["data-lm-suppress-shortcuts", ".nbs-stop", /^true$/], // JupyterLab's: its keys are not pressed
     ["role", "p.nbs-failed", /^alert$/],

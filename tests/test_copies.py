@@ -181,9 +181,9 @@ def test_what_has_no_clipboard_gets_the_text(nb, words, text):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ("code 2", "the last answer has one code block: N is a number from 1 on"),
-        ("table 0", "the last answer has 2 tables: N"),
-        ("formula x", "the last answer has 3 formulas: N"),
+        ("code 2", "the last answer has one code block: %chat copy code N, from 1 on"),
+        ("table 0", "the last answer has 2 tables: %chat copy table N"),
+        ("formula x", "the last answer has 3 formulas: %chat copy formula N"),
         ("table 1 tsv", "type %chat copy, %chat copy code N"),
         ("picture", "type %chat copy, %chat copy code N"),
     ],
