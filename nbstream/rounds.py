@@ -139,7 +139,7 @@ class Round:
 
     @property
     def is_empty(self) -> bool:
-        return not (self.size or self.calls or self.has_media)
+        return not (self.text or self.reasoning or self.refusal or self.calls or self.has_media)
 
     @property
     def others(self) -> list[tuple[int, Round]]:

@@ -157,6 +157,7 @@ class _Slot:
         "_is_cumulative",
         "_is_empty_object",
         "_parsed",
+        "_size",
         "_text",
         "id",
         "index",
@@ -170,6 +171,7 @@ class _Slot:
         self.id = ""
         self.name = ""
         self._text = TextBuffer()
+        self._size = 0  # characters of it: a buffer counts for many threads, which costs more
         self._held = ""
         self._is_cumulative = False
         self._is_empty_object = False
@@ -186,7 +188,7 @@ class _Slot:
             entry: the next piece.
             named: whether a piece of the same chunk has given this slot its name.
         """
-        is_next = entry.name and entry.arguments.strip() and len(self._text) and self._is_whole()
+        is_next = entry.name and entry.arguments.strip() and self._size and self._is_whole()
         if is_next and not self._repeats(entry):
             return True
         if self.id and entry.id:
@@ -213,7 +215,7 @@ class _Slot:
         return self.name
 
     def _has_begun(self) -> bool:
-        return bool(len(self._text) or self._is_empty_object)
+        return bool(self._size or self._is_empty_object)
 
     def add(self, piece: str) -> str:
         """Take the next piece of the arguments; return what is new in it.
@@ -224,7 +226,7 @@ class _Slot:
         """
         if not piece:
             return ""
-        if not len(self._text) and piece.strip() == "{}":
+        if not self._size and piece.strip() == "{}":
             self._is_empty_object = True  # what proxies of Anthropic's send before the first piece
             return ""
         if self._held:
@@ -236,7 +238,7 @@ class _Slot:
             self._held = piece
             return ""
         is_whole = self._is_cumulative and self._continues(piece)
-        return self._append(piece[len(self._text) :] if is_whole else piece)
+        return self._append(piece[self._size :] if is_whole else piece)
 
     def flush(self) -> str:
         """Return what was held: the reading of it that is JSON."""
@@ -244,14 +246,15 @@ class _Slot:
         if not held:
             return ""
         is_whole = _is_json(held) and not _is_json(str(self._text) + held)
-        return self._append(held[len(self._text) :] if is_whole else held)
+        return self._append(held[self._size :] if is_whole else held)
 
     def _append(self, text: str) -> str:
         self._text.append(text)
+        self._size += len(text)
         return text
 
     def _continues(self, piece: str) -> bool:
-        return 0 < len(self._text) <= len(piece) and piece.startswith(str(self._text))
+        return 0 < self._size <= len(piece) and piece.startswith(str(self._text))
 
     def _repeats(self, entry: _Entry) -> bool:
         return entry.name == self.name and (entry.arguments or "{}") == (str(self._text) or "{}")
@@ -261,7 +264,7 @@ class _Slot:
 
         A hostile stream could have a long text parsed again for each brace behind it.
         """
-        size = len(self._text)
+        size = self._size
         if not size:
             return self._is_empty_object
         self._parsed += size
