@@ -39,6 +39,7 @@ _OWN_CONNECTION = {"Connection": "close"}
 
 _LISTING_TIME = 20.0  # seconds for the names of the models
 _REFUSAL_TIME = 5.0  # seconds for the body of an error, once its status is there
+_CLOSING_TIME = 1.0  # seconds for a body to notice that its connection is closed
 _REFUSAL_SIZE = 2**16  # bytes of it
 
 
@@ -88,22 +89,20 @@ class Client:
         create = self._sdk.chat.completions.with_streaming_response.create
         manager = create(**arguments)
         response = await self._mapped(manager.__aenter__(), request)
-        body = self._body(response)
+        pieces = response.iter_bytes()
         try:
-            yield body
+            async with aclosing(self._body(pieces)) as body:
+                yield body
         finally:
-            # In order: a generator that is still open when the response is closed would be
-            # closed a second time, by the garbage collector, in the midst of that.
             try:
-                await body.aclose()
-            finally:
                 await manager.__aexit__(None, None, None)
+            finally:
+                await _run_out(pieces)
 
-    async def _body(self, response: Any) -> AsyncGenerator[bytes, None]:
+    async def _body(self, pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         try:
-            async with aclosing(response.iter_bytes()) as pieces:
-                async for data in pieces:
-                    yield data
+            async for data in pieces:
+                yield data
         except Exception as error:  # noqa: BLE001  # httpx's or httpx2's, by the SDK's version
             cause = self.endpoint.redact(cause_of(error))
         else:
@@ -263,14 +262,31 @@ async def _refuse_errors(response: Any) -> None:
     if response.is_success:
         return
     body = bytearray()
+    pieces = response.aiter_bytes()
     with suppress(Exception):
         async with asyncio.timeout(_REFUSAL_TIME):
-            async for data in response.aiter_bytes():
+            async for data in pieces:
                 body += data
                 if len(body) > _REFUSAL_SIZE:
                     break
+    await response.aclose()
+    await _run_out(pieces)
     text = body[:_REFUSAL_SIZE].decode("utf-8", "replace")
     raise _Refusal(response.status_code, response.headers, text)
+
+
+async def _run_out(pieces: AsyncIterator[bytes]) -> None:
+    """Let what reads a body end, whose response is closed.
+
+    It is a generator that reads another one, and so on down to the socket, and none of them
+    closes the next. One that is left in the midst is ended by Python's collector: some time
+    later, in any order, and from any thread, where it may be running. Now that the socket is
+    closed each of them ends at once, the innermost first.
+    """
+    with suppress(Exception):
+        async with asyncio.timeout(_CLOSING_TIME):
+            async for _ in pieces:
+                pass
 
 
 def _plain(headers: Headers) -> dict[str, str]:
