@@ -24,6 +24,7 @@ from .errors import (
     NbstreamError,
     SchemaError,
     causes,
+    named_causes,
 )
 from .events import ApprovalEvent, Event, ToolResultEvent
 from .interrupts import Interrupts
@@ -47,7 +48,6 @@ from .wire.reducer import Reducer
 
 __all__ = ["Question", "Run", "shut_down", "start"]
 
-_MAX_CAUSES = 3  # of errors that came together and are named
 _OPENING = 1.0  # seconds that a view is waited for
 _CUT = {
     "length": "it was cut at the limit of tokens · --max-tokens N allows more",
@@ -203,13 +203,11 @@ class _Runner:
 
     def failed_by(self, failure: Exception) -> tuple[Status, NbstreamError]:
         """What an answer is that failed so, and the error that says it."""
-        found = causes(failure)
-        known = next((each for each in found if isinstance(each, NbstreamError)), None)
+        known = next((e for e in causes(failure) if isinstance(e, NbstreamError)), None)
         if known is not None:
             is_cut = isinstance(known, IncompleteError | APITimeoutError)
             return (self.cut_short if is_cut else "error"), known
-        said = (f"{type(each).__name__}: {each}" for each in found[:_MAX_CAUSES])
-        error = NbstreamError("; ".join(said))
+        error = NbstreamError(named_causes(failure))
         error.__cause__ = failure
         return "error", error
 

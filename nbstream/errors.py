@@ -25,6 +25,7 @@ The names of the API errors are the OpenAI SDK's where it has the same thing.
 
 from __future__ import annotations
 
+from collections.abc import Callable as _Callable
 from typing import Any
 
 from .record_fields import Fields as _Fields
@@ -49,7 +50,11 @@ __all__ = [
     "causes",
     "error_from_dict",
     "error_to_dict",
+    "named_causes",
 ]
+
+
+_MAX_NAMED = 3  # of errors that came together
 
 
 def causes(error: BaseException) -> list[BaseException]:
@@ -57,6 +62,17 @@ def causes(error: BaseException) -> list[BaseException]:
     if not isinstance(error, BaseExceptionGroup):
         return [error]
     return [cause for each in error.exceptions for cause in causes(each)]
+
+
+def named_causes(error: BaseException, say: _Callable[[BaseException], str] = str) -> str:
+    """`ValueError: no such city`; of several errors that came together, the first ones.
+
+    Args:
+        error: any error, or a group of them.
+        say: gives the message of one.
+    """
+    found = causes(error)[:_MAX_NAMED]
+    return "; ".join(f"{type(each).__name__}: {say(each)}".removesuffix(": ") for each in found)
 
 
 class _OneLine:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import causes
+from ..errors import named_causes
 from ..interpolate import is_table, prompt_text
 from ..messages import ToolResult
 from ..pictures import figure_of, picture
@@ -18,7 +18,6 @@ __all__ = ["error_result", "tool_result"]
 _LONGEST = 20_000  # characters that the model reads; the value keeps all of it
 _LARGEST_IMAGE = 5_000_000  # bytes of a PNG that is shown
 _MOST_PARTS = 20  # of a list that may hold pictures
-_MAX_CAUSES = 3  # of errors that came together and are named
 _FEW = 3  # items that a line of JSON shows as well as their number
 _JSON_TYPES = (bool, int, float, dict, list, tuple, set, frozenset)
 _NOTHING = "(the function returned nothing)"
@@ -50,8 +49,7 @@ def tool_result(value: Any, seconds: float | None = None) -> ToolResult:
 def error_result(error: BaseException | str, seconds: float | None = None) -> ToolResult:
     """The result of a call that failed, or could not be made."""
     if isinstance(error, BaseException):
-        found = causes(error)[:_MAX_CAUSES]
-        error = "; ".join(f"{type(e).__name__}: {_str(e)}".removesuffix(": ") for e in found)
+        error = named_causes(error, _str)
     return ToolResult(_cut(error), is_error=True, seconds=seconds)
 
 
