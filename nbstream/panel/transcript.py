@@ -24,11 +24,15 @@ _GROUP = 15_000  # characters, from which on an output is full
 _MERGES = 3  # times that full ones are merged, into one of eight
 
 
-def turn_markdown(turn: Turn, *, image_hosts: Collection[str] = ()) -> str:
+def turn_markdown(
+    turn: Turn, *, image_hosts: Collection[str] = (), line_breaks: bool = True
+) -> str:
     """A question and its answer as safe markdown."""
     question = question_of(turn)
     parts = ["<strong>You</strong>", *_quoted(question["typed"]), *_attached(question)]
-    answer = bundle(turn.response, image_hosts=image_hosts)["text/markdown"]
+    answer = bundle(turn.response, image_hosts=image_hosts, line_breaks=line_breaks)[
+        "text/markdown"
+    ]
     model = _words(turn.response.model or "") or "The model"
     return "\n\n".join([*parts, f"<strong>{model}</strong>", answer])
 
@@ -64,10 +68,11 @@ class Transcript:
 
     Args:
         image_hosts: the hosts whose images are kept.
+        line_breaks: whether the ends of the answers' lines are kept.
     """
 
-    def __init__(self, image_hosts: frozenset[str]) -> None:
-        self._image_hosts = image_hosts
+    def __init__(self, image_hosts: frozenset[str], *, line_breaks: bool = True) -> None:
+        self._look: dict[str, Any] = {"image_hosts": image_hosts, "line_breaks": line_breaks}
         self._context = contextvars.copy_context()
         self._handles: list[DisplayHandle] = []
         self._shown: list[str] = []
@@ -87,7 +92,7 @@ class Transcript:
 
     def _text(self, turn: Turn) -> str:
         known = self._texts.get(turn.id)
-        return turn_markdown(turn, image_hosts=self._image_hosts) if known is None else known
+        return turn_markdown(turn, **self._look) if known is None else known
 
     def _put(self, groups: list[str]) -> None:
         groups += [""] * (len(self._handles) - len(groups))

@@ -3,7 +3,8 @@
 Only what may still change is parsed. At every moment what the page shows is what the
 parser makes of the whole text so far; where one block grows very long and nothing of it
 can be sealed, that holds again each time it has grown by a tenth, at the end, and as often
-as its size allows where another block begins in it, such as an item.
+as its size allows where another block begins in it, such as an item; where it is made of
+thousands of marks, only when it ends.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ _BEGINS = r"```|~~~|\||(?:[-*+]|\d{1,9}[.)]|#{1,6})[ \t]"
 _BEGINS_BLOCK = re.compile(rf"\n[ \t>]*+(?:{_BEGINS}|\n[ \t>]*+[^\s>])")
 _LONGEST_MARKS = 80  # characters that a block may begin with
 _LONGEST_PARSED_EARLY = 16_000  # characters of what is open
+_MOST_MARKS = 4_000  # in what is open, if it is to be parsed again before it ends
 _EARNED = 80  # characters that may be parsed early for each that came,
 _SAVED = 3  # and how many times the whole text, if they are saved up
 
@@ -43,6 +45,7 @@ class Blocks:
     Args:
         page: what is told.
         image_hosts: hosts whose images are shown.
+        line_breaks: whether the ends of lines are kept.
         enter_at: from so many characters on, an open table or list is sealed in parts.
         lazy_at: from so many on, what cannot be sealed waits until it has grown by a tenth.
         anticipates: whether the tail shows open markup as what it is about to become,
@@ -54,12 +57,13 @@ class Blocks:
         page: Page,
         *,
         image_hosts: frozenset[str] = frozenset(),
+        line_breaks: bool = True,
         enter_at: int = 1_000,
         lazy_at: float = 2_000,
         anticipates: bool = False,
     ) -> None:
         self._page = page
-        self._engine = Engine(image_hosts, anticipates=anticipates)
+        self._engine = Engine(image_hosts, anticipates=anticipates, line_breaks=line_breaks)
         self._sealer = Sealer(page, self._engine)
         self._enter_at = enter_at
         self._lazy_at = lazy_at
@@ -67,6 +71,7 @@ class Blocks:
         self._held = ""  # what came and is not looked at yet
         self._at_line_start = True  # whether what is looked at ends there
         self._number = ""  # a line that is all that is open, and may become a list's number
+        self._is_costly = False  # whether what is open is too costly to parse it again
         self._looked_at = 0  # the size of _text when it was parsed last
         self._credit = 0  # how many characters may be parsed early
         self._is_outdated = False  # whether a block has begun since then
@@ -101,7 +106,9 @@ class Blocks:
             return
         while self._step(final=final):
             pass
+        marks = self._engine.marks
         self._shown = self._tail()
+        self._is_costly = self._engine.marks - marks > _MOST_MARKS
         self._page.tail(*self._shown)
         self._engine.references.take_asked()
         self._sealer.render_again(len(text), final=final)
@@ -145,6 +152,8 @@ class Blocks:
         closing = _BLANK_LINE if self._ends_at_a_blank_line() else _MARGIN_AFTER_BLANK_LINE
         if closing.search(self._text, max(0, len(self._text) - len(text) - 2)):
             return False
+        if self._is_costly:
+            return True
         if len(self._text) - self._looked_at >= self._looked_at / 10:
             return False
         return not self._should_hurry(text)

@@ -8,6 +8,7 @@ from typing import Any
 
 from .html import code_language, parse_blocks, parser
 from .safe_text import clean
+from .table_rules import padded
 
 __all__ = ["CodeBlock", "Table", "code_blocks", "link_definitions", "tables"]
 
@@ -25,7 +26,7 @@ class CodeBlock:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table: header cells and rows of cells, as markdown text."""
+    """A table: header cells and as many in each row, as markdown text."""
 
     header: list[str]
     rows: list[list[str]]
@@ -64,6 +65,7 @@ def tables(markdown: str) -> list[Table]:
         elif token.type == "inline" and rows and token.level >= 4:
             rows[-1].append(token.content)
         elif token.type == "table_close":
-            found.append(Table(rows[0], rows[1:]))
+            header, *others = padded(rows)
+            found.append(Table(header, others))
             rows = []
     return found

@@ -40,6 +40,7 @@ class WidgetView:
         owns_cell: whether nothing else is shown in the cell.
         blocking: whether the cell waits for the answer, so that only an interrupt stops it.
         image_hosts: the hosts whose images may be shown as images.
+        line_breaks: whether the ends of the answer's lines are kept.
     """
 
     def __init__(
@@ -48,11 +49,12 @@ class WidgetView:
         owns_cell: bool,
         blocking: bool = False,
         image_hosts: frozenset[str] = frozenset(),
+        line_breaks: bool = True,
     ) -> None:
         self._owns_cell = owns_cell
         self._blocking = blocking
-        self._image_hosts = image_hosts
-        self._outline = Outline(image_hosts)
+        self._look: dict[str, Any] = {"image_hosts": image_hosts, "line_breaks": line_breaks}
+        self._outline = Outline(image_hosts, line_breaks=line_breaks)
         self._has_failed = False
 
     def open(self, response: Response) -> None:
@@ -87,7 +89,7 @@ class WidgetView:
             if leaves_nothing(response, owns_cell=self._owns_cell):
                 clear_output()
             else:
-                self._handle.update(bundle(response, image_hosts=self._image_hosts), raw=True)
+                self._handle.update(bundle(response, **self._look), raw=True)
         finally:
             self._channel.close()
 
