@@ -18,8 +18,9 @@ def normal_html(html: str) -> str:
 
     Left out: whitespace between and at the edges of blocks and of code, classes, ids and
     styles, `div`, `span`, `thead`, `tbody`, the `code` inside `pre`, empty paragraphs,
-    nbconvert's anchors beside headings, the paragraphs of list items (how far apart they
-    stand), the link of a bare address (front ends make their own), and one that leads nowhere.
+    empty cells at the end of a row, nbconvert's anchors beside headings, the paragraphs of
+    list items (how far apart they stand), the link of a bare address (front ends make their
+    own), and one that leads nowhere.
 
     The same under one name: `del` and `s`, the ways to align a cell, escaped and plain
     characters in addresses, a checkbox inside and outside of its paragraph, the ways to
@@ -83,12 +84,22 @@ def _attributes(tag: Tag) -> dict[str, str]:
 def _unwrap(soup: BeautifulSoup) -> None:
     for anchor in soup.select('a[title="anchor"]'):
         anchor.decompose()
+    for row in soup("tr"):
+        _drop_empty_cells(row)
     for wrapper in soup.select("div, span, thead, tbody, pre code, input"):
         wrapper.unwrap()
     for link in soup("a"):
         href, text = link["href"], unquote(link.get_text())
         if text in (href.removeprefix("mailto:"), href.removeprefix("http://"), href) or not href:
             link.unwrap()
+
+
+def _drop_empty_cells(row: Tag) -> None:
+    """Leave out what only fills up the row."""
+    for cell in reversed(row.find_all(True, recursive=False)):
+        if cell.contents:
+            return
+        cell.decompose()
 
 
 def _on_lines(html: str) -> str:

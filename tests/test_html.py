@@ -69,7 +69,7 @@ def assert_harmless(html: str) -> None:
     ("markdown", "html"),
     [
         ("# a *b*", "<h1>a <em>b</em></h1>"),
-        ("a\nb\\\nc", "<p>a\nb<br>\nc</p>"),
+        ("a\nb\\\nc", "<p>a<br>\nb<br>\nc</p>"),
         ("- a\n- b\n  - c", "<ul><li>a</li><li>b<ul><li>c</li></ul></li></ul>"),
         ("3. a\n\n4. b", '<ol start="3"><li><p>a</p></li><li><p>b</p></li></ol>'),
         ("~~a~~ ~b~", "<p><s>a</s> ~b~</p>"),

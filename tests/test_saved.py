@@ -309,3 +309,10 @@ def test_the_page_that_nbconvert_makes(shared):
     assert len(shown) == len(cases)
     for output in shown:
         assert_harmless(output.decode_contents(), folds=5)
+
+
+def test_line_breaks_are_kept_unless_they_are_not_wanted():
+    response = answer(said("a\nb", reasoning=TextBuffer("c\nd")))
+    assert "a\\\nb" in markdown(response)
+    assert "c\\\nd" in markdown(response)
+    assert "\\" not in markdown(response, line_breaks=False)

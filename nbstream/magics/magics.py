@@ -95,6 +95,10 @@ class ChatMagics(Magics):
     image_hosts = List(
         Unicode(), help="Hosts whose images are shown; images of others become links."
     ).tag(config=True)
+    line_breaks = Bool(
+        default_value=True,
+        help="Whether the ends of an answer's lines are kept; CommonMark has them as spaces.",
+    ).tag(config=True)
     timeout = Float(
         None, allow_none=True, help="Seconds for a whole answer; None is no bound."
     ).tag(config=True)
@@ -221,7 +225,9 @@ class ChatMagics(Magics):
         panel = self._panels.get(session.name)
         if panel is None or panel.session is not session:
             chat = Chat.of(session, self.options())
-            panel = self._panels[session.name] = ChatPanel(chat, image_hosts=self.image_hosts)
+            panel = self._panels[session.name] = ChatPanel(
+                chat, image_hosts=self.image_hosts, line_breaks=self.line_breaks
+            )
         panel.chat.view = self.view
         panel.open()
 
@@ -273,6 +279,7 @@ class ChatMagics(Magics):
             owns_cell=blocking,
             blocking=blocking,
             image_hosts=frozenset(self.image_hosts),
+            line_breaks=self.line_breaks,
         )
 
     def _options(self, args: argparse.Namespace) -> Options:

@@ -41,6 +41,7 @@ class ChatPanel(HasTraits):
     Args:
         chat: the conversation to show; by default a new one, made with `options`.
         image_hosts: the hosts whose images may be shown as images; others become links.
+        line_breaks: whether the ends of the answers' lines are kept.
         options: what `Chat` takes; with `view="widget"` the panel is also shown in a front end
             that is not known to show widgets.
 
@@ -60,7 +61,12 @@ class ChatPanel(HasTraits):
     busy = Bool(read_only=True)
 
     def __init__(
-        self, chat: Chat | None = None, *, image_hosts: Iterable[str] = (), **options: Any
+        self,
+        chat: Chat | None = None,
+        *,
+        image_hosts: Iterable[str] = (),
+        line_breaks: bool = True,
+        **options: Any,
     ) -> None:
         super().__init__()
         if not isinstance(chat, Chat | None):
@@ -69,9 +75,12 @@ class ChatPanel(HasTraits):
             raise UsageError(f"a Chat has its own {', '.join(options)}: pass one or the other")
         self.chat = Chat(**options) if chat is None else chat
         self.settings = Settings(self.chat)
-        self._image_hosts = frozenset(image_hosts)
+        hosts = frozenset(image_hosts)
+        self._look: dict[str, Any] = {"image_hosts": hosts, "line_breaks": line_breaks}
         self._main = _running_loop()
-        self.screen = Screen(self.session, self.settings, Desk(self).hear, self._image_hosts)
+        self.screen = Screen(
+            self.session, self.settings, Desk(self).hear, hosts, line_breaks=line_breaks
+        )
         # The session may outlive the panel, which is then there only as long as it is shown.
         unwatch = self.session.watch(_Watcher(self))
         weakref.finalize(self, unwatch).atexit = False
@@ -130,7 +139,7 @@ class ChatPanel(HasTraits):
 
     def to_markdown(self) -> str:
         """The branch that is shown, as markdown that is safe to show anywhere."""
-        turns = [turn_markdown(t, image_hosts=self._image_hosts) for t in self.session.turns]
+        turns = [turn_markdown(t, **self._look) for t in self.session.turns]
         return "\n\n---\n\n".join(turns)
 
     def update(self) -> None:

@@ -52,6 +52,7 @@ class Screen:
         settings: how the next question is asked.
         hear: is told what the reader does, on the kernel's thread.
         image_hosts: the hosts whose images may be shown as images.
+        line_breaks: whether the ends of the answer's lines are kept.
     """
 
     def __init__(
@@ -60,11 +61,14 @@ class Screen:
         settings: Settings,
         hear: Callable[[Any, list[Any]], None],
         image_hosts: frozenset[str],
+        *,
+        line_breaks: bool = True,
     ) -> None:
         self._session = session
         self._settings = settings
         self._hear = hear
         self._image_hosts = image_hosts
+        self._line_breaks = line_breaks
         self._name = uuid.uuid4().hex
         self._window: Window | None = None
         self._transcript: Transcript | None = None
@@ -94,13 +98,18 @@ class Screen:
                 self._open_window()
             except Exception:  # whatever is wrong with a widget, the conversation is shown
                 log.warning("the panel's widget could not be made", exc_info=True)
-        self._transcript = Transcript(self._image_hosts)
+        self._transcript = Transcript(self._image_hosts, line_breaks=self._line_breaks)
         await asyncio.wait((self._write(),))
 
     def _open_window(self) -> None:
         if self._window is None:
             self._window = Window(
-                self._session, self._about, self._hear, self._image_hosts, self._name
+                self._session,
+                self._about,
+                self._hear,
+                self._image_hosts,
+                self._name,
+                line_breaks=self._line_breaks,
             )
             for turn in self._session.turns:
                 if run := self._session.running(turn):

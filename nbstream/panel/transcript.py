@@ -26,11 +26,15 @@ _GROUP = 15_000  # characters, from which on an output is full
 _MERGES = 3  # times that full ones are merged, into one of eight
 
 
-def turn_markdown(turn: Turn, *, image_hosts: Collection[str] = ()) -> str:
+def turn_markdown(
+    turn: Turn, *, image_hosts: Collection[str] = (), line_breaks: bool = True
+) -> str:
     """A question and its answer as safe markdown."""
     question = question_of(turn)
     parts = ["<strong>You</strong>", *_quoted(question["typed"]), *_attached(question)]
-    answer = bundle(turn.response, image_hosts=image_hosts)["text/markdown"]
+    answer = bundle(turn.response, image_hosts=image_hosts, line_breaks=line_breaks)[
+        "text/markdown"
+    ]
     model = _words(turn.response.model or "") or "The model"
     return "\n\n".join([*parts, f"<strong>{model}</strong>", answer])
 
@@ -66,10 +70,11 @@ class Transcript:
 
     Args:
         image_hosts: the hosts whose images are kept.
+        line_breaks: whether the ends of the answers' lines are kept.
     """
 
-    def __init__(self, image_hosts: frozenset[str]) -> None:
-        self._image_hosts = image_hosts
+    def __init__(self, image_hosts: frozenset[str], *, line_breaks: bool = True) -> None:
+        self._look: dict[str, Any] = {"image_hosts": image_hosts, "line_breaks": line_breaks}
         self._context = contextvars.copy_context()
         self._handles: list[DisplayHandle] = []
         self._shown: list[str] = []
@@ -83,7 +88,7 @@ class Transcript:
         """Write those of the turns that are not written yet; they have ended."""
         for turn in turns:
             if turn.id not in self._texts:
-                write = partial(turn_markdown, image_hosts=self._image_hosts)
+                write = partial(turn_markdown, **self._look)
                 self._texts[turn.id] = await in_thread(write, turn)
 
     def update(self, turns: Iterable[Turn], *, folded: bool, without: str) -> None:

@@ -67,6 +67,7 @@ class Window:
         about: gives what stands beside the conversation, as JSON data.
         hear: is told what the reader does, with its buffers, on the kernel's thread.
         image_hosts: the hosts whose images may be shown as images.
+        line_breaks: whether the ends of the answer's lines are kept.
         name: under which a tab remembers what was typed.
     """
 
@@ -77,10 +78,13 @@ class Window:
         hear: Callable[[Any, list[Any]], None],
         image_hosts: frozenset[str],
         name: str,
+        *,
+        line_breaks: bool = True,
     ) -> None:
         self._session = session
         self._about = about
         self._image_hosts = image_hosts
+        self._line_breaks = line_breaks
         self._cards: dict[int, Card] = {}
         self._layout: list[Any] = []
         self._sync()
@@ -128,7 +132,7 @@ class Window:
             card = self._cards.get(turn.id)
             if card is None:
                 run = self._session.running(turn)
-                outline = Outline(self._image_hosts)
+                outline = Outline(self._image_hosts, line_breaks=self._line_breaks)
                 card = Card(turn, outline, blocking=run is not None and run.is_blocking)
                 operations.append(["new", card.state()])
             elif turn.response.done and not card.is_over:  # it failed before it was shown

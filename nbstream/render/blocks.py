@@ -3,7 +3,8 @@
 Only what may still change is parsed. At every moment what the page shows is what the
 parser makes of the whole text so far; where one block grows very long and nothing of it
 can be sealed, that holds again each time it has grown by a tenth, at the end, and as often
-as its size allows where another block begins in it, such as an item.
+as its size allows where another block begins in it, such as an item; where it is made of
+thousands of marks, only when it ends.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class Blocks:
     Args:
         page: what is told.
         image_hosts: hosts whose images are shown.
+        line_breaks: whether the ends of lines are kept.
         enter_at: from so many characters on, an open table or list is sealed in parts.
         lazy_at: from so many on, what cannot be sealed waits until it has grown by a tenth.
         anticipates: whether the tail shows open markup as what it is about to become,
@@ -58,12 +60,13 @@ class Blocks:
         page: Page,
         *,
         image_hosts: frozenset[str] = frozenset(),
+        line_breaks: bool = True,
         enter_at: int = 1_000,
         lazy_at: float = 2_000,
         anticipates: bool = False,
     ) -> None:
         self._page = page
-        self._engine = Engine(image_hosts, anticipates=anticipates)
+        self._engine = Engine(image_hosts, anticipates=anticipates, line_breaks=line_breaks)
         self._sealer = Sealer(page, self._engine)
         self._enter_at = enter_at
         self._lazy_at = lazy_at

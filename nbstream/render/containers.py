@@ -16,9 +16,11 @@ from markdown_it.token import Token
 
 from .fences import FenceReader
 from .html import code_language
+from .open_row import OpenRow
 from .open_text import open_text
 from .sealer import Sealer
 from .structure import Parsed, Span, children, end_line, is_decided, settled, spans, top_level
+from .table_rules import delimiters
 
 __all__ = ["Container", "open_container"]
 
@@ -84,8 +86,8 @@ class _OpenFence:
     def step(self, text: str, *, final: bool) -> tuple[str, bool]:
         code, rest = self._reader.feed(text)
         if final and rest is None:
-            code += self._reader.pending_code()
-            rest = ""
+            last, rest = self._reader.at_the_end()
+            code += last
         if code:
             self._code.append(code)
             self._sealer.page.write(code)
@@ -96,9 +98,14 @@ class _OpenFence:
         return rest, True
 
     def tail(self) -> tuple[str, str]:
-        if self._sealer.engine.anticipates:
-            return "", ""  # what may be the closing line would be a flicker
-        return escapeHtml(self._reader.pending_code()), ""
+        engine = self._sealer.engine
+        code, rest = self._reader.at_the_end()
+        if engine.anticipates:
+            code = ""  # what may be the closing line would be a flicker
+        if not rest:
+            return escapeHtml(code), ""
+        after = engine.parse(rest, final=False).spans
+        return escapeHtml(code), engine.open_html(_joined([span.tokens for span in after]))
 
 
 class _OpenParts:
@@ -168,18 +175,27 @@ class _OpenParts:
 
 
 class _OpenTable(_OpenParts):
-    """An open table. The parser's limit of cells to fill up, 65,536, is one for each step."""
+    """An open table."""
 
     ends_at_a_blank_line = True
 
     def __init__(self, sealer: Sealer, tokens: list[Token], header: str) -> None:
         super().__init__(sealer)
         self._header, self._skipped = header, 0
+        self._row = OpenRow(self._engine, delimiters(header.split("\n")[1].strip()) or [])
+        self._is_row = False  # whether all that is left is the row that is being written
         self.consumed = len(header)
         opening = self._engine.sealed_html(tokens[: self._opening(tokens)])
         sealer.enter(
             opening, "</tbody></table></div>", rows=True, source=header, render=self.render
         )
+
+    def step(self, text: str, *, final: bool) -> tuple[str, bool]:
+        self._is_row = not final and self._row.takes(text)
+        return (text, False) if self._is_row else super().step(text, final=final)
+
+    def tail(self) -> tuple[str, str]:
+        return (self._row.html(), "") if self._is_row else super().tail()
 
     def _opening(self, tokens: list[Token], /) -> int:
         return (_body(tokens) or 0) + 1

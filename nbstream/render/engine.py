@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import Any
 
 from markdown_it.token import Token
@@ -18,10 +18,9 @@ from .structure import Parsed, is_blank, spans
 
 __all__ = ["Engine"]
 
-_LEFT_BY_A_PARSE = ("open_formula", "last_formula", "duplicate_refs")
+_LEFT_BY_A_PARSE = ("open_formula", "last_formula", "duplicate_refs", "cuts")
 # The marks of quotes and items before a fence or a formula.
 _BEFORE_FENCE = re.compile(r"(?:[ \t>]|(?:[-*+]|\d{1,9}[.)])(?=[ \t]))*")
-_CLOSING_FENCE = re.compile(r"[ \t>]*(?:`{3,}|~{3,})[ \t]*")
 _LONGEST_LINE = 1_000  # characters of running text that are parsed again for each that comes
 _WITH_TEXT = ("inline", "fence", "code_block", "math_block", "hr")
 
@@ -38,7 +37,9 @@ class Engine:
             stand before each line; None if it ended in something else.
     """
 
-    def __init__(self, image_hosts: frozenset[str], *, anticipates: bool) -> None:
+    def __init__(
+        self, image_hosts: frozenset[str], *, anticipates: bool, line_breaks: bool = True
+    ) -> None:
         self.anticipates = anticipates
         self.references = References()
         self.changed: set[str] = set()
@@ -50,7 +51,11 @@ class Engine:
         self._open_formula: int | None = None  # the line of these that one begins on
         self._sealed_formulas = 0
         self._md = parser()
-        self._env: dict[str, Any] = {"references": self.references, "image_hosts": image_hosts}
+        self._env: dict[str, Any] = {
+            "references": self.references,
+            "image_hosts": image_hosts,
+            "line_breaks": line_breaks,
+        }
 
     def parse(self, text: str, *, final: bool) -> Parsed:
         """Find the blocks of the text that is open; its definitions are provisional."""
@@ -64,11 +69,23 @@ class Engine:
         if not lines[-1]:
             lines.pop()
         complete = min(complete, len(lines))
-        found = spans(self.tokens(text), lines)
+        tokens = self.tokens(text)
+        if cuts := self._env.get("cuts"):
+            return self._parse_in_lines(text, cuts, final=final)
+        found = spans(tokens, lines)
         self._open_formula = self._env.get("open_formula")
         self.changed.update(self.references.provisional)
         undecided = None if final else self._undecided(lines, complete)
         return Parsed(text, lines, complete, found, undecided)
+
+    def _parse_in_lines(self, text: str, cuts: list[int], *, final: bool) -> Parsed:
+        """`parse` of the same text, in which each block begins on a line of its own."""
+        parts = [text[start:end] for start, end in pairwise([0, *cuts, len(text)])]
+        parsed = self.parse("\n".join(parts), final=final)
+        parsed.line_ends = [cut + number for number, cut in enumerate(cuts)]
+        if not final and "\n" not in parts[-1]:
+            parsed.complete -= 1
+        return parsed
 
     def _undecided(self, lines: list[str], complete: int) -> int | None:
         """The first line of which a formula that is open, or seems closed, may make another."""
@@ -186,8 +203,7 @@ class Engine:
         if last is None or last.type != "fence" or not last.map:
             return None
         first, end = last.map
-        is_closed = end - first > 1 and _CLOSING_FENCE.fullmatch(self._lines[-1])
-        if is_closed or end < len(self._lines):
+        if last.meta.get("decided") is not None or end < len(self._lines):
             return None
         before = _BEFORE_FENCE.match(self._lines[first])
         return before and before.end()

@@ -12,6 +12,7 @@ from markdown_it.token import Token
 
 from .html import code_language, parse_blocks, parser
 from .safe_text import clean
+from .table_rules import padded
 from .table_text import csv_of, markdown_of
 
 __all__ = [
@@ -39,7 +40,7 @@ class CodeBlock:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table: header cells and rows of cells, as markdown text.
+    """A table: header cells and as many in each row, as markdown text.
 
     Attributes:
         header: the cells of the first row.
@@ -118,7 +119,8 @@ def tables(markdown: str) -> list[Table]:
         elif token.type == "inline" and rows and token.level >= 4:
             rows[-1].append(token.content)
         elif token.type == "table_close":
-            found.append(Table(rows[0], rows[1:], alignments))
+            header, *others = padded(rows)
+            found.append(Table(header, others, alignments))
             rows = []
     return found
 

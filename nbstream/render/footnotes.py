@@ -13,6 +13,8 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 
+from .block_rules import bounded
+
 __all__ = ["footnotes_plugin", "reference_key"]
 
 _DEFINITION = re.compile(r"\[\^([^\s\[\]]+)\]:")
@@ -31,7 +33,8 @@ def footnotes_plugin(md: MarkdownIt) -> None:
     `meta["label"]` is the label. Definitions are kept in `env["references"]`, beside
     those of links.
     """
-    md.block.ruler.before("reference", "footnote", _definition, {"alt": ["paragraph", "reference"]})
+    rule = bounded(_definition, 1)
+    md.block.ruler.before("reference", "footnote", rule, {"alt": ["paragraph", "reference"]})
     md.inline.ruler.before("link", "footnote_ref", _reference)
 
 

@@ -21,6 +21,7 @@ from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
 from .addresses import addresses_plugin
+from .block_rules import block_rules_plugin
 from .direction import direction_plugin
 from .emphasis import EmphasisParser
 from .footnotes import footnotes_plugin
@@ -57,14 +58,16 @@ class _Parser(MarkdownIt):
 def make_parser() -> MarkdownIt:
     """A parser: CommonMark without HTML, GFM's extensions, footnotes and math.
 
-    `env["image_hosts"]` of a parse is a container of host names whose images are shown.
+    `env["image_hosts"]` of a parse is a container of host names whose images are shown,
+    `env["line_breaks"]` whether the ends of lines are kept: True, if it is not there.
     """
-    options = {"html": False, "xhtmlOut": False, "maxNesting": 100, "tasklists": True}
+    options = {"html": False, "xhtmlOut": False, "maxNesting": 120, "tasklists": True}
     md = _Parser("commonmark", options, renderer_cls=_Renderer)
     md.inline = EmphasisParser()
     md.configure("commonmark", options)
     md.enable(["table", "strikethrough"])
     md.disable(["html_block", "html_inline"])
+    md.use(block_rules_plugin)
     md.use(math_plugin).use(footnotes_plugin).use(addresses_plugin).use(links_plugin)
     return md.use(line_breaks_plugin).use(direction_plugin)
 
@@ -98,14 +101,18 @@ def _rules(*, inside: bool) -> list[Callable[[StateCore], None]]:
     return [rule for name, rule in named if (name not in _UP_TO_BLOCKS) is inside]
 
 
-def render(markdown: str, *, image_hosts: frozenset[str] = frozenset()) -> str:
+def render(
+    markdown: str, *, image_hosts: frozenset[str] = frozenset(), line_breaks: bool = True
+) -> str:
     """The whole of `markdown` as safe HTML.
 
     Args:
         markdown: the text, from whatever source.
         image_hosts: hosts (lower case) whose images are shown; others become links.
+        line_breaks: whether the ends of lines are kept.
     """
-    html: str = parser().render(clean(markdown), {"image_hosts": image_hosts, "highlight": True})
+    env = {"image_hosts": image_hosts, "line_breaks": line_breaks, "highlight": True}
+    html: str = parser().render(clean(markdown), env)
     return sanitize(html)
 
 

@@ -1,7 +1,9 @@
-"""`<br>` as a line break: the one element of HTML that models write for want of markdown.
+"""Line breaks: the end of a line, and `<br>`, the one element that models write for them.
 
-No other breaks a line in a cell of a table. It becomes the token of a line break, and no
-HTML passes through the parser.
+Models mean the ends of their lines, and no reader misses them where none is meant. So they are
+kept, unless `env["line_breaks"]` is False: then they are spaces, as in CommonMark. In a cell
+of a table nothing but `<br>` breaks a line. It becomes the token of a line break, and no HTML
+passes through the parser.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import re
 
 from markdown_it import MarkdownIt
-from markdown_it.rules_inline import StateInline
+from markdown_it.rules_inline import StateInline, newline
 
 __all__ = ["BREAK", "line_breaks_plugin"]
 
@@ -20,8 +22,16 @@ _BREAK = re.compile(r"<br[ \t]*/?>[ \t]*\n?[ \t]*", re.IGNORECASE)
 
 
 def line_breaks_plugin(md: MarkdownIt) -> None:
-    """Tokens `hardbreak` with the markup `<br>`."""
+    """Tokens `hardbreak`, with the markup `<br>` where that was written."""
+    md.inline.ruler.at("newline", _line_end)
     md.inline.ruler.before("autolink", "line_break", _line_break)
+
+
+def _line_end(state: StateInline, silent: bool) -> bool:
+    found = newline(state, silent)
+    if found and not silent and state.env.get("line_breaks", True):
+        state.tokens[-1].type = "hardbreak"
+    return found
 
 
 def _line_break(state: StateInline, silent: bool) -> bool:

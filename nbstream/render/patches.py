@@ -58,16 +58,26 @@ class Document:
 
     Args:
         image_hosts: hosts (lower case) whose images are shown; others become links.
+        line_breaks: whether the ends of lines are kept.
         anticipates: whether what is open is shown as what it is about to become (`**bold` is
             bold), instead of as what it would be if the text ended there.
     """
 
     def __init__(
-        self, *, image_hosts: frozenset[str] = frozenset(), anticipates: bool = True
+        self,
+        *,
+        image_hosts: frozenset[str] = frozenset(),
+        line_breaks: bool = True,
+        anticipates: bool = True,
     ) -> None:
         self._news: list[str] = []
         self._page = _Patcher()
-        self._blocks = Blocks(self._page, image_hosts=image_hosts, anticipates=anticipates)
+        self._blocks = Blocks(
+            self._page,
+            image_hosts=image_hosts,
+            line_breaks=line_breaks,
+            anticipates=anticipates,
+        )
 
     @property
     def parsed(self) -> int:

@@ -21,6 +21,7 @@ from .html import code_language, parse_blocks, parse_inside
 from .math import typesettable
 from .safe_inline import inline_cell, inline_line, inline_lines
 from .safe_text import clean, code_block, escape_line, escape_text
+from .table_rules import padded
 
 __all__ = ["safe_markdown"]
 
@@ -46,14 +47,17 @@ _RIGHT_TO_LEFT = '<div dir="rtl">'
 _HIGHEST_NUMBER = 999_999_999  # of a list item, in CommonMark
 
 
-def safe_markdown(markdown: str, *, image_hosts: frozenset[str] = frozenset()) -> str:
+def safe_markdown(
+    markdown: str, *, image_hosts: frozenset[str] = frozenset(), line_breaks: bool = True
+) -> str:
     """`markdown` in a form that renders the same, and safely, with raw HTML allowed.
 
     Args:
         markdown: the text, from whatever source.
         image_hosts: hosts (lower case) whose images are kept; others become links.
+        line_breaks: whether the ends of lines are kept.
     """
-    env: dict[str, Any] = {"image_hosts": image_hosts}
+    env: dict[str, Any] = {"image_hosts": image_hosts, "line_breaks": line_breaks}
     # What is inside a block is parsed when the block is written: all at once it would take
     # a hundred times the memory of a long text.
     return _BlockWriter(parse_blocks(clean(markdown), env), env).write()
@@ -269,19 +273,20 @@ class _BlockWriter:
 
     def table(self, token: Token) -> None:
         self._begin(token)
+        rows: list[list[str]] = []
+        alignment: list[str] = []
         while token.type != "table_close":
             if token.type == "tr_open":
-                cells: list[str] = []
-                alignment: list[str] = []
+                rows.append([])
             elif token.type in ("th_open", "td_open"):
-                alignment.append(_ALIGNMENT.get(str(token.attrs.get("style")), "---"))
-                cells.append(inline_cell(self._inline(), nested=self._nested))
-            elif token.type == "tr_close":
-                self._write([_row(cells)])
-            elif token.type == "thead_close":
-                self._write([_row(alignment)])
+                if token.type == "th_open":
+                    alignment.append(_ALIGNMENT.get(str(token.attrs.get("style")), "---"))
+                rows[-1].append(inline_cell(self._inline(), nested=self._nested))
             self._position += 1
             token = self._tokens[self._position]
+        header, *others = padded(rows, joint=" \\| ")
+        alignment += ["---"] * (len(header) - len(alignment))
+        self._write([_row(row) for row in (header, alignment, *others)])
 
     def other(self, token: Token) -> None:
         """A token that the parser does not give now: its text is kept."""

@@ -25,6 +25,7 @@ from .dollars import has_regex
 
 __all__ = [
     "GUARDED_DOLLAR",
+    "INVISIBLE",
     "attribute_text",
     "clean",
     "code_block",
@@ -33,12 +34,17 @@ __all__ = [
     "escape_line",
     "escape_text",
     "html_text",
+    "is_known_language",
     "trim_line",
 ]
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _LINE_SEPARATOR = re.compile("[\u2028\u2029]")
 
+
+#: Signs of no width, which may stand before the first mark of a line: the byte order mark,
+#: spaces, joiners.
+INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"
 
 _NAMED = {"<": "&lt;", "&": "&amp;"}
 
@@ -193,6 +199,12 @@ def code_block(code: str, language: str, *, nested: bool, right_to_left: bool = 
     return [fence + language, *lines, fence]
 
 
+# What Pygments has no lexer for, or another name.
+_OTHER_LANGUAGES = frozenset(
+    ["cmd", "csv", "dotenv", "env", "jsonc", "log", "mermaid", "plaintext", "tsv", "txt"]
+)
+
+
 def _known(language: str) -> str:
     """The language to write beside a fence: one that Pygments knows, else none.
 
@@ -201,6 +213,11 @@ def _known(language: str) -> str:
     """
     name = language.lower()
     return name if name in _known_languages() else ""
+
+
+def is_known_language(name: str) -> bool:
+    """Whether this is what people call a programming language or a format of text."""
+    return name.lower() in _known_languages() | _OTHER_LANGUAGES
 
 
 @cache

@@ -47,15 +47,18 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _T = TypeVar("_T")
 
 
-def bundle(response: Response, *, image_hosts: Collection[str] = ()) -> dict[str, Any]:
+def bundle(
+    response: Response, *, image_hosts: Collection[str] = (), line_breaks: bool = True
+) -> dict[str, Any]:
     """The mime bundle of `response`, as far as it has come. It never fails.
 
     Args:
         response: in any state.
         image_hosts: hosts (lower case) whose images are kept; others become links.
+        line_breaks: whether the ends of the answer's lines are kept.
     """
     try:
-        content = content_markdown(response, image_hosts=image_hosts)
+        content = content_markdown(response, image_hosts=image_hosts, line_breaks=line_breaks)
         return {
             "text/markdown": "\n\n".join(part for part in (content, *_ending(response)) if part),
             "text/plain": plain_summary(response),
@@ -106,17 +109,21 @@ def _plain(text: str) -> str:
     return "\n".join(code_block(clean(text), "", nested=False))
 
 
-def content_markdown(response: Response, *, image_hosts: Collection[str] = ()) -> str:
+def content_markdown(
+    response: Response, *, image_hosts: Collection[str] = (), line_breaks: bool = True
+) -> str:
     """What came, as safe markdown: neither how it ended nor what it took."""
-    safe = partial(display_markdown, image_hosts=image_hosts)
+    safe = partial(display_markdown, image_hosts=image_hosts, line_breaks=line_breaks)
     write = partial(_answer, is_json=response.is_json, safe=safe)
     return "\n\n".join(part for turn in response.rounds for part in _round(turn, write, safe))
 
 
-def display_markdown(markdown: str, *, image_hosts: Collection[str] = ()) -> str:
+def display_markdown(
+    markdown: str, *, image_hosts: Collection[str] = (), line_breaks: bool = True
+) -> str:
     """A piece of an answer as safe markdown; what cannot be rendered stands there to the letter."""
     try:
-        return safe_markdown(markdown, image_hosts=frozenset(image_hosts))
+        return safe_markdown(markdown, image_hosts=frozenset(image_hosts), line_breaks=line_breaks)
     except Exception:  # this comes with every frame
         log.debug("a text could not be rendered", exc_info=True)
         return _plain(markdown)

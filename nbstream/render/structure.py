@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from markdown_it.token import Token
 
@@ -54,6 +54,11 @@ class Span:
         return self.tokens[0].type if self.tokens else "definitions"
 
     @property
+    def is_cut(self) -> bool:
+        """Whether the next block begins on its last line."""
+        return bool(self.tokens) and bool(self.tokens[0].meta.get("cut"))
+
+    @property
     def ends_at_a_blank_line(self) -> bool:
         return self.kind in _AT_A_BLANK_LINE
 
@@ -68,6 +73,7 @@ class Parsed:
         complete: how many of them are complete.
         spans: its top-level blocks.
         undecided: a line, or None: the block that it is in may yet become others.
+        line_ends: the places of line ends in `text` that did not come, but part two blocks.
     """
 
     text: str
@@ -75,13 +81,18 @@ class Parsed:
     complete: int
     spans: list[Span]
     undecided: int | None
+    line_ends: list[int] = field(default_factory=list)
     _offsets: list[int] = field(default_factory=list)
 
     def source(self, start: int, end: int | None = None) -> str:
-        """The text from line `start` to before line `end`."""
+        """The text from line `start` to before line `end`, or all the rest as it came."""
         if not self._offsets:
             self._offsets = [0, *accumulate(len(line) + 1 for line in self.lines)]
-        return self.text[self._offsets[start] : None if end is None else self._offsets[end]]
+        first = self._offsets[start]
+        if end is not None:
+            return self.text[first : self._offsets[end]]
+        kept = [first - 1, *(end for end in self.line_ends if end >= first), len(self.text)]
+        return "".join(self.text[start + 1 : end] for start, end in pairwise(kept))
 
 
 def is_blank(line: str) -> bool:
@@ -144,6 +155,9 @@ def settled(parsed: Parsed) -> int:
         line = following[0].start if following else parsed.complete
     if parsed.undecided is not None and parsed.undecided < line:
         line = max((s.start for s in parsed.spans if s.start <= parsed.undecided), default=0)
+    for before, after in reversed(list(pairwise(parsed.spans))):
+        if before.is_cut and after.start == line:
+            line = before.start
     return line
 
 
@@ -162,16 +176,10 @@ def _is_over(last: Span, parsed: Parsed) -> bool:
     if last.kind in _AT_ONCE:
         return True
     if last.kind == "fence":
-        return _closes(line, last)
+        decided = last.tokens[0].meta.get("decided")
+        return decided is not None and decided <= parsed.complete
     below = parsed.lines[last.end :]
     if not is_blank(line) and not (last.end < parsed.complete and is_blank(below[0])):
         return False
     following = next((text for text in below if not is_blank(text)), "")
     return last.ends_at_a_blank_line or _AT_THE_MARGIN.match(following) is not None
-
-
-def _closes(line: str, fence: Span) -> bool:
-    """Whether this, the last line of a code fence, is its closing one."""
-    marker = fence.tokens[0].markup
-    closing = rf" {{0,3}}{re.escape(marker)}{re.escape(marker[0])}*[ \t]*"
-    return fence.end - fence.first >= 2 and re.fullmatch(closing, line) is not None

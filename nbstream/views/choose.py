@@ -24,6 +24,7 @@ def choose_view(
     owns_cell: bool,
     blocking: bool = False,
     image_hosts: frozenset[str] = frozenset(),
+    line_breaks: bool = True,
 ) -> View:
     """The view called `name`; `auto` is the best that the front end is known to have.
 
@@ -33,6 +34,7 @@ def choose_view(
             replaced.
         blocking: whether the cell waits for the answer.
         image_hosts: the hosts whose images may be shown as images.
+        line_breaks: whether the ends of the answer's lines are kept.
 
     Raises:
         UsageError: there is no view of this name.
@@ -44,7 +46,7 @@ def choose_view(
         return TerminalView()
     from .display import DisplayView
 
-    display = DisplayView(owns_cell=owns_cell, image_hosts=image_hosts)
+    display = DisplayView(owns_cell=owns_cell, image_hosts=image_hosts, line_breaks=line_breaks)
     if wanted == "display":
         return display
     try:
@@ -52,7 +54,9 @@ def choose_view(
     except Exception:  # whatever is wrong with a widget package, the answer is shown
         log.debug("no widgets in this kernel", exc_info=True)
         return display
-    widget = WidgetView(owns_cell=owns_cell, blocking=blocking, image_hosts=image_hosts)
+    widget = WidgetView(
+        owns_cell=owns_cell, blocking=blocking, image_hosts=image_hosts, line_breaks=line_breaks
+    )
     return _FirstThatOpens(widget, display)
 
 

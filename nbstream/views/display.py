@@ -41,6 +41,7 @@ class DisplayView:
         owns_cell: whether the cell's output may be replaced by the bundle at the end.
             Otherwise what was shown stays, and the last output becomes the rest.
         image_hosts: the hosts whose images may be shown as images.
+        line_breaks: whether the ends of the answer's lines are kept.
 
     Attributes:
         interval: seconds between updates; each makes a front end render a whole output.
@@ -48,9 +49,15 @@ class DisplayView:
 
     interval = 0.25
 
-    def __init__(self, *, owns_cell: bool, image_hosts: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        *,
+        owns_cell: bool,
+        image_hosts: frozenset[str] = frozenset(),
+        line_breaks: bool = True,
+    ) -> None:
         self._owns_cell = owns_cell
-        self._image_hosts = image_hosts
+        self._look: dict[str, Any] = {"image_hosts": image_hosts, "line_breaks": line_breaks}
         self._sealed: list[_Place] = []  # of each round, what stands in outputs that are done
         self._tail: DisplayHandle | None = None
         self._shown_size = 0
@@ -89,7 +96,7 @@ class DisplayView:
             if self._tail is not None:
                 clear_output()
             return
-        leave(partial(self._replace, response), response, image_hosts=self._image_hosts)
+        leave(partial(self._replace, response), response, **self._look)
 
     def _replace(self, response: Response, data: dict[str, Any]) -> None:
         """Put static output in the place of the live one, or behind what is done of it."""
@@ -153,8 +160,8 @@ class DisplayView:
         return is_due
 
     def _data(self, excerpt: Response, notice: str = "") -> dict[str, Any]:
-        content = content_markdown(excerpt, image_hosts=self._image_hosts)
-        parts = [part for part in (content, display_markdown(notice)) if part]
+        content = content_markdown(excerpt, **self._look)
+        parts = [part for part in (content, display_markdown(notice, **self._look)) if part]
         return {"text/markdown": "\n\n".join(parts), "text/plain": plain_summary(excerpt)}
 
     def _rest(self, response: Response, definitions: Sequence[str]) -> str:
@@ -165,7 +172,7 @@ class DisplayView:
         for part, turn in zip(rest.rounds, response.rounds, strict=True):
             part.alternatives = turn.alternatives
         rest.finish(response.status, response.error, response.timing)
-        markdown: str = bundle(rest, image_hosts=self._image_hosts)["text/markdown"]
+        markdown: str = bundle(rest, **self._look)["text/markdown"]
         return markdown
 
     def _put(self, data: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ def leave(
     response: Response,
     *,
     image_hosts: frozenset[str] = frozenset(),
+    line_breaks: bool = True,
 ) -> None:
     """Show what is saved of an answer; where that fails, the plain form of it.
 
@@ -32,9 +33,10 @@ def leave(
         show: puts a mime bundle in the place of the live view.
         response: has ended.
         image_hosts: the hosts whose images are kept.
+        line_breaks: whether the ends of the answer's lines are kept.
     """
     try:
-        show(bundle(response, image_hosts=image_hosts))
+        show(bundle(response, image_hosts=image_hosts, line_breaks=line_breaks))
     except Exception:
         log.exception("what is saved of an answer could not be shown; it is saved as plain text")
         show(plain_bundle(response))

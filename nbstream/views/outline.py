@@ -53,10 +53,14 @@ class Outline:
 
     Args:
         image_hosts: the hosts whose images may be shown as images.
+        line_breaks: whether the ends of the answer's lines are kept.
     """
 
-    def __init__(self, image_hosts: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, image_hosts: frozenset[str] = frozenset(), *, line_breaks: bool = True
+    ) -> None:
         self._image_hosts = image_hosts
+        self._line_breaks = line_breaks
         self._rounds: list[_RoundOutline] = []
         self._status = ("", "")
         self._sections = 0
@@ -92,7 +96,7 @@ class Outline:
         return self._sections
 
     def _new_document(self) -> Document:
-        return Document(image_hosts=self._image_hosts)
+        return Document(image_hosts=self._image_hosts, line_breaks=self._line_breaks)
 
 
 class _RoundOutline:

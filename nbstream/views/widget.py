@@ -39,6 +39,7 @@ class WidgetView:
         owns_cell: whether nothing else is shown in the cell.
         blocking: whether the cell waits for the answer, so that only an interrupt stops it.
         image_hosts: the hosts whose images may be shown as images.
+        line_breaks: whether the ends of the answer's lines are kept.
     """
 
     def __init__(
@@ -47,11 +48,12 @@ class WidgetView:
         owns_cell: bool,
         blocking: bool = False,
         image_hosts: frozenset[str] = frozenset(),
+        line_breaks: bool = True,
     ) -> None:
         self._owns_cell = owns_cell
         self._blocking = blocking
-        self._image_hosts = image_hosts
-        self._outline = Outline(image_hosts)
+        self._look: dict[str, Any] = {"image_hosts": image_hosts, "line_breaks": line_breaks}
+        self._outline = Outline(image_hosts, line_breaks=line_breaks)
         self._has_failed = False
         self._has_ended = False
         self._channel: Channel | None = None  # to the page
@@ -91,7 +93,7 @@ class WidgetView:
                 self._end(response)
                 clear_output()
             else:
-                leave(partial(self._replace, response), response, image_hosts=self._image_hosts)
+                leave(partial(self._replace, response), response, **self._look)
         finally:
             if self._channel is not None:
                 self._channel.close()
