@@ -66,6 +66,15 @@ ATOMS = [
         "www.a.b",
         "a@b.c",
     ),
+    *("<sub>", "</sub>", "<KBD>", "</kbd>", "<u>", "</u>", "x<sup>2</sup>", "https://a.example继"),
+    *(
+        "[https://a.b](https://c.d)",
+        "[x](https://y.z/a b)",
+        "C:\\x\\.y ",
+        "\\d\\.",
+        "[x](https://y z",
+    ),
+    *("![i](data:image/png;base64,iVBORw0KGgo=)", "![i](data:image/gif;base64,R0", "&#x202e;"),
     *("- [ ] ", "- [x] a", "[", "]", "(", ")", "!", ":", ";", "\\", "."),
 ]
 
@@ -92,6 +101,23 @@ WORDS = [
     *(" ", " ", "  \n", "\\\n", "\n", "\n", "\t", "\xa0", "\u3000", " | ", "|-|\n", "\n\n"),
     *("-", "===", "---", "#", "***", " *** ", " * ", "1. ", "2. ", "http://1.2.3.4.5/_a "),
     *("$$ ", "\\(", "\\)", "\\[", "\\]", "[a]: https://x.y"),
+    *(
+        "<sub>",
+        "</sub>",
+        "<u> ",
+        "</u>",
+        "H<sub>2</sub>O ",
+        "<kbd>a b</kbd> ",
+        "C:\\x\\.y ",
+        "\\w\\. ",
+    ),
+    *(
+        "https://a.example继 ",
+        "[https://a.b](https://c.d) ",
+        "[x](https://y.z/a b) ",
+        "[x](https://y z",
+    ),
+    *("![i](data:image/png;base64,iVBORw0KGgo=) ", "![i](data:image/gif;base64,R0", "&#x202e; "),
 ]
 
 #: Documents of a few atoms, many times over, so that the same construct meets itself.

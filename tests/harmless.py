@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 __all__ = ["assert_harmless"]
 
 _NAMES = """
-a blockquote br code del details div em h1 h2 h3 h4 h5 h6 hr img input li ol p pre s span strong
-summary sup table tbody td th thead tr ul
+a blockquote br code del details div em h1 h2 h3 h4 h5 h6 hr img input kbd li mark ol p pre s span
+strong sub summary sup table tbody td th thead tr u ul
 """
 TAGS = frozenset(_NAMES.split())
 VOID = frozenset({"br", "hr", "img", "input"})

@@ -30,7 +30,7 @@ ALLOWED = {
     "ul": {"dir"},
     **{f"h{level}": {"dir"} for level in range(1, 7)},
 }
-_TAGS = "br em hr pre s strong table tbody thead tr"
+_TAGS = "br em hr kbd mark pre s strong sub u table tbody thead tr"
 PLAIN = frozenset(_TAGS.split())
 
 

@@ -14,6 +14,7 @@ import re
 from markdown_it.token import Token
 
 from .direction import has_letter
+from .inline_html import HARMLESS_TAGS
 from .math import ENDING
 from .sealer import Sealer
 from .structure import Parsed, Span, settled
@@ -46,6 +47,7 @@ _EMPHASIS = "|".join(
     """
     for mark in (r"\*\*\*", r"\*\*", r"\*", "__", "_", "~~")
 )
+_TAGS = f"(?i:{'|'.join(HARMLESS_TAGS)})"
 _CLOSED = rf"""
       (?![ ]){_PLAIN}
     | (?<={_LETTER})_++(?={_LETTER})
@@ -53,7 +55,8 @@ _CLOSED = rf"""
     | (?<![^ \n])\*++(?=[ \n])
     | !(?!\[)
     | <(?![A-Za-z])
-    | <[^\s<>\\`*_~\[\]!$]*+>
+    | <(?P<tag>{_TAGS})>{_PLAIN}++</(?P=tag)>
+    | <(?!{_TAGS}>)[^\s<>\\`*_~\[\]!$]*+>
     | \\[!-'*-/:-@\\-`{{-~\]]
     | (?<!`)`[^`\n]++`(?!`)
     | {_EMPHASIS}

@@ -21,6 +21,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from .diagrams import MERMAID, is_harmless_diagram
+
 __all__ = [
     "GUARDED_DOLLAR",
     "attribute_text",
@@ -180,7 +182,7 @@ def code_block(code: str, language: str, *, nested: bool, right_to_left: bool = 
         inner = _NOT_HTML.sub(_as_entities, code)
         direction = ' dir="ltr"' if right_to_left else ""
         return f"<pre{direction}><code>{inner}</code></pre>".split("\n")
-    language = _known(language)
+    language = _known(language, code)
     if (environment or "@@" in signs) and language not in ("latex", "tex"):
         language = ""  # JupyterLab's highlighter would tear its placeholder for math
     runs = re.findall(r"`{3,}", code)
@@ -189,13 +191,15 @@ def code_block(code: str, language: str, *, nested: bool, right_to_left: bool = 
     return [fence + language, *lines, fence]
 
 
-def _known(language: str) -> str:
+def _known(language: str, code: str) -> str:
     """The language to write beside a fence: one that Pygments knows, else none.
 
     JupyterLab puts the word into HTML as it is, nbconvert prints an unknown one as code,
-    and both run `mermaid`, which can load images.
+    and both draw what is `mermaid`.
     """
     name = language.lower()
+    if name == MERMAID:
+        return MERMAID if is_harmless_diagram(code) else ""
     return name if name in _known_languages() else ""
 
 

@@ -67,6 +67,7 @@ PLACES: dict[str, tuple[str, str]] = {
     "formula block": ("$$\nx{}\n$$", "\n"),
     "text of a formula": ("\\(\\text{ {} }\\)", " "),
     "after our fold's end": ("</details>\n\n{}", "\n"),
+    "harmless tag": ("a<sub>{}</sub> <kbd><u>{}</u></kbd> <mark>{}", " "),
     "in a comment": ("<!-- {} -->", "\n"),
 }
 

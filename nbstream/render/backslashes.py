@@ -1,0 +1,63 @@
+r"""Backslashes that are part of a path or of a regular expression: `C:\x\.config`, `\d+\.\d+`.
+
+CommonMark takes the one before a punctuation mark for an escape and drops it. In a word that
+says that it is a path or a pattern (a backslash before a letter, which escapes nothing; the
+start of a path; what only patterns have) it is a backslash. The escapes that models write
+everywhere, of what would otherwise be markup, stay escapes in such words too.
+"""
+
+from __future__ import annotations
+
+import re
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_inline import StateInline
+
+__all__ = ["backslashes_plugin"]
+
+_KEPT = frozenset("!\"%&'()+,-./:;<=>?@[]^{|}~")
+_ESCAPED = frozenset("*_#$`")
+_REACH = 200  # characters of the word on either side
+_SPACE = re.compile(r"\s")
+_SIGN = re.compile(
+    r"""
+    (?<!\\)(?:\\\\)*\\[A-Za-z0-9]                       # `\x`, `\d`
+    | \A[("'\[*_`]*(?:[A-Za-z]:|\.{1,2}|~|%\w+%|\$\w+(?::\w+)?)\\   # `C:\`, `..\`, `%APPDATA%\`
+    | \A[("']*\^ | \$[)"'.,;:]*\Z                       # `^\.`, `\.py$`
+    | \.[*+?]\\ | [\])][*+?]\\ | \[\^                   # `.*\.txt`, `[^\.]`
+    """,
+    re.VERBOSE,
+)
+
+
+def backslashes_plugin(md: MarkdownIt) -> None:
+    """Backslashes of paths and patterns become text, with what stands behind them."""
+    md.inline.ruler.before("escape", "backslash", _backslash)
+
+
+def _backslash(state: StateInline, silent: bool) -> bool:
+    start, end = state.pos, state.pos + 2
+    if state.src[start] != "\\" or end > state.posMax:
+        return False
+    following = state.src[start + 1]
+    is_share = following == "\\" and _begins_share(state.src, start)
+    if not (following in _KEPT or is_share) or not _SIGN.search(_word(state.src, start)):
+        return False
+    if not silent:
+        state.pending += state.src[start:end]
+    state.pos = end
+    return True
+
+
+def _begins_share(text: str, at: int) -> bool:
+    r"""Whether `\\` begins the name of a computer, as in `\\server\share`."""
+    before, after = text[at - 1 : at], text[at + 2 : at + 3]
+    return (not before or before in " \n\t(\"'") and after.isalnum()
+
+
+def _word(text: str, at: int) -> str:
+    """The word around a place in `text`."""
+    before = text[max(0, at - _REACH) : at]
+    after = text[at : at + _REACH]
+    parts = _SPACE.split(after, maxsplit=1)
+    return _SPACE.split(before)[-1] + parts[0]
