@@ -18,6 +18,7 @@ ATTRIBUTES = {
     "a": {"href": r"(https?://[^/?#\\]|mailto:|#).*", "title": r".*", "class": "anchor-link"},
     "code": {"class": r"language-[a-z0-9+#._-]+"},
     "div": {"class": "highlight", "dir": "rtl"},
+    "p": {"dir": "rtl", "style": "text-align:right"},
     "pre": {"dir": "ltr"},
     "input": {
         "class": "task-list-item-checkbox",

@@ -13,6 +13,7 @@ from ..endpoints import NO_KEY, Endpoint, LocalEndpoint, resolve
 from ..errors import NbstreamError, UsageError
 from ..key_prompt import run_key_command
 from ..messages import Message
+from ..render.signs import holds_signs
 from ..request import Options
 from ..response import Response
 from ..session import Session, Sessions
@@ -145,7 +146,12 @@ class Commands:
         if not number.isdecimal() or not 1 <= int(number) <= len(blocks):
             count = "one code block" if len(blocks) == 1 else f"{len(blocks)} code blocks"
             raise UsageError(f"the last answer has {count}: %chat code N, from 1 on")
-        self._host.insert(blocks[int(number) - 1].text.rstrip("\n"))
+        text = blocks[int(number) - 1].text.rstrip("\n")
+        self._host.insert(text)
+        if signs := holds_signs(text):
+            _say(
+                f"The code holds signs that nobody sees: {', '.join(signs)}. Look before you run it."
+            )
 
     def history(self, session: str = "default") -> None:
         """[SESSION]: what the next request of a session carries"""

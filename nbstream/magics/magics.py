@@ -97,7 +97,8 @@ class ChatMagics(Magics):
         Unicode(), help="Hosts whose images are shown; images of others become links."
     ).tag(config=True)
     diagrams = Bool(
-        True, help="Whether harmless Mermaid diagrams are drawn in what is saved; else code."
+        default_value=True,
+        help="Whether harmless Mermaid diagrams are drawn in what is saved; else code.",
     ).tag(config=True)
     timeout = Float(
         None, allow_none=True, help="Seconds for a whole answer; None is no bound."

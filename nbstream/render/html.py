@@ -25,6 +25,7 @@ from .addresses import addresses_plugin
 from .backslashes import backslashes_plugin
 from .direction import direction_plugin
 from .emphasis import EmphasisParser
+from .entities import entities_plugin
 from .footnotes import footnotes_plugin
 from .highlight import COLOURED, Colouring
 from .inline_html import HARMLESS_TAGS, inline_html_plugin
@@ -78,7 +79,7 @@ def make_parser() -> MarkdownIt:
     md.disable(["html_block", "html_inline"])
     md.use(math_plugin).use(footnotes_plugin).use(addresses_plugin).use(links_plugin)
     md.use(link_hosts_plugin).use(inline_html_plugin).use(backslashes_plugin)
-    md.use(pictures_plugin)
+    md.use(pictures_plugin).use(entities_plugin)
     return md.use(line_breaks_plugin).use(direction_plugin)
 
 

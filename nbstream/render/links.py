@@ -24,7 +24,9 @@ _MAX_BRACKETS = 32  # open at once, at most; the parser's time grows with their 
 # `[a](https://x.test/a b.pdf)`: CommonMark has no spaces in a target, models have.
 _SPACED_TARGET = re.compile(
     r"""
-    (https?:// (?: [^\s<>()"'] | (?<=\S)'(?=[^\s)]) | \([^\n<>()"']*+\) | [ ]++(?=[^\s)"'<>]) ){1,2000}+ )
+    (https?:// (?: [^\s<>()"']
+        | (?<=\S)'(?=[^\s)]) | \([^\n<>()"']*+\) | [ ]++(?=[^\s)"'<>])
+    ){1,2000}+ )
     (?= [ ]*+ (?: "[^"\n]{0,300}+" | '[^'\n]{0,300}+' )?+ [ ]*+ \) )
     """,
     re.VERBOSE | re.IGNORECASE,

@@ -54,7 +54,7 @@ def _image(state: StateInline, silent: bool) -> bool:
 
 def _address(state: StateInline, silent: bool) -> bool:
     """`data:…` in running text. The parser stops at the colon, so that much is behind."""
-    if silent or not state.pending[-4:].lower() == "data":
+    if silent or state.pending[-4:].lower() != "data":
         return False
     found = LONG_DATA.match(state.src, state.pos, state.posMax)
     if found is None:

@@ -22,6 +22,7 @@ import re
 from functools import cache
 
 from .diagrams import MERMAID, is_harmless_diagram
+from .signs import visible
 
 __all__ = [
     "GUARDED_DOLLAR",
@@ -32,7 +33,9 @@ __all__ = [
     "destination",
     "escape_line",
     "escape_text",
+    "html_inline",
     "html_text",
+    "printable",
     "trim_line",
 ]
 
@@ -46,9 +49,15 @@ _NAMED = {"<": "&lt;", "&": "&amp;"}
 def clean(text: str) -> str:
     """`text` without what some reader cannot take.
 
-    Control characters, and lone surrogates (JSON has none), become U+FFFD; the line
+    Signs that nobody sees are made visible and the colours of a terminal are dropped. Other
+    control characters, and lone surrogates (JSON has none), become U+FFFD; the line
     separators, at which JavaScript ends a line and markdown does not, become spaces.
     """
+    return printable(visible(text))
+
+
+def printable(text: str) -> str:
+    """`clean` for a text whose signs are visible."""
     return _LINE_SEPARATOR.sub(" ", _UNPRINTABLE.sub("\ufffd", text))
 
 
@@ -231,9 +240,14 @@ def attribute_text(text: str) -> str:
 
 def html_text(text: str) -> str:
     """`text` on one line of raw HTML, where no markdown is read."""
+    return html_inline(" ".join(text.split()))
+
+
+def html_inline(text: str) -> str:
+    """The same for a piece of a line, whose spaces stay."""
 
     def spell(match: re.Match[str]) -> str:
         entity = _entities(match[0])
         return f"<span>{entity}</span>" if match[0] in "$\\" else entity
 
-    return _NOT_HTML.sub(spell, " ".join(text.split()))
+    return _NOT_HTML.sub(spell, text)

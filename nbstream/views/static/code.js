@@ -19,6 +19,14 @@ export function addCodeTools(block) {
   }
 }
 
+/**
+ * The code without the names of signs that nobody sees, `⟨U+200B⟩`: with the signs.
+ * @param {string} text
+ */
+function asItCame(text) {
+  return text.replace(/⟨U\+([0-9A-F]{4,6})⟩/g, (_, code) => String.fromCodePoint(parseInt(code, 16)));
+}
+
 /** @param {Element} code */
 function copyButton(code) {
   const button = document.createElement("button");
@@ -27,7 +35,7 @@ function copyButton(code) {
   button.textContent = "Copy";
   button.setAttribute("aria-label", "Copy the code");
   button.addEventListener("click", async () => {
-    const copied = await copy(code.textContent ?? "");
+    const copied = await copy(asItCame(code.textContent ?? ""));
     announce(copied ? "Copied." : "The browser does not allow copying.");
     button.textContent = copied ? "Copied" : "Not allowed";
     setTimeout(() => {
