@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
+from nbstream.data_images import is_data_image
+
 __all__ = ["assert_harmless"]
 
 _NAMES = """
@@ -62,7 +64,8 @@ class _Page(HTMLParser):
         self._tags = TAGS if images else TAGS - {"img"}
 
     def handle_starttag(self, tag, attrs) -> None:
-        assert tag in self._tags, f"<{tag}> of the model"
+        is_data = tag == "img" and is_data_image(dict(attrs).get("src") or "")
+        assert tag in self._tags or is_data, f"<{tag}> of the model"
         for name, value in attrs:
             if tag == "img":
                 assert name in ("alt", "src", "title"), name

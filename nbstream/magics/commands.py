@@ -149,9 +149,8 @@ class Commands:
         text = blocks[int(number) - 1].text.rstrip("\n")
         self._host.insert(text)
         if signs := holds_signs(text):
-            _say(
-                f"The code holds signs that nobody sees: {', '.join(signs)}. Look before you run it."
-            )
+            named = ", ".join(signs)
+            _say(f"The code holds signs that nobody sees ({named}): look before you run it.")
 
     def history(self, session: str = "default") -> None:
         """[SESSION]: what the next request of a session carries"""

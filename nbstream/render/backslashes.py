@@ -15,19 +15,19 @@ from markdown_it.rules_inline import StateInline
 
 __all__ = ["backslashes_plugin"]
 
-_KEPT = frozenset("!\"%&'()+,-./:;<=>?@[]^{|}~")
-_ESCAPED = frozenset("*_#$`")
+# What may be kept: not ``* _ # $ ` ``, and in a word that only looks like a pattern no bracket.
+_SIGNS = frozenset("!\"%&'+,-./:;=?@^")
+_BRACKETS = frozenset("()<>[]{|}~")
 _REACH = 200  # characters of the word on either side
 _SPACE = re.compile(r"\s")
-_SIGN = re.compile(
+_PATH = re.compile(
     r"""
-    (?<!\\)(?:\\\\)*\\[A-Za-z0-9]                       # `\x`, `\d`
+    (?<!\\)(?:\\\\)*\\[A-Za-z0-9]                                   # `\x`, `\d`
     | \A[("'\[*_`]*(?:[A-Za-z]:|\.{1,2}|~|%\w+%|\$\w+(?::\w+)?)\\   # `C:\`, `..\`, `%APPDATA%\`
-    | \A[("']*\^ | \$[)"'.,;:]*\Z                       # `^\.`, `\.py$`
-    | \.[*+?]\\ | [\])][*+?]\\ | \[\^                   # `.*\.txt`, `[^\.]`
     """,
     re.VERBOSE,
 )
+_PATTERN = re.compile(r"""\A[("']*\^|\$[)"'.,;:]*\Z|[.\])][*+?]\\|\[\^""")  # `^\.`, `\.py$`, `.*\.`
 
 
 def backslashes_plugin(md: MarkdownIt) -> None:
@@ -41,7 +41,10 @@ def _backslash(state: StateInline, silent: bool) -> bool:
         return False
     following = state.src[start + 1]
     is_share = following == "\\" and _begins_share(state.src, start)
-    if not (following in _KEPT or is_share) or not _SIGN.search(_word(state.src, start)):
+    if not (is_share or following in _SIGNS or following in _BRACKETS):
+        return False
+    word = _word(state.src, start)
+    if not (_PATH.search(word) or (following in _SIGNS and _PATTERN.search(word))):
         return False
     if not silent:
         state.pending += state.src[start:end]

@@ -54,7 +54,7 @@ def _other_host(link: Token, text: str, md: MarkdownIt) -> str:
     """The host of the link's target, where its text names another; else ""."""
     named = [match[1] for match in _SHOWN.finditer(text[:_LONGEST_TEXT])]
     target = _host(str(link.attrs["href"])) if named else ""
-    if not target:
+    if not target or text.endswith(f"({target})"):  # as a text that was saved says already
         return ""
     hosts = [re.split("[:@]", name.rstrip(_BEHIND_A_HOST))[0] for name in named]
     alike = all(

@@ -14,7 +14,7 @@ import unicodedata
 __all__ = ["SignReader", "holds_signs", "visible"]
 
 # A sequence of a terminal (ECMA-48, 5.4), or a command to one.
-_ANSI = r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]{0,500}(?:\x07|\x1b\\)"
+_ANSI = r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]{0,500}(?:\x07|\x1b\\)"
 _JOINER = "\u200c\u200d"
 _MARK = "\u061c\u200e\u200f"
 _HIDDEN = (
@@ -29,11 +29,11 @@ _SIGN = re.compile(
 )
 _BEGINNING = re.compile(r"(\n[ ]{0,3})[\u200b\u200e\u2060\ufeff]++(?=[#>*+|`~\d-])")
 _LINE_START = re.compile(r"\n[ ]{0,3}\Z")
-_BEGINS = re.compile(rf"[\x1b\x9b⟨{_HIDDEN}{_JOINER}{_MARK}{_SELECTORS}]")
+_BEGINS = re.compile(rf"[\x1b⟨{_HIDDEN}{_JOINER}{_MARK}{_SELECTORS}]")
 # What may yet become one of these, at the end of what has come.
 _UNFINISHED = re.compile(
     rf"(?P<rest>[{_JOINER}{_MARK}]*(?:\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]{{0,500}}\x1b?)?"
-    rf"|\x9b[0-?]*[ -/]*|\U0001f3f4[\U000e0020-\U000e007e]{{0,6}}|⟨U?|(?<=[{_JOINER}{_MARK}]))\Z)"
+    rf"|\U0001f3f4[\U000e0020-\U000e007e]{{0,6}}|⟨U?|(?<=[{_JOINER}{_MARK}]))\Z)"
     rf"|\n[ ]{{0,3}}(?=[\u200b\u200e\u2060\ufeff])(?P<signs>[\u200b\u200e\u2060\ufeff]+)\Z"
 )
 _REACH = 600  # characters; what is open for longer is none of these
