@@ -23,7 +23,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "nbstream"
 
-VALUES = {"errors", "messages", "events", "buffers", "approval", "rounds"}
+VALUES = {"errors", "messages", "events", "buffers", "approval", "rounds", "data_images"}
 STREAM = {"wire"}  # bytes -> Round
 MAGICS = {"magics"}  # the loader and what it loads
 

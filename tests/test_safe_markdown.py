@@ -34,6 +34,7 @@ CASES = read_fixture_file(FOLDER / "safe_markdown.txt")
 PERMISSIVE = make_parser().enable(["html_block", "html_inline"])
 PERMISSIVE.options["html"] = True
 PERMISSIVE.inline.__class__ = ParserInline  # and with everybody's idea of emphasis
+PERMISSIVE.disable("backslash")  # and with CommonMark's escapes, as all others
 #: What else there is: markdown-it as others set it up.
 PLAIN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 
