@@ -18,7 +18,8 @@ __all__ = ["backslashes_plugin"]
 # What may be kept: not ``* _ # $ ` ``, and in a word that only looks like a pattern no bracket.
 _SIGNS = frozenset("!\"%&'+,-./:;=?@^")
 _BRACKETS = frozenset("()<>[]{|}~")
-_REACH = 200  # characters of the word on either side
+_REACH = 200  # characters of the word before its first backslash
+_LAST_WORD = "last_word_with_a_backslash"
 _SPACE = re.compile(r"\s")
 _PATH = re.compile(
     r"""
@@ -43,8 +44,8 @@ def _backslash(state: StateInline, silent: bool) -> bool:
     is_share = following == "\\" and _begins_share(state.src, start)
     if not (is_share or following in _SIGNS or following in _BRACKETS):
         return False
-    word = _word(state.src, start)
-    if not (_PATH.search(word) or (following in _SIGNS and _PATTERN.search(word))):
+    is_path, is_pattern = _kind(state, start)
+    if not (is_path or (is_pattern and following in _SIGNS)):
         return False
     if not silent:
         state.pending += state.src[start:end]
@@ -58,9 +59,21 @@ def _begins_share(text: str, at: int) -> bool:
     return (not before or before in " \n\t(\"'") and after.isalnum()
 
 
-def _word(text: str, at: int) -> str:
-    """The word around a place in `text`."""
-    before = text[max(0, at - _REACH) : at]
-    after = text[at : at + _REACH]
-    parts = _SPACE.split(after, maxsplit=1)
-    return _SPACE.split(before)[-1] + parts[0]
+def _kind(state: StateInline, at: int) -> tuple[bool, bool]:
+    """Whether the word around a place is a path, and whether it looks like a pattern.
+
+    Each word is looked at once: `env` remembers the last one.
+    """
+    known = state.env.get(_LAST_WORD)
+    if known is not None and known[0] is state.src and known[1] <= at < known[2]:
+        return known[3], known[4]
+    before = max(
+        (space.end() for space in _SPACE.finditer(state.src, max(0, at - _REACH), at)),
+        default=max(0, at - _REACH),
+    )
+    after = _SPACE.search(state.src, at)
+    end = after.start() if after else len(state.src)
+    word = state.src[before:end]
+    found = _PATH.search(word) is not None, _PATTERN.search(word) is not None
+    state.env[_LAST_WORD] = (state.src, before, end, *found)
+    return found

@@ -20,4 +20,6 @@ def _entities(state: StateCore) -> None:
         if "&" in block.content:
             for child in block.children or ():
                 if child.type == "text" and not child.content.isascii():
-                    child.content = visible(f"&{child.content}")[1:]
+                    # Names that stand there were written before, and no model's.
+                    shown = visible(f"&{child.content}")[1:]
+                    child.content = shown.replace("⟨U+27E8⟩U+", "⟨U+")
