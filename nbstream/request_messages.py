@@ -22,6 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from .data_images import without_data_images
 from .messages import REASONING_FIELDS, Message, short_id
 
 __all__ = ["NO_ANSWER", "Recipient", "request_messages"]
@@ -165,7 +166,7 @@ def _content(message: Message) -> Any:
     if isinstance(content, tuple):
         return list(content)
     if content is not None and content.strip():
-        return content
+        return without_data_images(content)
     return None if message.tool_calls else NO_ANSWER
 
 

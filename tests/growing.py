@@ -72,6 +72,15 @@ ATOMS = [
     ),
     *("``` And then that\n", "x```\n", "Here: ```py\n", "```md\n", "> [!NOTE]\n", "|`a|b`|c|d|\n"),
     *("\ufeff", "-       "),
+    *("<sub>", "</sub>", "<KBD>", "</kbd>", "<u>", "</u>", "x<sup>2</sup>", "https://a.example继"),
+    *(
+        "[https://a.b](https://c.d)",
+        "[x](https://y.z/a b)",
+        "C:\\x\\.y ",
+        "\\d\\.",
+        "[x](https://y z",
+    ),
+    *("![i](data:image/png;base64,iVBORw0KGgo=)", "![i](data:image/gif;base64,R0", "&#x202e;"),
     *("- [ ] ", "- [x] a", "[", "]", "(", ")", "!", ":", ";", "\\", "."),
 ]
 
@@ -109,6 +118,23 @@ WORDS = [
         "$x_1 + \\pi$ ",
     ),
     *("$a \\text{b} $", "$x_1 + \\pi$ ", "3", "and ", "^", "\\d"),
+    *(
+        "<sub>",
+        "</sub>",
+        "<u> ",
+        "</u>",
+        "H<sub>2</sub>O ",
+        "<kbd>a b</kbd> ",
+        "C:\\x\\.y ",
+        "\\w\\. ",
+    ),
+    *(
+        "https://a.example继 ",
+        "[https://a.b](https://c.d) ",
+        "[x](https://y.z/a b) ",
+        "[x](https://y z",
+    ),
+    *("![i](data:image/png;base64,iVBORw0KGgo=) ", "![i](data:image/gif;base64,R0", "&#x202e; "),
 ]
 
 #: Documents of a few atoms, many times over, so that the same construct meets itself.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
+from nbstream.data_images import is_data_image
+
 __all__ = ["assert_harmless"]
 
 _NAMES = """
-a blockquote br code del details div em h1 h2 h3 h4 h5 h6 hr img input li ol p pre s span strong
-summary sup table tbody td th thead tr ul
+a blockquote br code del details div em h1 h2 h3 h4 h5 h6 hr img input kbd li mark ol p pre s span
+strong sub summary sup table tbody td th thead tr u ul
 """
 TAGS = frozenset(_NAMES.split())
 VOID = frozenset({"br", "hr", "img", "input"})
@@ -18,6 +20,7 @@ ATTRIBUTES = {
     "a": {"href": r"(https?://[^/?#\\]|mailto:|#).*", "title": r".*", "class": "anchor-link"},
     "code": {"class": r"language-[a-z0-9+#._-]+"},
     "div": {"class": "highlight", "dir": "rtl"},
+    "p": {"dir": "rtl", "style": "text-align:right"},
     "pre": {"dir": "ltr"},
     "input": {
         "class": "task-list-item-checkbox",
@@ -61,7 +64,8 @@ class _Page(HTMLParser):
         self._tags = TAGS if images else TAGS - {"img"}
 
     def handle_starttag(self, tag, attrs) -> None:
-        assert tag in self._tags, f"<{tag}> of the model"
+        is_data = tag == "img" and is_data_image(dict(attrs).get("src") or "")
+        assert tag in self._tags or is_data, f"<{tag}> of the model"
         for name, value in attrs:
             if tag == "img":
                 assert name in ("alt", "src", "title"), name

@@ -96,6 +96,10 @@ TRICKY = (
     # spaces and controls
     *("\t", "  ", "\u00a0", "\u3000", "\u2028", "\x0c", "\x00", "\ud800"),
     *("\\*", "\\_", "\\`", "\\$", "\\<", "\\😀"),
+    # harmless tags, addresses that are not what they seem, paths
+    *("x<sub>2</sub>", "<kbd>", "</kbd>", "<u>", "</u>", "<mark>**m**</mark>", "<sup>$x$</sup>"),
+    *("https://a.example继续", "[https://a.b](https://c.d)", "[x](https://y.z/a b)", "a@b.c@d.e"),
+    *("C:\\x\\.config", "^\\d+\\.\\d$", "![i](data:image/png;base64,iVBORw0KGgo=)", "&#x202e;"),
     *("<br>", "<BR/>", "<br><br>", "重要", "：", "「a」", "“b”", "한(a)", "95%", "שלום"),
 )
 MARKS = ("*", "**", "_", "__", "~~", "***", "`", "``", "~")

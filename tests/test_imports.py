@@ -23,7 +23,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "nbstream"
 
-VALUES = {"errors", "messages", "events", "buffers", "approval", "record_fields", "rounds"}
+VALUES = {
+    *("errors", "messages", "events", "buffers", "approval", "record_fields", "rounds"),
+    "data_images",
+}
 STREAM = {"wire"}  # bytes -> Round
 MAGICS = {"magics"}  # the loader and what it loads
 

@@ -13,6 +13,7 @@ from ..endpoints import NO_KEY, Endpoint, LocalEndpoint, resolve
 from ..errors import NbstreamError, UsageError
 from ..key_prompt import run_key_command
 from ..messages import Message
+from ..render.signs import holds_signs
 from ..request import Options
 from ..response import Response
 from ..session import Session, Sessions
@@ -147,13 +148,16 @@ class Commands:
         blocks = [] if response is None else response.code_blocks
         block = numbered("code", blocks, number, command="code")
         self._host.insert(block.text.rstrip("\n"))
+        _tell_of_signs(block.text)
 
     def copy(self, *words: str) -> None:
         """[code N | table N [csv] | formula N]: copy the last answer, or that part of it"""
         response = self._host.last()
         if response is None:
             raise UsageError("no answer yet: ask with %%chat at the top of a cell")
-        offer(*part_of(response, words), has_widgets=self._host.shows_widgets())
+        text, name = part_of(response, words)
+        offer(text, name, has_widgets=self._host.shows_widgets())
+        _tell_of_signs(text)
 
     def history(self, session: str = "default") -> None:
         """[SESSION]: what the next request of a session carries"""
@@ -308,6 +312,12 @@ def _label(part: Mapping[str, Any]) -> str:
         case {"type": "file", "file": {"filename": name}}:
             return f"[{name}]"
     return f"[{part.get('type')}]"
+
+
+def _tell_of_signs(text: str) -> None:
+    if signs := holds_signs(text):
+        named = ", ".join(signs)
+        _say(f"The text holds signs that nobody sees ({named}): look before you use it.")
 
 
 def _say(text: str) -> None:

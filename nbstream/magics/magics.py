@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
-from traitlets import Bool, Dict, Float, Integer, List, Unicode
+from traitlets import Bool, Dict, Float, Integer, List, Unicode, observe
 
 from ..attachments import attach, attachment
 from ..catalog import Catalog
@@ -21,6 +21,7 @@ from ..interpolate import interpolate
 from ..interrupts import interrupts
 from ..messages import Content
 from ..namespace import LAST, running_cell
+from ..render.diagrams import show_diagrams
 from ..request import Deadlines, Options
 from ..response import Response
 from ..schema import as_schema
@@ -98,6 +99,10 @@ class ChatMagics(Magics):
     line_breaks = Bool(
         default_value=True,
         help="Whether the ends of an answer's lines are kept; CommonMark has them as spaces.",
+    ).tag(config=True)
+    diagrams = Bool(
+        default_value=True,
+        help="Whether harmless Mermaid diagrams are drawn in what is saved; else code.",
     ).tag(config=True)
     timeout = Float(
         None, allow_none=True, help="Seconds for a whole answer; None is no bound."
@@ -272,6 +277,10 @@ class ChatMagics(Magics):
         session = self.sessions[name]
         session.follow_settings(self.system or None)
         return session
+
+    @observe("diagrams")
+    def _set_diagrams(self, _change: Any) -> None:
+        show_diagrams(shown=self.diagrams)
 
     def _view(self, name: str | None, *, blocking: bool) -> View:
         return choose_view(

@@ -13,17 +13,34 @@ from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-__all__ = ["addresses_plugin"]
+__all__ = ["address_end", "address_pattern", "addresses_plugin"]
 
-# Dashes, quotes and ellipses of a sentence are no part of an address: the host of
-# `https://example.com—it’s` is one that somebody else may register. In a path a short dash is.
 _STOP = r"\s<>\"`\x00-\x1f\x7f«»\u3000-\u303f\uff00-\uffef"
-_REST = rf"[^{_STOP}/?\#\u2010-\u205e]+(?:[/?\#][^{_STOP}\u2014-\u205e]*)?"
+_LATIN = r"\u00c0-\u024f\u1e00-\u1eff"
+# What follows such a host without a space is the sentence: `https://e.example继续` would lead to
+# a host that somebody else may register. `www.bücher.example` goes on: no name of a top-level
+# domain is half ASCII, but the others may be.
+_HOST_IN_A_SENTENCE = (
+    r"(?:[\w.:%+-]*+@)?+(?:localhost|[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]++)++)(?::\d++)?+"
+    rf"(?=[^\x00-\x7f])(?![{_LATIN}][{_LATIN}A-Za-z0-9-]*+\.[{_LATIN}A-Za-z0-9])"
+)
+
+
+def address_pattern(stop: str = "") -> str:
+    """A regular expression for an address behind its scheme; at each of `stop` it ends as well.
+
+    Dashes, quotes and ellipses of a sentence are no part of an address: the host of
+    `https://example.com—it’s` is one that somebody else may register. In a path a short dash is.
+    """
+    host = rf"[^{_STOP}{stop}/?\#\u2010-\u205e]+"
+    return rf"(?:{_HOST_IN_A_SENTENCE}|{host}(?:[/?\#][^{_STOP}{stop}\u2014-\u205e]*)?)"
+
+
 _SCHEME_BEFORE = re.compile(r"(?:^|[^A-Za-z0-9+.-])(https?)$", re.IGNORECASE)
-_AFTER_SCHEME = re.compile(f"://{_REST}")
+_AFTER_SCHEME = re.compile(f"://{address_pattern()}")
 _WITHOUT_SCHEME = re.compile(
     rf"""
-      (?<![^\s*_~(]) (?P<web> www\.(?=\w){_REST} )
+      (?<![^\s*_~(]) (?P<web> www\.(?=\w){address_pattern()} )
     | (?<![\w.+/@-]) [A-Za-z0-9_.+-]+ @ [A-Za-z0-9_-]+ (?:\.[A-Za-z0-9_-]+)+ (?<![_0-9-]) (?![\w@-])
     """,
     re.VERBOSE,
@@ -46,7 +63,7 @@ def _address(state: StateInline, silent: bool) -> bool:
     if not before or not rest:
         return False
     scheme = before[1]
-    end = _address_end(state.src, state.pos, rest.end())
+    end = address_end(state.src, state.pos, rest.end())
     text = scheme + state.src[state.pos : end]
     url = state.md.normalizeLink(text)
     if not state.md.validateLink(url):
@@ -54,12 +71,12 @@ def _address(state: StateInline, silent: bool) -> bool:
     state.pending = state.pending[: -len(scheme)]
     if state.pending:
         state.pushPending()
-    state.tokens += _link(url, state.md.normalizeLinkText(text), state.level)
+    state.tokens += _link(url, text, state.level)
     state.pos = end
     return True
 
 
-def _address_end(src: str, start: int, end: int) -> int:
+def address_end(src: str, start: int, end: int) -> int:
     """Leave out the sentence's own punctuation, and a bracket that was opened before it."""
     unpaired = src.count(")", start, end) - src.count("(", start, end)
     while end > start + 3:
@@ -98,7 +115,7 @@ def _with_links(text: Token, md: MarkdownIt, *, at_word_start: bool) -> Iterator
     for found in _WITHOUT_SCHEME.finditer(text.content):
         start, end = found.span()
         if found["web"]:
-            end = _address_end(text.content, start, end)
+            end = address_end(text.content, start, end)
         address = text.content[start:end]
         url = md.normalizeLink(("http://" if found["web"] else "mailto:") + address)
         if (start == 0 and not at_word_start) or address == "www" or not md.validateLink(url):

@@ -20,7 +20,7 @@ from markdown_it.rules_block import StateBlock, blockquote, code, heading, hr, l
 
 from .direction import has_letter
 from .fence_rules import begin_line_at, fence, opening_behind_words
-from .safe_text import INVISIBLE
+from .signs import ZERO_WIDTH
 from .table_rules import table
 
 __all__ = ["Rule", "block_rules_plugin", "bounded"]
@@ -32,7 +32,7 @@ Rule = Callable[[StateBlock, int, int, bool], bool]
 _MAX_NESTING = 19
 _FAR_BEHIND = " " * 7
 _COMMENT = re.compile(r"\[[^\[\]]*\]:[ \t]*<?\#>?[ \t]+[\"'(]")
-_INVISIBLE = frozenset(INVISIBLE)
+_ZERO_WIDTH = frozenset(ZERO_WIDTH)
 _CALLOUT = re.compile(r"\[!(note|tip|important|warning|caution)\](?=\s|\Z)", re.IGNORECASE)
 
 
@@ -71,10 +71,10 @@ def _visible(rule: Rule) -> Rule:
 
     def look(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:  # noqa: FBT001 - the parser's own
         start = state.bMarks[start_line] + state.tShift[start_line]
-        if state.src[start : start + 1] not in _INVISIBLE:
+        if state.src[start : start + 1] not in _ZERO_WIDTH:
             return rule(state, start_line, end_line, silent)
         text = state.src[start : state.eMarks[start_line]]
-        hidden = len(text) - len(text.lstrip(INVISIBLE))
+        hidden = len(text) - len(text.lstrip(ZERO_WIDTH))
         state.tShift[start_line] += hidden
         found = rule(state, start_line, end_line, silent)
         state.tShift[start_line] -= hidden

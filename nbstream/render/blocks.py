@@ -15,6 +15,7 @@ from .containers import Container, open_container
 from .engine import Engine
 from .eye import held_back
 from .page import Page
+from .pictures import ends_in_data
 from .sealer import Sealer
 from .structure import Parsed, Span, settled
 
@@ -117,6 +118,8 @@ class Blocks:
 
     def _append(self, text: str) -> None:
         """Show `text`, the end of what came, without a parse of the blocks."""
+        if ends_in_data(self._text):  # nobody reads that
+            return
         more = None
         if len(self._text) <= _LONGEST_PARSED_EARLY:
             more = self._engine.more(*self._shown, text)

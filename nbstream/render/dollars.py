@@ -18,12 +18,10 @@ import re
 
 __all__ = [
     "ENDING",
-    "has_regex",
     "is_displayed_in_text",
     "is_dollar_formula",
     "is_escaped_text",
     "is_regex",
-    "keeps_backslash",
     "looks_like_tex",
 ]
 
@@ -46,12 +44,6 @@ _LONG_WORD = re.compile(r"[^\W\d_]{3,}")
 _REGEX = re.compile(r"\\[dDwWsbB](?![A-Za-z])|\[\^[^\]]|\(\?[:=!<P]|\.[*+](?:\?|\Z|[)$])")
 _BEFORE_REGEX = re.compile(r"\\[dDwWsSbB.][+*?]?\Z|[+*?^|\]}]\Z|\(\?\Z|\w\.\w+\([rf]?[\"']?\Z")
 _AFTER_REGEX = re.compile(r"[+*?][\s\\()\[|$]|\{\d|\||\\[dDwWsbB]|\$(?:\s|\Z)")
-
-_REGEX_WORD = re.compile(r"\\[dDwWsSbB](?![A-Za-z])|(?<!\\)\[\^[^\]]|\w\.\w+\([rf]?[\"']?\\[(\[]")
-_ESCAPED_IN_REGEX = tuple(".()[]{}+*?|^$-/\\")
-_NO_SPACE = re.compile(r"\S+")
-_HALF_COMMAND = re.compile(r"\\[A-Za-z]*\Z")  # what the end of the reach cut
-_REACH = 40  # characters of a word
 
 _DIGIT_FIRST = re.compile(r"[-+\u2212\u2013~\u2248<>(]*\s*[.,]?\d")
 _BEGINS_NO_FORMULA = re.compile(
@@ -177,22 +169,3 @@ def is_regex(content: str, before: str, after: str) -> bool:
     if _REGEX.search(content) or _BEFORE_REGEX.search(before) or _AFTER_REGEX.match(after):
         return not re.search(r"\\(?:[A-Za-z]{3,}|[a-z]{2}\b)|[_^]\{", content)
     return False
-
-
-def keeps_backslash(text: str, at: int) -> bool:
-    r"""Whether the backslash at `at` is a regular expression's, as in `\d+\.\d+`.
-
-    The word around it tells, as far as we reach.
-    """
-    if text[at + 1 : at + 2] not in _ESCAPED_IN_REGEX:
-        return False
-    before = text[max(0, at - _REACH) : at].split()
-    after = "".join(_NO_SPACE.findall(text, at, at + _REACH)[:1])
-    if len(after) == _REACH:
-        after = _HALF_COMMAND.sub("", after)
-    return has_regex((before[-1] if before and not text[at - 1].isspace() else "") + after)
-
-
-def has_regex(text: str) -> bool:
-    """Whether words of `text` seem to be regular expressions."""
-    return _REGEX_WORD.search(text) is not None

@@ -14,8 +14,11 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .dollars import keeps_backslash, looks_like_tex
+from .addresses import address_end, address_pattern
+from .backslashes import is_in_regex
+from .dollars import looks_like_tex
 from .emphasis import is_east_asian
+from .inline_html import HARMLESS_TAGS
 from .math import closing_of, inline_formula
 
 __all__ = ["completed", "header_as_table", "held_back", "open_cell"]
@@ -34,13 +37,17 @@ _LONGEST_MARKS = 80  # characters
 _LONGEST_VERBATIM = 2_000  # characters of code or of a formula in running text
 _DEPTH = 50  # marks that may be open one in another
 _REACH = 300  # characters; what has been open for longer is more likely not to close
-_ADDRESS = r"https?://[^\s<>\"`\[\]«»\u2014-\u205e\u3000-\u303f\uff00-\uffef]+"
+_BRACKETS = r"\[\]"  # they may be those of a link
+_ADDRESS = rf"https?://{address_pattern(_BRACKETS)}"
 _MARK = re.compile(
     rf"\\\\[(\[]|\\begin\{{[A-Za-z]*\*?\}}|\\.|`+|<[^<>\s]*>|\$\$?|\\$|\[\^|!?\[|\]\(?|\*+|_+|~+|{_ADDRESS}",
     re.DOTALL,
 )
-_NOT_AT_AN_ADDRESS_END = "?!.,:;*_~')"
-_AT_THE_END = re.compile(r"(?<!\\)(?:\\\\)*([*_~]+|`+|<br?[ \t]*/?)$", re.IGNORECASE)
+_AT_THE_END = re.compile(
+    r"(?<!\\)(?:\\\\)*([*_~]+|`+|<br?[ \t]*/?|</?(?:su?|k|kb|ma?|mar|"
+    rf"{'|'.join(HARMLESS_TAGS)}))$",
+    re.IGNORECASE,
+)
 _BEGINS_NO_EMPHASIS = re.compile(  # `*.py`, `**/*.py`, `2*3`
     r"[*_](?=[.,;:)\]}])|\*\*/\*|(?<=[A-Za-z0-9])[*~]+(?=[A-Za-z0-9])"
 )
@@ -119,19 +126,34 @@ class _Reader:
         """Take in one mark; return where to read on, or -1 where all the rest is open."""
         if mark == "$":
             return self._read_dollar(start, end)
-        if mark[0] == "\\" and keeps_backslash(self._text, start):
+        if mark[0] == "\\" and is_in_regex(self._text, start):
             return start + 2
         if mark[0] == "`" or closing_of(mark):
             return self._read_verbatim(mark, start, end)
         if mark[0] == "h":
-            return start + len(mark.rstrip(_NOT_AT_AN_ADDRESS_END))
-        if mark in _LABELS:
+            return address_end(self._text, start + len("http"), end)
+        if mark[0] == "<":
+            self._read_tag(mark.lower(), start)
+        elif mark in _LABELS:
             self._open.append(_Mark(mark, start, self._link_closing(start, end)))
         elif mark[0] == "]":
             return self._read_link_end(mark, start, end)
         elif mark[0] in "*_~":
             self._read_emphasis(mark, start, end)
         return end
+
+    def _read_tag(self, mark: str, start: int) -> None:
+        """`<sub>` and its brothers open and close; every other tag is text or an address."""
+        if mark.strip("</>") not in HARMLESS_TAGS:
+            return
+        if mark[1] != "/":
+            self._open.append(_Mark(mark, start, f"</{mark[1:]}"))
+            return
+        opening = mark.replace("/", "")
+        for i in reversed(range(max(0, len(self._open) - _DEPTH), len(self._open))):
+            if self._open[i].text == opening:
+                del self._open[i:]
+                return
 
     def _read_verbatim(self, mark: str, start: int, end: int) -> int:
         if found := self._end_of_verbatim(mark, start, end):

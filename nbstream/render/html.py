@@ -20,15 +20,21 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
+from ..data_images import is_data_image
 from .addresses import addresses_plugin
+from .backslashes import backslashes_plugin
 from .block_rules import block_rules_plugin
 from .direction import direction_plugin
 from .emphasis import EmphasisParser
+from .entities import entities_plugin
 from .footnotes import footnotes_plugin
 from .highlight import COLOURED, Colouring
+from .inline_html import HARMLESS_TAGS, inline_html_plugin
 from .line_breaks import line_breaks_plugin
+from .link_hosts import link_hosts_plugin
 from .links import is_safe_link, links_plugin
 from .math import math_plugin, typesettable
+from .pictures import pictures_plugin
 from .safe_text import clean
 
 __all__ = [
@@ -54,6 +60,11 @@ class _Parser(MarkdownIt):
     def validateLink(self, url: str) -> bool:  # noqa: N802 - the parser's own name
         return is_safe_link(url)
 
+    def normalizeLinkText(self, link: str) -> str:  # noqa: N802 - the parser's own name
+        """An address as it is written. The parser's own would show what a punycode host or
+        `%E2%80%AE` stands for, which may look like another address."""
+        return link
+
 
 def make_parser() -> MarkdownIt:
     """A parser: CommonMark without HTML, GFM's extensions, footnotes and math.
@@ -69,6 +80,8 @@ def make_parser() -> MarkdownIt:
     md.disable(["html_block", "html_inline"])
     md.use(block_rules_plugin)
     md.use(math_plugin).use(footnotes_plugin).use(addresses_plugin).use(links_plugin)
+    md.use(link_hosts_plugin).use(inline_html_plugin).use(backslashes_plugin)
+    md.use(pictures_plugin).use(entities_plugin)
     return md.use(line_breaks_plugin).use(direction_plugin)
 
 
@@ -217,10 +230,11 @@ def _formula(token: Token) -> str | None:
 
 
 @cache
-def _cleaner() -> nh3.Cleaner:
+def _cleaner(*, data: bool = False) -> nh3.Cleaner:
+    """The sanitizer; one that knows `data:` images asks us about each attribute, so it is slow."""
     tags = "a blockquote br code div em h1 h2 h3 h4 h5 h6 hr img input li ol p pre s span strong"
     return nh3.Cleaner(
-        tags=set(f"{tags} sub sup table tbody td th thead tr ul".split()),
+        tags={*f"{tags} table tbody td th thead tr ul".split(), *HARMLESS_TAGS},
         attributes={
             "a": {"href", "title"},
             "code": {"class"},
@@ -242,9 +256,15 @@ def _cleaner() -> nh3.Cleaner:
             "td": {"class": set(_ALIGNMENT.values())},
             "th": {"class": set(_ALIGNMENT.values())},
         },
-        url_schemes={"http", "https", "mailto"},
+        url_schemes={"http", "https", "mailto", *(["data"] if data else [])},
+        attribute_filter=_without_other_data if data else None,
         link_rel=None,
     )
+
+
+def _without_other_data(tag: str, name: str, value: str) -> str | None:
+    is_data = name in ("href", "src") and value.strip().lower().startswith("data:")
+    return None if is_data and not (tag == "img" and is_data_image(value)) else value
 
 
 def sanitize(html: str, *, rows: bool = False) -> str:
@@ -256,7 +276,8 @@ def sanitize(html: str, *, rows: bool = False) -> str:
     """
     if not html:
         return ""
+    cleaner = _cleaner(data='src="data:' in html)
     if not rows:
-        return _cleaner().clean(html)
+        return cleaner.clean(html)
     before, after = "<table><tbody>", "</tbody></table>"
-    return _cleaner().clean(before + html + after)[len(before) : -len(after)]
+    return cleaner.clean(before + html + after)[len(before) : -len(after)]

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import cache
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import nh3
 from markdown_it import MarkdownIt, helpers
-from markdown_it.common.utils import escapeHtml
+from markdown_it.common.utils import escapeHtml, unescapeAll
 from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
+
+from ..data_images import is_data_image
 
 __all__ = ["image_host", "is_safe_link", "links_plugin", "plain_text"]
 
 _BRACKET = re.compile(r"[\[\]]")
 _MAX_BRACKETS = 32  # open at once, at most; the parser's time grows with their square
+# `[a](https://x.test/a b.pdf)`: CommonMark has no spaces in a target, models have.
+_SPACED_TARGET = re.compile(
+    r"""
+    (https?:// (?: [^\s<>()"']
+        | (?<=\S)'(?=[^\s)]) | \([^\n<>()"']*+\) | [ ]++(?=[^\s)"'<>])
+    ){1,2000}+ )
+    (?= [ ]*+ (?: "[^"\n]{0,300}+" | '[^'\n]{0,300}+' )?+ [ ]*+ \) )
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
 
 # `http:path` and `http:/path` are relative for a browser, so two slashes and a host must follow.
 _SAFE = re.compile(r"https?://[^/?#\\]|mailto:|#", re.IGNORECASE)
@@ -64,8 +77,19 @@ def links_plugin(md: MarkdownIt) -> None:
 class _Helpers:
     """The parser's helpers for links, without the time that thousands of brackets take."""
 
-    parseLinkDestination = staticmethod(helpers.parseLinkDestination)  # noqa: N815
     parseLinkTitle = staticmethod(helpers.parseLinkTitle)  # noqa: N815
+
+    @staticmethod
+    def parseLinkDestination(string: str, pos: int, maximum: int) -> Any:  # noqa: N802
+        """The target of a link or of a definition; that of a link may hold spaces."""
+        if string.startswith(("data:", "<data:"), pos):  # which is none, and may be very long
+            return helpers.parseLinkDestination("", 0, 0)
+        is_link = string[max(0, pos - 10) : pos].rstrip(" ").endswith("(")
+        if is_link and (spaced := _SPACED_TARGET.match(string, pos, maximum)):
+            result = helpers.parseLinkDestination("", 0, 0)
+            result.ok, result.pos, result.str = True, spaced.end(1), unescapeAll(spaced[1])
+            return result
+        return helpers.parseLinkDestination(string, pos, maximum)
 
     @staticmethod
     def parseLinkLabel(  # noqa: N802
@@ -92,11 +116,15 @@ def _remote_images(state: StateCore) -> None:
         depth = 0
         for child in children:
             depth += (child.type == "link_open") - (child.type == "link_close")
-            if child.type != "image" or image_host(str(child.attrs["src"])) in allowed:
+            if child.type != "image" or _is_shown(str(child.attrs["src"]), allowed):
                 replaced.append(child)
             else:
                 replaced += _as_link(child, inside_link=depth > 0)
         block.children = replaced
+
+
+def _is_shown(source: str, allowed: Collection[str]) -> bool:
+    return image_host(source) in allowed or is_data_image(source)
 
 
 def _as_link(image: Token, *, inside_link: bool) -> list[Token]:

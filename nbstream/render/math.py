@@ -23,7 +23,6 @@ from .dollars import (
     is_dollar_formula,
     is_escaped_text,
     is_regex,
-    keeps_backslash,
 )
 from .tex import ENVIRONMENTS, MAX_TOTAL, portable
 
@@ -187,11 +186,7 @@ def _leave(state: StateBlock, name: str, line: int) -> None:
 def _inline(state: StateInline, silent: bool) -> bool:
     if state.src[state.pos] not in "$\\":
         return False
-    found: Formula | None
-    if state.src[state.pos] == "\\" and keeps_backslash(state.src, state.pos):
-        found = Formula("text", "", state.src[state.pos : state.pos + 2], state.pos + 2)
-    else:
-        found = _found(state.src, state.pos, state.posMax)
+    found = _found(state.src, state.pos, state.posMax)
     if found is None or found.end > state.posMax:
         return False
     if found.kind == "text":

@@ -15,6 +15,7 @@ from markdown_it.token import Token
 
 from .direction import has_letter
 from .dollars import ENDING
+from .inline_html import HARMLESS_TAGS
 from .sealer import Sealer
 from .structure import Parsed, Span, settled
 
@@ -49,6 +50,7 @@ _EMPHASIS = "|".join(
     """
     for mark in (r"\*\*\*", r"\*\*", r"\*", "__", "_", "~~")
 )
+_TAGS = f"(?i:{'|'.join(HARMLESS_TAGS)})"
 _CLOSED = rf"""
       (?![ ]){_PLAIN}
     | (?<={_LETTER})_++(?={_LETTER})
@@ -56,7 +58,8 @@ _CLOSED = rf"""
     | (?<![^ \n])\*++(?=[ \n])
     | !(?!\[)
     | <(?![A-Za-z])
-    | <[^\s<>\\`*_~\[\]!$]*+>
+    | <(?P<tag>{_TAGS})>{_PLAIN}++</(?P=tag)>
+    | <(?!{_TAGS}>)[^\s<>\\`*_~\[\]!$]*+>
     | \\[!-'*-/:-@\]-`{{-~]
     | \\\\(?![(\[])
     | (?<!`)`[^`\n]++`(?!`)

@@ -38,7 +38,8 @@ from markdown_it.token import Token
 from .blocks import Blocks
 from .highlight import Colouring, prepare
 from .html import code_language, sanitize
-from .safe_text import clean
+from .safe_text import printable
+from .signs import SignReader
 
 __all__ = ["Document", "Op", "warm_up"]
 
@@ -71,6 +72,7 @@ class Document:
         anticipates: bool = True,
     ) -> None:
         self._news: list[str] = []
+        self._signs = SignReader()
         self._page = _Patcher()
         self._blocks = Blocks(
             self._page,
@@ -91,14 +93,14 @@ class Document:
     def patch(self) -> list[Op]:
         """The operations from what the last call left to now; none if nothing came."""
         if self._news:
-            self._blocks.advance(self._take_news())
+            self._blocks.advance(self._take_news(final=False))
         elif self._page.is_waiting:
             self._page.colour()
         return self._page.take()
 
     def close(self) -> list[Op]:
         """The same, and the text has ended: nothing is left open."""
-        self._blocks.advance(self._take_news(), final=True)
+        self._blocks.advance(self._take_news(final=True), final=True)
         self._page.colour(None)
         return self._page.take()
 
@@ -106,8 +108,8 @@ class Document:
         """The whole page as the last `patch` or `close` left it, as JSON data."""
         return self._page.snapshot()
 
-    def _take_news(self) -> str:
-        text = clean("".join(self._news))
+    def _take_news(self, *, final: bool) -> str:
+        text = printable(self._signs.read("".join(self._news), final=final))
         self._news.clear()
         return text
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from markdown_it.token import Token
 
+from .inline_html import HARMLESS_TAGS
 from .line_breaks import BREAK
 from .links import is_safe_link, plain_text
 from .math import inline_formula, typesettable
@@ -171,6 +172,13 @@ class _InlineWriter:
     def footnote_reference(self, token: Token) -> None:
         self._add(f"<sup>{escape_text(token.content, in_link=True)}</sup>")
 
+    def tag(self, token: Token) -> None:
+        following = self._following()
+        alone = following is None or following.type != "text" or following.content[0].isspace()
+        if self._last in ("", "\n") and alone:
+            self._add("<span></span>")  # alone on its line it would begin a block of HTML
+        self._add(f"<{token.tag}>" if token.nesting == 1 else f"</{token.tag}>")
+
     # -- emphasis ----------------------------------------------------------------
 
     def emphasis_open(self, token: Token) -> None:
@@ -284,4 +292,5 @@ _WRITERS: dict[str, Callable[[_InlineWriter, Token], None]] = {
     "link_open": _InlineWriter.link_open,
     "link_close": _InlineWriter.link_close,
     "image": _InlineWriter.image,
+    **{f"{tag}_{end}": _InlineWriter.tag for tag in HARMLESS_TAGS for end in ("open", "close")},
 }

@@ -4,12 +4,13 @@ What is saved in a notebook is rendered by JupyterLab (marked), nbconvert (mistu
 markdown-it and others, all of which let HTML through. So the text is written again from
 the parser's tokens: rendered with HTML allowed, it gives what our renderer gives without.
 Attribute-free elements (`<em>`, `<code>`, `<span>`, ...) stand in where the renderers do
-not agree on any markdown, and `<div dir="rtl">` says what markdown cannot; nothing of the
-model's own text can become a tag.
+not agree on any markdown; `<div dir="rtl">` and `<p style="text-align:right">` say what markdown
+cannot; nothing of the model's own text can become a tag.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from markdown_it.token import Token
 
 from .html import code_language, parse_blocks, parse_inside
 from .math import typesettable
+from .safe_html import right_to_left_paragraph
 from .safe_inline import inline_cell, inline_line, inline_lines
 from .safe_text import clean, code_block, escape_line, escape_text
 from .table_rules import padded
@@ -44,6 +46,7 @@ _PARTED_BY_MATH = frozenset(
 )
 _NOTHING = "&#32;"
 _RIGHT_TO_LEFT = '<div dir="rtl">'
+_MARK = re.compile(r"(?:^|\s)(?:[>*-]|\d+[.)]) \Z")  # of a quote or an item, without a task's box
 _HIGHEST_NUMBER = 999_999_999  # of a list item, in CommonMark
 
 
@@ -240,7 +243,16 @@ class _BlockWriter:
     def paragraph(self, token: Token) -> None:
         if content := self._inline():
             self._begin(token)
-            self._write(inline_lines(content))
+            at_right = self._stands_at_the_right(token)
+            self._write([right_to_left_paragraph(content)] if at_right else inline_lines(content))
+
+    def _stands_at_the_right(self, token: Token) -> bool:
+        """Whether this paragraph is to stand at the right, and can begin a block of HTML."""
+        is_right = self._is_right_to_left or token.attrs.get("dir") == "rtl"
+        before = self._first_prefix
+        return (
+            is_right and not token.hidden and (before is None or _MARK.search(before) is not None)
+        )
 
     def heading(self, token: Token) -> None:
         self._begin(token)

@@ -21,11 +21,12 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from .dollars import has_regex
+from .backslashes import holds_kept_backslash
+from .diagrams import MERMAID, is_harmless_diagram
+from .signs import visible
 
 __all__ = [
     "GUARDED_DOLLAR",
-    "INVISIBLE",
     "attribute_text",
     "clean",
     "code_block",
@@ -33,28 +34,30 @@ __all__ = [
     "destination",
     "escape_line",
     "escape_text",
+    "html_inline",
     "html_text",
     "is_known_language",
+    "printable",
     "trim_line",
 ]
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _LINE_SEPARATOR = re.compile("[\u2028\u2029]")
-
-
-#: Signs of no width, which may stand before the first mark of a line: the byte order mark,
-#: spaces, joiners.
-INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"
-
 _NAMED = {"<": "&lt;", "&": "&amp;"}
 
 
 def clean(text: str) -> str:
     """`text` without what some reader cannot take.
 
-    Control characters, and lone surrogates (JSON has none), become U+FFFD; the line
+    Signs that nobody sees are made visible and the colours of a terminal are dropped. Other
+    control characters, and lone surrogates (JSON has none), become U+FFFD; the line
     separators, at which JavaScript ends a line and markdown does not, become spaces.
     """
+    return printable(visible(text))
+
+
+def printable(text: str) -> str:
+    """`clean` for a text whose signs are visible."""
     return _LINE_SEPARATOR.sub(" ", _UNPRINTABLE.sub("\ufffd", text))
 
 
@@ -102,7 +105,7 @@ def escape_text(text: str, *, in_link: bool = False) -> str:
         in_link: whether the text stands between the brackets of a link.
     """
 
-    in_regex = has_regex(text)  # where we ourselves read a backslash as it stands
+    in_regex = holds_kept_backslash(text)  # where we ourselves read a backslash as it stands
 
     def spell(match: re.Match[str]) -> str:
         char = match[0]
@@ -190,7 +193,7 @@ def code_block(code: str, language: str, *, nested: bool, right_to_left: bool = 
         inner = _NOT_HTML.sub(_as_entities, code)
         direction = ' dir="ltr"' if right_to_left else ""
         return f"<pre{direction}><code>{inner}</code></pre>".split("\n")
-    language = _known(language)
+    language = _known(language, code)
     if (environment or "@@" in signs) and language not in ("latex", "tex"):
         language = ""  # JupyterLab's highlighter would tear its placeholder for math
     runs = re.findall(r"`{3,}", code)
@@ -201,17 +204,19 @@ def code_block(code: str, language: str, *, nested: bool, right_to_left: bool = 
 
 # What Pygments has no lexer for, or another name.
 _OTHER_LANGUAGES = frozenset(
-    ["cmd", "csv", "dotenv", "env", "jsonc", "log", "mermaid", "plaintext", "tsv", "txt"]
+    ["cmd", "csv", "dotenv", "env", "jsonc", "log", MERMAID, "plaintext", "tsv", "txt"]
 )
 
 
-def _known(language: str) -> str:
+def _known(language: str, code: str) -> str:
     """The language to write beside a fence: one that Pygments knows, else none.
 
     JupyterLab puts the word into HTML as it is, nbconvert prints an unknown one as code,
-    and both run `mermaid`, which can load images.
+    and both draw what is `mermaid`.
     """
     name = language.lower()
+    if name == MERMAID:
+        return MERMAID if is_harmless_diagram(code) else ""
     return name if name in _known_languages() else ""
 
 
@@ -248,9 +253,14 @@ def attribute_text(text: str) -> str:
 
 def html_text(text: str) -> str:
     """`text` on one line of raw HTML, where no markdown is read."""
+    return html_inline(" ".join(text.split()))
+
+
+def html_inline(text: str) -> str:
+    """The same for a piece of a line, whose spaces stay."""
 
     def spell(match: re.Match[str]) -> str:
         entity = _entities(match[0])
         return f"<span>{entity}</span>" if match[0] in "$\\" else entity
 
-    return _NOT_HTML.sub(spell, " ".join(text.split()))
+    return _NOT_HTML.sub(spell, text)

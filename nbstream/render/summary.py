@@ -14,6 +14,7 @@ from typing import TypeGuard
 from ..messages import ToolCall
 from ..response import Response
 from ..rounds import CALL_REASONS, OWN_END_REASONS, Round
+from .signs import holds_signs
 
 __all__ = ["call_line", "mark", "plain_summary", "reasoning_line", "usage_line", "usage_rows"]
 
@@ -31,6 +32,9 @@ _LEAKED = (
 
 # Controls, lone surrogates, and what turns the direction of the text that follows.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+_MAX_SIGNS = 4  # that are named
+_SIGNS = "The text holds signs that nobody sees ({}): shown here by name, kept in what is copied."
 
 
 def reasoning_line(turn: Round) -> str:
@@ -130,6 +134,10 @@ def _doubts(response: Response) -> str | None:
     doubts = [_LEAKED.format(_short(leaked, _LONGEST_VALUE))] if leaked else []
     if any(choice.is_unclosed for choice in choices):
         doubts.append(_UNCLOSED)
+    texts = "".join(str(choice.text) for choice in choices)
+    if signs := holds_signs(texts):
+        names = ", ".join(signs[:_MAX_SIGNS]) + (", …" if len(signs) > _MAX_SIGNS else "")
+        doubts.append(_SIGNS.format(names))
     return " ".join(doubts) or None
 
 

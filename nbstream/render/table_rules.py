@@ -17,7 +17,7 @@ from markdown_it.rules_block import StateBlock
 from markdown_it.token import Token
 
 from .math import inline_formula
-from .safe_text import INVISIBLE
+from .signs import ZERO_WIDTH
 
 __all__ = [
     "cell_tokens",
@@ -210,4 +210,4 @@ def _row(state: StateBlock, line: int, texts: list[str], alignments: list[str], 
 
 def _line(state: StateBlock, line: int) -> str:
     start = state.bMarks[line] + state.tShift[line]
-    return state.src[start : state.eMarks[line]].lstrip(INVISIBLE).strip(" \t")
+    return state.src[start : state.eMarks[line]].lstrip(ZERO_WIDTH).strip(" \t")

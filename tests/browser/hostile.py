@@ -72,6 +72,7 @@ PLACES: dict[str, tuple[str, str]] = {
     "rewritten command": ("$\\ket{ {} }$", " "),
     "text of a formula": ("\\(\\text{ {} }\\)", " "),
     "after our fold's end": ("</details>\n\n{}", "\n"),
+    "harmless tag": ("a<sub>{}</sub> <kbd><u>{}</u></kbd> <mark>{}", " "),
     "in a comment": ("<!-- {} -->", "\n"),
 }
 

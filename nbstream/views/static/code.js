@@ -17,7 +17,7 @@ export function addCodeTools(block, stays) {
     tools.className = "nbs-code-tools";
     const language = document.createElement("span");
     language.textContent = code.className.replace(/^language-/, "");
-    const copyCode = async () => code.textContent ?? "";
+    const copyCode = async () => asItCame(code.textContent ?? "");
     tools.append(language, ...(stays ? [wrapButton(frame)] : []));
     tools.append(createCopyButton("Copy", "Copy the code", copyCode));
     frame.prepend(tools); // where the keyboard comes before the code, and which sticks to the top
@@ -37,4 +37,12 @@ function wrapButton(frame) {
     button.setAttribute("aria-pressed", String(isWrapped));
   });
   return button;
+}
+
+/**
+ * The code without the names of signs that nobody sees, `⟨U+200B⟩`: with the signs.
+ * @param {string} text
+ */
+function asItCame(text) {
+  return text.replace(/⟨U\+([0-9A-F]{4,6})⟩/g, (_, code) => String.fromCodePoint(parseInt(code, 16)));
 }

@@ -1,0 +1,91 @@
+r"""Backslashes that belong to a path or to a regular expression: `C:\x\.config`, `\d+\.\d+`.
+
+CommonMark takes the one before a punctuation mark for an escape and drops it. In a word that
+says that it is a path or a pattern it is a backslash: such a word has a backslash before a
+letter, which escapes nothing, or begins as a path, or has what only patterns have. The escapes
+that models write everywhere, of what would otherwise be markup, stay escapes in such words too,
+but for a regular expression beyond doubt. That is told before a formula is looked for, because
+`\(` opens one; a path is told after it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_inline import StateInline
+
+__all__ = ["backslashes_plugin", "holds_kept_backslash", "is_in_regex"]
+
+_REGEX = re.compile(r"\\[dDwWsbB](?![A-Za-z])|(?<!\\)\[\^[^\]]|\w\.\w+\([rf]?[\"']?\\[(\[]")
+_ESCAPED_IN_REGEX = frozenset(".()[]{}+*?|^$-/\\")
+# What may be kept elsewhere: not ``* _ # $ ` ``, and in what only looks like a pattern no bracket.
+_SIGNS = frozenset("!\"%&'+,-./:;=?@^")
+_BRACKETS = frozenset("()<>[]{|}~")
+_PATH = re.compile(
+    r"""
+    (?<!\\)(?:\\\\)*\\[A-Za-z0-9]                                   # `\x`, `\d`
+    | \A[("'\[*_`]*(?:[A-Za-z]:|\.{1,2}|~|%\w+%|\$\w+(?::\w+)?)\\   # `C:\`, `..\`, `%APPDATA%\`
+    """,
+    re.VERBOSE,
+)
+_PATTERN = re.compile(r"""\A[("']*\^|\$[)"'.,;:]*\Z|[.\])][*+?]\\|\[\^""")  # `^\.`, `\.py$`, `.*\.`
+_NO_SPACE = re.compile(r"\S+")
+_HALF_COMMAND = re.compile(r"\\[A-Za-z]*\Z")  # what the end of the reach cut
+_REACH = 60  # characters of a word at either side
+
+
+def backslashes_plugin(md: MarkdownIt) -> None:
+    """Backslashes of paths and patterns become text, with what stands behind them."""
+    md.inline.ruler.before("math_inline", "regex_backslash", partial(_rule, is_in_regex))
+    md.inline.ruler.before("escape", "backslash", partial(_rule, _is_in_path))
+
+
+def is_in_regex(text: str, at: int) -> bool:
+    r"""Whether the backslash at `at` is a regular expression's, as in `\d+\.\d+`."""
+    return text[at + 1 : at + 2] in _ESCAPED_IN_REGEX and _REGEX.search(_word(text, at)) is not None
+
+
+def holds_kept_backslash(text: str) -> bool:
+    """Whether a backslash before a punctuation mark, if it were in `text`, might be kept."""
+    if _REGEX.search(text):
+        return True
+    words = (word for word in text.split() if "\\" in word or "^" in word or "$" in word)
+    return any(_PATH.search(word) or _PATTERN.search(word) for word in words)
+
+
+def _rule(is_kept: Callable[[str, int], bool], state: StateInline, silent: bool) -> bool:
+    start, end = state.pos, state.pos + 2
+    if state.src[start] != "\\" or end > state.posMax or not is_kept(state.src, start):
+        return False
+    if not silent:
+        state.pending += state.src[start:end]
+    state.pos = end
+    return True
+
+
+def _is_in_path(text: str, at: int) -> bool:
+    following = text[at + 1]
+    if following == "\\":
+        return _begins_share(text, at) and _PATH.search(_word(text, at)) is not None
+    if following in _SIGNS:
+        word = _word(text, at)
+        return _PATH.search(word) is not None or _PATTERN.search(word) is not None
+    return following in _BRACKETS and _PATH.search(_word(text, at)) is not None
+
+
+def _begins_share(text: str, at: int) -> bool:
+    r"""Whether `\\` begins the name of a computer, as in `\\server\share`."""
+    before, after = text[at - 1 : at], text[at + 2 : at + 3]
+    return (not before or before in " \n\t(\"'") and after.isalnum()
+
+
+def _word(text: str, at: int) -> str:
+    """The word around a place, as far as we reach."""
+    before = text[max(0, at - _REACH) : at].split()
+    after = "".join(_NO_SPACE.findall(text, at, at + _REACH)[:1])
+    if len(after) == _REACH:
+        after = _HALF_COMMAND.sub("", after)
+    return (before[-1] if before and not text[at - 1].isspace() else "") + after

@@ -1,0 +1,47 @@
+"""Which diagrams a front end may draw.
+
+JupyterLab and nbconvert run Mermaid over a saved code block of that language, also in a
+notebook that nobody trusts, and Mermaid does more than draw: `A@{ img: "https://…" }`, a picture
+in a label, a style with `url(…)` and a configuration load what they name, `click` and `link`
+lead to any address. So only diagrams of known kinds without any of that keep their language.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["MERMAID", "is_harmless_diagram", "show_diagrams"]
+
+MERMAID = "mermaid"
+_MAX_SIZE = 20_000  # characters
+
+_KINDS = re.compile(
+    r"(?:\s*%%[^{\n][^\n]*\n)*\s*(?:graph|flowchart|sequenceDiagram|classDiagram|"
+    r"stateDiagram(?:-v2)?|erDiagram|gantt|pie|mindmap|timeline|journey|gitGraph|"
+    r"quadrantChart|xychart-beta)\b(?![-\w])"
+)
+_HARMFUL = re.compile(
+    r"""
+      [<\\\0] | @\{ | %%\{ | ^\s*--- | // | \$\$ | !\[
+    | &\#?\w+; | \#\w+;                       # entities, which Mermaid makes signs of
+    | click | href | url | style | classdef | script | theme | import | init
+    | ^\s*(?:links?|properties|details)\b     # of a sequence diagram
+    """,
+    re.VERBOSE | re.IGNORECASE | re.MULTILINE,
+)
+_settings = {"shown": True}
+
+
+def show_diagrams(*, shown: bool) -> None:
+    """Whether diagrams of the answers that are saved from now on may be drawn at all."""
+    _settings["shown"] = shown
+
+
+def is_harmless_diagram(code: str) -> bool:
+    """Whether a saved code block that holds this may say that it is a diagram of Mermaid."""
+    return (
+        _settings["shown"]
+        and len(code) <= _MAX_SIZE
+        and _KINDS.match(code) is not None
+        and _HARMFUL.search(code) is None
+    )
