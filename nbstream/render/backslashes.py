@@ -49,11 +49,13 @@ def is_in_regex(text: str, at: int) -> bool:
 
 
 def holds_kept_backslash(text: str) -> bool:
-    """Whether a backslash before a punctuation mark, if it were in `text`, might be kept."""
+    """Whether one that escapes a character of `text` might be kept, as others are."""
     if _REGEX.search(text):
         return True
-    words = (word for word in text.split() if "\\" in word or "^" in word or "$" in word)
-    return any(_PATH.search(word) or _PATTERN.search(word) for word in words)
+    return any(
+        ("\\" in word and _PATH.search(word)) or ("^[" in word and _PATTERN.search(word))
+        for word in text.split()
+    )
 
 
 def _rule(is_kept: Callable[[str, int], bool], state: StateInline, silent: bool) -> bool:
