@@ -17,6 +17,7 @@ from nbstream.render.blocks import Blocks
 from nbstream.render.extract import code_blocks, tables
 from nbstream.render.html import render
 from nbstream.render.safe_markdown import safe_markdown
+from nbstream.render.style import RenderStyle
 
 #: What saved text is read by, beside nbconvert.
 PLAIN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
@@ -295,15 +296,15 @@ def test_a_wide_table_costs_as_much_a_character_as_a_narrow_one():
 )
 def test_line_breaks_are_kept(text, html):
     assert render(text) == html
-    assert render(text, line_breaks=False) == html.replace("<br>", "")
+    assert render(text, RenderStyle(line_breaks=False)) == html.replace("<br>", "")
     for seen in (PLAIN.render(safe_markdown(text)), markdown2html_mistune(safe_markdown(text))):
         assert seen.count("<br") == 1
-    assert "\\" not in safe_markdown(text, line_breaks=False)
+    assert "\\" not in safe_markdown(text, RenderStyle(line_breaks=False))
 
 
 def test_line_breaks_of_a_growing_text_may_be_spaces():
     page = HtmlPage()
-    blocks = Blocks(page, line_breaks=False)
+    blocks = Blocks(page, RenderStyle(line_breaks=False))
     blocks.advance("a\nb")
     blocks.advance("\nc\n", final=True)
     assert page.html == "<p>a\nb\nc</p>"

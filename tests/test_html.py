@@ -13,6 +13,7 @@ from nbstream.render.extract import code_blocks
 from nbstream.render.html import parser, render, sanitize
 from nbstream.render.links import image_host, is_safe_link
 from nbstream.render.patches import Document
+from nbstream.render.style import RenderStyle
 
 ALLOWED = {
     "a": {"href", "title", "target", "rel"},
@@ -303,11 +304,11 @@ def _links(tokens):
 def test_images_are_links_unless_their_host_is_allowed():
     hosts = frozenset({"allowed.example"})
     image = "![a *b*](https://allowed.example/c.png 'd')"
-    assert render(image, image_hosts=hosts) == (
+    assert render(image, RenderStyle(hosts)) == (
         '<p><img src="https://allowed.example/c.png" alt="a b" title="d"></p>'
     )
     for other in ("https://other.example/c", "https://allowed.example.other.example/c"):
-        assert "<img" not in render(f"![a]({other})", image_hosts=hosts)
+        assert "<img" not in render(f"![a]({other})", RenderStyle(hosts))
     assert render(image) == (
         '<p><a href="https://allowed.example/c.png" title="d" target="_blank" '
         'rel="noopener noreferrer">a b</a></p>'
@@ -345,7 +346,8 @@ def test_payloads_in_every_construct(shared):
     for payload in payloads:
         for construct in constructs:
             html = render(
-                construct.replace("{}", payload), image_hosts=frozenset({"allowed.example"})
+                construct.replace("{}", payload),
+                RenderStyle(image_hosts=frozenset({"allowed.example"})),
             )
             assert_harmless(html)
     print(f"{len(payloads)} payloads in {len(constructs)} constructs")

@@ -10,13 +10,13 @@ import pytest
 
 from nbstream.data_images import without_data_images
 from nbstream.messages import Message
-from nbstream.render.diagrams import show_diagrams
 from nbstream.render.extract import code_blocks
 from nbstream.render.eye import completed
 from nbstream.render.html import render
 from nbstream.render.patches import Document
 from nbstream.render.safe_markdown import safe_markdown
 from nbstream.render.signs import SignReader, holds_signs, visible
+from nbstream.render.style import RenderStyle
 from nbstream.request_messages import Recipient, request_messages
 
 PNG = "data:image/png;base64,iVBORw0KGgo="
@@ -186,11 +186,8 @@ def test_right_to_left_paragraphs_stand_at_the_right_when_they_are_saved():
 def test_diagrams_that_only_draw_keep_their_language(kind):
     fence = f"```mermaid\n{kind}\n  A-->B\n```"
     assert safe_markdown(fence) == fence
-    show_diagrams(shown=False)
-    try:
-        assert safe_markdown(fence) == fence.replace("mermaid", "")
-    finally:
-        show_diagrams(shown=True)
+    as_code = safe_markdown(fence, RenderStyle(diagrams=False))
+    assert as_code == fence.replace("mermaid", "")
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from nbstream import Chat, ChatPanel
 from nbstream.errors import UsageError
 from nbstream.messages import Message
 from nbstream.panel.window import Window
+from nbstream.render.style import RenderStyle
 from nbstream.response import Response
 from nbstream.session import Place, Session
 
@@ -195,7 +196,7 @@ def test_a_picture_is_not_sent_again_with_each_piece_of_an_answer():
 
     async def stream():
         session = Session()
-        window = Window(session, dict, lambda *_: None, frozenset(), "n")
+        window = Window(session, dict, lambda *_: None, RenderStyle(), "n")
         window.widget.observe(lambda change: packed.append(change.new), "snapshot")
         question = ({"type": "image_url", "image_url": {"url": picture}},)
         response = Response([Message("user", question)])

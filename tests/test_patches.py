@@ -19,6 +19,7 @@ from nbstream.render import highlight
 from nbstream.render.html import parser, sanitize
 from nbstream.render.patches import Document, Op
 from nbstream.render.safe_text import clean
+from nbstream.render.style import RenderStyle
 
 
 class View:
@@ -525,7 +526,7 @@ def test_payloads_at_every_stage(shared):
     moments = 0
     for case in cases:
         for text in (case["payload"], f"[a]({case['payload']}", f"| {case['payload']} |\n|-|\n"):
-            document = Document(image_hosts=frozenset({"allowed.example"}))
+            document = Document(RenderStyle(image_hosts=frozenset({"allowed.example"})))
             for piece, _ in prefixes(text, itertools.repeat(7)):
                 document.feed(piece)
                 for name, *arguments in document.patch():

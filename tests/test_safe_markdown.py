@@ -26,6 +26,7 @@ from normal_html import normal_html
 from nbstream.render.html import make_parser, parser
 from nbstream.render.safe_markdown import safe_markdown
 from nbstream.render.safe_text import clean
+from nbstream.render.style import RenderStyle
 
 FOLDER = Path(__file__).parent
 CASES = read_fixture_file(FOLDER / "safe_markdown.txt")
@@ -239,7 +240,7 @@ def test_control_characters_and_surrogates():
 
 def test_images_of_allowed_hosts():
     markdown = "![a *b* \\]$](http://ok.x/i_(1).png 't\"') ![c](http://no.x/i.png)"
-    saved = safe_markdown(markdown, image_hosts=frozenset({"ok.x"}))
+    saved = safe_markdown(markdown, RenderStyle(image_hosts=frozenset({"ok.x"})))
     for html in (PLAIN.render(saved), markdown2html_mistune(saved)):
         assert_harmless(html, folds=0, images=True)
         (image,) = BeautifulSoup(html, "html.parser")("img")

@@ -19,6 +19,7 @@ from nbstream.buffers import TextBuffer
 from nbstream.errors import APIResponseError, IncompleteError, Interrupted
 from nbstream.messages import Message, ToolResult, Usage
 from nbstream.render.saved import RECORD_TYPE, bundle, content_markdown, display_markdown
+from nbstream.render.style import RenderStyle
 from nbstream.response import Response, Timing
 from nbstream.rounds import CallDraft, Round
 
@@ -213,8 +214,8 @@ def test_images_of_allowed_hosts_stay_images():
     response = answer(
         said("![a](https://x.y/i.png)", reasoning=TextBuffer("![b](https://x.y/j.png)"))
     )
-    assert "![b](https://x.y/j.png)" in markdown(response, image_hosts=["x.y"])
-    assert "![a](https://x.y/i.png)" in markdown(response, image_hosts=["x.y"])
+    assert "![b](https://x.y/j.png)" in markdown(response, style=RenderStyle(frozenset({"x.y"})))
+    assert "![a](https://x.y/i.png)" in markdown(response, style=RenderStyle(frozenset({"x.y"})))
     assert "![" not in markdown(response)
 
 
@@ -315,4 +316,4 @@ def test_line_breaks_are_kept_unless_they_are_not_wanted():
     response = answer(said("a\nb", reasoning=TextBuffer("c\nd")))
     assert "a\\\nb" in markdown(response)
     assert "c\\\nd" in markdown(response)
-    assert "\\" not in markdown(response, line_breaks=False)
+    assert "\\" not in markdown(response, style=RenderStyle(line_breaks=False))

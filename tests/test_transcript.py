@@ -19,6 +19,7 @@ from nested_documents import TRICKY, nested_document
 import nbstream
 from nbstream.buffers import TextBuffer
 from nbstream.conversation import Conversation, Turn
+from nbstream.data_images import is_data_image
 from nbstream.errors import APIResponseError, UsageError
 from nbstream.messages import Message, ToolResult
 from nbstream.panel.questions import question_of
@@ -57,7 +58,9 @@ def assert_reads_as_it_is(question: str, answer: str, name: str) -> None:
         html = read(saved)
         assert_harmless(html, folds=FOLDS, images=True)
         page = BeautifulSoup(html, "html.parser")
-        assert [image["src"] for image in page("img")] == [PICTURE]
+        attached, *written = [image["src"] for image in page("img")]
+        assert attached == PICTURE
+        assert all(map(is_data_image, written))
         assert words(page.find("blockquote", recursive=False)) == clean(question).split()
         you, model = page("strong")[0], strong_after_question(page)
         assert you.get_text() == "You"

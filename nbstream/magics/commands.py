@@ -14,6 +14,7 @@ from ..errors import NbstreamError, UsageError
 from ..key_prompt import run_key_command
 from ..messages import Message
 from ..render.signs import holds_signs
+from ..render.style import RenderStyle
 from ..request import Options
 from ..response import Response
 from ..session import Session, Sessions
@@ -58,6 +59,9 @@ class Host(Protocol):
 
     def shows_widgets(self) -> bool:
         """Whether the front end is known to show widgets, or said to."""
+
+    def style(self) -> RenderStyle:
+        """How answers look, by the settings."""
 
     def live_view(self) -> View:
         """What shows an answer in the running cell as it comes."""
@@ -134,7 +138,8 @@ class Commands:
             return
         if not response.done:  # such as that of a panel with a session of its own
             raise UsageError("the answer is still running: _chat.wait() waits for its end")
-        view = choose_view("display" if has_rich_output() else "text", owns_cell=False)
+        name = "display" if has_rich_output() else "text"
+        view = choose_view(name, owns_cell=False, style=self._host.style())
         view.open(response)
         view.close(response)
 

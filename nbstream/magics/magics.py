@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
-from traitlets import Bool, Dict, Float, Integer, List, Unicode, observe
+from traitlets import Bool, Dict, Float, Integer, List, Unicode
 
 from ..attachments import attach, attachment
 from ..catalog import Catalog
@@ -21,7 +21,7 @@ from ..interpolate import interpolate
 from ..interrupts import interrupts
 from ..messages import Content
 from ..namespace import LAST, running_cell
-from ..render.diagrams import show_diagrams
+from ..render.style import RenderStyle
 from ..request import Deadlines, Options
 from ..response import Response
 from ..schema import as_schema
@@ -231,7 +231,10 @@ class ChatMagics(Magics):
         if panel is None or panel.session is not session:
             chat = Chat.of(session, self.options())
             panel = self._panels[session.name] = ChatPanel(
-                chat, image_hosts=self.image_hosts, line_breaks=self.line_breaks
+                chat,
+                image_hosts=self.image_hosts,
+                line_breaks=self.line_breaks,
+                diagrams=self.diagrams,
             )
         panel.chat.view = self.view
         panel.open()
@@ -243,6 +246,10 @@ class ChatMagics(Magics):
     def options(self) -> Options:
         """The settings as they stand, without a cell's flags."""
         return self._options(parse(self.chat_cell.parser, ""))
+
+    def style(self) -> RenderStyle:
+        """How answers look, by the settings."""
+        return RenderStyle(frozenset(self.image_hosts), self.line_breaks, self.diagrams)
 
     def last(self) -> Response | None:
         """What `_chat` holds."""
@@ -278,17 +285,12 @@ class ChatMagics(Magics):
         session.follow_settings(self.system or None)
         return session
 
-    @observe("diagrams")
-    def _set_diagrams(self, _change: Any) -> None:
-        show_diagrams(shown=self.diagrams)
-
     def _view(self, name: str | None, *, blocking: bool) -> View:
         return choose_view(
             name or self.view,
             owns_cell=blocking,
             blocking=blocking,
-            image_hosts=frozenset(self.image_hosts),
-            line_breaks=self.line_breaks,
+            style=self.style(),
         )
 
     def _options(self, args: argparse.Namespace) -> Options:

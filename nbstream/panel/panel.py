@@ -18,6 +18,7 @@ from ..conversation import Turn
 from ..errors import UsageError
 from ..messages import Content
 from ..namespace import LAST, namespace
+from ..render.style import RenderStyle
 from ..response import Response
 from ..session import Place, Session
 from ..views.protocol import NullView, View
@@ -42,6 +43,7 @@ class ChatPanel(HasTraits):
         chat: the conversation to show; by default a new one, made with `options`.
         image_hosts: the hosts whose images may be shown as images; others become links.
         line_breaks: whether the ends of the answers' lines are kept.
+        diagrams: whether harmless Mermaid diagrams are drawn in what is saved; else they are code.
         options: what `Chat` takes; with `view="widget"` the panel is also shown in a front end
             that is not known to show widgets.
 
@@ -66,6 +68,7 @@ class ChatPanel(HasTraits):
         *,
         image_hosts: Iterable[str] = (),
         line_breaks: bool = True,
+        diagrams: bool = True,
         **options: Any,
     ) -> None:
         super().__init__()
@@ -75,12 +78,9 @@ class ChatPanel(HasTraits):
             raise UsageError(f"a Chat has its own {', '.join(options)}: pass one or the other")
         self.chat = Chat(**options) if chat is None else chat
         self.settings = Settings(self.chat)
-        hosts = frozenset(image_hosts)
-        self._look: dict[str, Any] = {"image_hosts": hosts, "line_breaks": line_breaks}
+        self._style = RenderStyle(frozenset(image_hosts), line_breaks, diagrams)
         self._main = _running_loop()
-        self.screen = Screen(
-            self.session, self.settings, Desk(self).hear, hosts, line_breaks=line_breaks
-        )
+        self.screen = Screen(self.session, self.settings, Desk(self).hear, self._style)
         # The session may outlive the panel, which is then there only as long as it is shown.
         unwatch = self.session.watch(_Watcher(self))
         weakref.finalize(self, unwatch).atexit = False
@@ -139,7 +139,7 @@ class ChatPanel(HasTraits):
 
     def to_markdown(self) -> str:
         """The branch that is shown, as markdown that is safe to show anywhere."""
-        turns = [turn_markdown(t, **self._look) for t in self.session.turns]
+        turns = [turn_markdown(t, self._style) for t in self.session.turns]
         return "\n\n---\n\n".join(turns)
 
     def update(self) -> None:

@@ -14,6 +14,7 @@ from ..conversation import Turn
 from ..io_thread import io_thread
 from ..messages import Usage
 from ..namespace import running_cell
+from ..render.style import RenderStyle
 from ..response import Response
 from ..session import Session
 from ..views.choose import has_rich_output, has_widgets
@@ -51,8 +52,7 @@ class Screen:
         session: what is shown.
         settings: how the next question is asked.
         hear: is told what the reader does, on the kernel's thread.
-        image_hosts: the hosts whose images may be shown as images.
-        line_breaks: whether the ends of the answer's lines are kept.
+        style: how answers look.
     """
 
     def __init__(
@@ -60,15 +60,12 @@ class Screen:
         session: Session,
         settings: Settings,
         hear: Callable[[Any, list[Any]], None],
-        image_hosts: frozenset[str],
-        *,
-        line_breaks: bool = True,
+        style: RenderStyle,
     ) -> None:
         self._session = session
         self._settings = settings
         self._hear = hear
-        self._image_hosts = image_hosts
-        self._line_breaks = line_breaks
+        self._style = style
         self._name = uuid.uuid4().hex
         self._window: Window | None = None
         self._transcript: Transcript | None = None
@@ -98,7 +95,7 @@ class Screen:
                 self._open_window()
             except Exception:  # whatever is wrong with a widget, the conversation is shown
                 log.warning("the panel's widget could not be made", exc_info=True)
-        self._transcript = Transcript(self._image_hosts, line_breaks=self._line_breaks)
+        self._transcript = Transcript(self._style)
         await asyncio.wait((self._write(),))
 
     def _open_window(self) -> None:
@@ -107,9 +104,8 @@ class Screen:
                 self._session,
                 self._about,
                 self._hear,
-                self._image_hosts,
+                self._style,
                 self._name,
-                line_breaks=self._line_breaks,
             )
             for turn in self._session.turns:
                 if run := self._session.running(turn):

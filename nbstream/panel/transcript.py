@@ -8,7 +8,7 @@ end no more with each turn.
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from ..conversation import Turn
 from ..io_thread import in_thread
 from ..render.safe_text import clean, escape_text, html_text
 from ..render.saved import bundle
+from ..render.style import DEFAULT_STYLE, RenderStyle
 from .questions import question_of
 
 __all__ = ["Transcript", "turn_markdown"]
@@ -26,15 +27,11 @@ _GROUP = 15_000  # characters, from which on an output is full
 _MERGES = 3  # times that full ones are merged, into one of eight
 
 
-def turn_markdown(
-    turn: Turn, *, image_hosts: Collection[str] = (), line_breaks: bool = True
-) -> str:
+def turn_markdown(turn: Turn, style: RenderStyle = DEFAULT_STYLE) -> str:
     """A question and its answer as safe markdown."""
     question = question_of(turn)
     parts = ["<strong>You</strong>", *_quoted(question["typed"]), *_attached(question)]
-    answer = bundle(turn.response, image_hosts=image_hosts, line_breaks=line_breaks)[
-        "text/markdown"
-    ]
+    answer = bundle(turn.response, style)["text/markdown"]
     model = _words(turn.response.model or "") or "The model"
     return "\n\n".join([*parts, f"<strong>{model}</strong>", answer])
 
@@ -69,12 +66,11 @@ class Transcript:
     Everything here happens on the I/O thread.
 
     Args:
-        image_hosts: the hosts whose images are kept.
-        line_breaks: whether the ends of the answers' lines are kept.
+        style: how answers look.
     """
 
-    def __init__(self, image_hosts: frozenset[str], *, line_breaks: bool = True) -> None:
-        self._look: dict[str, Any] = {"image_hosts": image_hosts, "line_breaks": line_breaks}
+    def __init__(self, style: RenderStyle) -> None:
+        self._style = style
         self._context = contextvars.copy_context()
         self._handles: list[DisplayHandle] = []
         self._shown: list[str] = []
@@ -88,7 +84,7 @@ class Transcript:
         """Write those of the turns that are not written yet; they have ended."""
         for turn in turns:
             if turn.id not in self._texts:
-                write = partial(turn_markdown, **self._look)
+                write = partial(turn_markdown, style=self._style)
                 self._texts[turn.id] = await in_thread(write, turn)
 
     def update(self, turns: Iterable[Turn], *, folded: bool, without: str) -> None:

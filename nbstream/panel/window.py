@@ -24,6 +24,7 @@ from typing import Any
 import traitlets
 
 from ..conversation import Turn
+from ..render.style import RenderStyle
 from ..response import Response
 from ..session import Session
 from ..views.channel import Channel, FrameWidget
@@ -66,8 +67,7 @@ class Window:
         session: whose turns are shown.
         about: gives what stands beside the conversation, as JSON data.
         hear: is told what the reader does, with its buffers, on the kernel's thread.
-        image_hosts: the hosts whose images may be shown as images.
-        line_breaks: whether the ends of the answer's lines are kept.
+        style: how answers look.
         name: under which a tab remembers what was typed.
     """
 
@@ -76,15 +76,12 @@ class Window:
         session: Session,
         about: Callable[[], dict[str, Any]],
         hear: Callable[[Any, list[Any]], None],
-        image_hosts: frozenset[str],
+        style: RenderStyle,
         name: str,
-        *,
-        line_breaks: bool = True,
     ) -> None:
         self._session = session
         self._about = about
-        self._image_hosts = image_hosts
-        self._line_breaks = line_breaks
+        self._style = style
         self._cards: dict[int, Card] = {}
         self._layout: list[Any] = []
         self._sync()
@@ -132,7 +129,7 @@ class Window:
             card = self._cards.get(turn.id)
             if card is None:
                 run = self._session.running(turn)
-                outline = Outline(self._image_hosts, line_breaks=self._line_breaks)
+                outline = Outline(self._style)
                 card = Card(turn, outline, blocking=run is not None and run.is_blocking)
                 operations.append(["new", card.state()])
             elif turn.response.done and not card.is_over:  # it failed before it was shown

@@ -18,6 +18,7 @@ from .page import Page
 from .pictures import ends_in_data
 from .sealer import Sealer
 from .structure import Parsed, Span, settled
+from .style import DEFAULT_STYLE, RenderStyle
 
 __all__ = ["Blocks", "settled_length"]
 
@@ -39,7 +40,7 @@ _SAVED = 3  # and how many times the whole text, if they are saved up
 
 def settled_length(text: str) -> int:
     """How many characters of a growing text belong to blocks that can no longer change."""
-    parsed = Engine(frozenset(), anticipates=False).parse(text, final=False)
+    parsed = Engine(anticipates=False).parse(text, final=False)
     return len(parsed.source(0, settled(parsed)))
 
 
@@ -48,8 +49,7 @@ class Blocks:
 
     Args:
         page: what is told.
-        image_hosts: hosts whose images are shown.
-        line_breaks: whether the ends of lines are kept.
+        style: how the text looks.
         enter_at: from so many characters on, an open table or list is sealed in parts.
         lazy_at: from so many on, what cannot be sealed waits until it has grown by a tenth.
         anticipates: whether the tail shows open markup as what it is about to become,
@@ -59,15 +59,14 @@ class Blocks:
     def __init__(
         self,
         page: Page,
+        style: RenderStyle = DEFAULT_STYLE,
         *,
-        image_hosts: frozenset[str] = frozenset(),
-        line_breaks: bool = True,
         enter_at: int = 1_000,
         lazy_at: float = 2_000,
         anticipates: bool = False,
     ) -> None:
         self._page = page
-        self._engine = Engine(image_hosts, anticipates=anticipates, line_breaks=line_breaks)
+        self._engine = Engine(style, anticipates=anticipates)
         self._sealer = Sealer(page, self._engine)
         self._enter_at = enter_at
         self._lazy_at = lazy_at

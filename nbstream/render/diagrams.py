@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["MERMAID", "is_harmless_diagram", "show_diagrams"]
+__all__ = ["MERMAID", "is_harmless_diagram"]
 
 MERMAID = "mermaid"
 _MAX_SIZE = 20_000  # characters
@@ -29,19 +29,10 @@ _HARMFUL = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
-_settings = {"shown": True}
-
-
-def show_diagrams(*, shown: bool) -> None:
-    """Whether diagrams of the answers that are saved from now on may be drawn at all."""
-    _settings["shown"] = shown
 
 
 def is_harmless_diagram(code: str) -> bool:
     """Whether a saved code block that holds this may say that it is a diagram of Mermaid."""
     return (
-        _settings["shown"]
-        and len(code) <= _MAX_SIZE
-        and _KINDS.match(code) is not None
-        and _HARMFUL.search(code) is None
+        len(code) <= _MAX_SIZE and _KINDS.match(code) is not None and _HARMFUL.search(code) is None
     )

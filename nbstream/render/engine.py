@@ -15,6 +15,7 @@ from .html import parse_inside, parser
 from .math import BLOCK_OPENING, closing_of, formulas_size
 from .references import References
 from .structure import Parsed, is_blank, spans
+from .style import DEFAULT_STYLE, RenderStyle
 
 __all__ = ["Engine"]
 
@@ -37,9 +38,7 @@ class Engine:
             stand before each line; None if it ended in something else.
     """
 
-    def __init__(
-        self, image_hosts: frozenset[str], *, anticipates: bool, line_breaks: bool = True
-    ) -> None:
+    def __init__(self, style: RenderStyle = DEFAULT_STYLE, *, anticipates: bool) -> None:
         self.anticipates = anticipates
         self.references = References()
         self.changed: set[str] = set()
@@ -51,11 +50,7 @@ class Engine:
         self._open_formula: int | None = None  # the line of these that one begins on
         self._sealed_formulas = 0
         self._md = parser()
-        self._env: dict[str, Any] = {
-            "references": self.references,
-            "image_hosts": image_hosts,
-            "line_breaks": line_breaks,
-        }
+        self._env: dict[str, Any] = {"references": self.references, "style": style}
 
     def parse(self, text: str, *, final: bool) -> Parsed:
         """Find the blocks of the text that is open; its definitions are provisional."""

@@ -36,6 +36,7 @@ from .links import is_safe_link, links_plugin
 from .math import math_plugin, typesettable
 from .pictures import pictures_plugin
 from .safe_text import clean
+from .style import DEFAULT_STYLE, RenderStyle
 
 __all__ = [
     "code_language",
@@ -69,8 +70,7 @@ class _Parser(MarkdownIt):
 def make_parser() -> MarkdownIt:
     """A parser: CommonMark without HTML, GFM's extensions, footnotes and math.
 
-    `env["image_hosts"]` of a parse is a container of host names whose images are shown,
-    `env["line_breaks"]` whether the ends of lines are kept: True, if it is not there.
+    `env["style"]` of a parse is its `RenderStyle`, the default one if it is not there.
     """
     options = {"html": False, "xhtmlOut": False, "maxNesting": 120, "tasklists": True}
     md = _Parser("commonmark", options, renderer_cls=_Renderer)
@@ -114,17 +114,14 @@ def _rules(*, inside: bool) -> list[Callable[[StateCore], None]]:
     return [rule for name, rule in named if (name not in _UP_TO_BLOCKS) is inside]
 
 
-def render(
-    markdown: str, *, image_hosts: frozenset[str] = frozenset(), line_breaks: bool = True
-) -> str:
+def render(markdown: str, style: RenderStyle = DEFAULT_STYLE) -> str:
     """The whole of `markdown` as safe HTML.
 
     Args:
         markdown: the text, from whatever source.
-        image_hosts: hosts (lower case) whose images are shown; others become links.
-        line_breaks: whether the ends of lines are kept.
+        style: how the text looks.
     """
-    env = {"image_hosts": image_hosts, "line_breaks": line_breaks, "highlight": True}
+    env = {"style": style, "highlight": True}
     html: str = parser().render(clean(markdown), env)
     return sanitize(html)
 

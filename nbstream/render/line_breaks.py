@@ -1,9 +1,9 @@
 """Line breaks: the end of a line, and `<br>`, the one element that models write for them.
 
 Models mean the ends of their lines, and no reader misses them where none is meant. So they are
-kept, unless `env["line_breaks"]` is False: then they are spaces, as in CommonMark. In a cell
-of a table nothing but `<br>` breaks a line. It becomes the token of a line break, and no HTML
-passes through the parser.
+kept, unless `env["style"]`, a `RenderStyle`, says no: then they are spaces, as in CommonMark.
+In a cell of a table nothing but `<br>` breaks a line. It becomes the token of a line break, and
+no HTML passes through the parser.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import re
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline, newline
+
+from .style import DEFAULT_STYLE
 
 __all__ = ["BREAK", "line_breaks_plugin"]
 
@@ -29,7 +31,7 @@ def line_breaks_plugin(md: MarkdownIt) -> None:
 
 def _line_end(state: StateInline, silent: bool) -> bool:
     found = newline(state, silent)
-    if found and not silent and state.env.get("line_breaks", True):
+    if found and not silent and state.env.get("style", DEFAULT_STYLE).line_breaks:
         state.tokens[-1].type = "hardbreak"
     return found
 

@@ -16,6 +16,7 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
 from ..data_images import is_data_image
+from .style import DEFAULT_STYLE
 
 __all__ = ["image_host", "is_safe_link", "links_plugin", "plain_text"]
 
@@ -68,7 +69,7 @@ def image_host(url: str) -> str:
 def links_plugin(md: MarkdownIt) -> None:
     """Images of hosts that are not allowed become links.
 
-    The allowed hosts are `env["image_hosts"]`, a container of str; without it none is.
+    The allowed hosts are those of `env["style"]`, a `RenderStyle`; without it none is.
     """
     md.helpers = cast("Any", _Helpers())
     md.core.ruler.after("inline", "remote_images", _remote_images)
@@ -107,7 +108,7 @@ class _Helpers:
 
 
 def _remote_images(state: StateCore) -> None:
-    allowed = state.env.get("image_hosts", ())
+    allowed = state.env.get("style", DEFAULT_STYLE).image_hosts
     for block in state.tokens:
         children = block.children
         if not children or not any(child.type == "image" for child in children):

@@ -40,6 +40,7 @@ from .highlight import Colouring, prepare
 from .html import code_language, sanitize
 from .safe_text import printable
 from .signs import SignReader
+from .style import DEFAULT_STYLE, RenderStyle
 
 __all__ = ["Document", "Op", "warm_up"]
 
@@ -58,28 +59,16 @@ class Document:
     """One markdown text that grows in a view.
 
     Args:
-        image_hosts: hosts (lower case) whose images are shown; others become links.
-        line_breaks: whether the ends of lines are kept.
+        style: how the text looks.
         anticipates: whether what is open is shown as what it is about to become (`**bold` is
             bold), instead of as what it would be if the text ended there.
     """
 
-    def __init__(
-        self,
-        *,
-        image_hosts: frozenset[str] = frozenset(),
-        line_breaks: bool = True,
-        anticipates: bool = True,
-    ) -> None:
+    def __init__(self, style: RenderStyle = DEFAULT_STYLE, *, anticipates: bool = True) -> None:
         self._news: list[str] = []
         self._signs = SignReader()
         self._page = _Patcher()
-        self._blocks = Blocks(
-            self._page,
-            image_hosts=image_hosts,
-            line_breaks=line_breaks,
-            anticipates=anticipates,
-        )
+        self._blocks = Blocks(self._page, style, anticipates=anticipates)
 
     @property
     def parsed(self) -> int:

@@ -23,6 +23,7 @@ from .math import typesettable
 from .safe_html import right_to_left_paragraph
 from .safe_inline import inline_cell, inline_line, inline_lines
 from .safe_text import clean, code_block, escape_line, escape_text
+from .style import DEFAULT_STYLE, RenderStyle
 from .table_rules import padded
 
 __all__ = ["safe_markdown"]
@@ -50,20 +51,17 @@ _MARK = re.compile(r"(?:^|\s)(?:[>*-]|\d+[.)]) \Z")  # of a quote or an item, wi
 _HIGHEST_NUMBER = 999_999_999  # of a list item, in CommonMark
 
 
-def safe_markdown(
-    markdown: str, *, image_hosts: frozenset[str] = frozenset(), line_breaks: bool = True
-) -> str:
+def safe_markdown(markdown: str, style: RenderStyle = DEFAULT_STYLE) -> str:
     """`markdown` in a form that renders the same, and safely, with raw HTML allowed.
 
     Args:
         markdown: the text, from whatever source.
-        image_hosts: hosts (lower case) whose images are kept; others become links.
-        line_breaks: whether the ends of lines are kept.
+        style: how the text looks.
     """
-    env: dict[str, Any] = {"image_hosts": image_hosts, "line_breaks": line_breaks}
+    env: dict[str, Any] = {"style": style}
     # What is inside a block is parsed when the block is written: all at once it would take
     # a hundred times the memory of a long text.
-    return _BlockWriter(parse_blocks(clean(markdown), env), env).write()
+    return _BlockWriter(parse_blocks(clean(markdown), env), env, style).write()
 
 
 @dataclass(slots=True)
@@ -93,9 +91,10 @@ class _Container:
 class _BlockWriter:
     """Writes a document line by line; each line is written once, with its whole prefix."""
 
-    def __init__(self, tokens: Sequence[Token], env: dict[str, Any]) -> None:
+    def __init__(self, tokens: Sequence[Token], env: dict[str, Any], style: RenderStyle) -> None:
         self._tokens = tokens
         self._env = env
+        self._style = style
         self._tight = _tight_lists(tokens)
         self._position = 0
         self._lines: list[str] = []
@@ -270,7 +269,13 @@ class _BlockWriter:
         self._write(self._code(token.content, code_language(token)))
 
     def _code(self, code: str, language: str) -> Sequence[str]:
-        return code_block(code, language, nested=self._nested, right_to_left=self._is_right_to_left)
+        return code_block(
+            code,
+            language,
+            nested=self._nested,
+            right_to_left=self._is_right_to_left,
+            diagrams=self._style.diagrams,
+        )
 
     def math(self, token: Token) -> None:
         self._begin(token)

@@ -175,7 +175,14 @@ def code_span(code: str, *, in_link: bool = False, in_table: bool = False) -> st
     return f"` {code} `" if stripped else f"`{code}`"
 
 
-def code_block(code: str, language: str, *, nested: bool, right_to_left: bool = False) -> list[str]:
+def code_block(
+    code: str,
+    language: str,
+    *,
+    nested: bool,
+    right_to_left: bool = False,
+    diagrams: bool = False,
+) -> list[str]:
     """The lines of a code block: a fence, or a `<pre>` element where no fence can hold it.
 
     Args:
@@ -184,6 +191,7 @@ def code_block(code: str, language: str, *, nested: bool, right_to_left: bool = 
         nested: whether it stands in a list or a quote. There JupyterLab looks for math in
             it, and marked replaces its tabs.
         right_to_left: whether what it stands in is, which code never is.
+        diagrams: whether it may be drawn as the diagram that it describes.
     """
     signs = set(_MATH_SIGN.findall(code))
     environment = {"\\begin", "\\end"} <= signs
@@ -193,7 +201,9 @@ def code_block(code: str, language: str, *, nested: bool, right_to_left: bool = 
         inner = _NOT_HTML.sub(_as_entities, code)
         direction = ' dir="ltr"' if right_to_left else ""
         return f"<pre{direction}><code>{inner}</code></pre>".split("\n")
-    language = _known(language, code)
+    language = _known(language)
+    if language == MERMAID and not (diagrams and is_harmless_diagram(code)):
+        language = ""
     if (environment or "@@" in signs) and language not in ("latex", "tex"):
         language = ""  # JupyterLab's highlighter would tear its placeholder for math
     runs = re.findall(r"`{3,}", code)
@@ -208,16 +218,14 @@ _OTHER_LANGUAGES = frozenset(
 )
 
 
-def _known(language: str, code: str) -> str:
+def _known(language: str) -> str:
     """The language to write beside a fence: one that Pygments knows, else none.
 
     JupyterLab puts the word into HTML as it is, nbconvert prints an unknown one as code,
     and both draw what is `mermaid`.
     """
     name = language.lower()
-    if name == MERMAID:
-        return MERMAID if is_harmless_diagram(code) else ""
-    return name if name in _known_languages() else ""
+    return name if name == MERMAID or name in _known_languages() else ""
 
 
 def is_known_language(name: str) -> bool:

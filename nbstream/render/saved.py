@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from ..rounds import Round
 from .json_text import indented, json_markdown
 from .safe_markdown import safe_markdown
 from .safe_text import clean, code_block, escape_text, html_text
+from .style import DEFAULT_STYLE, RenderStyle
 from .summary import call_line, mark, plain_summary, reasoning_line, usage_line, usage_rows
 
 __all__ = [
@@ -47,18 +48,15 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _T = TypeVar("_T")
 
 
-def bundle(
-    response: Response, *, image_hosts: Collection[str] = (), line_breaks: bool = True
-) -> dict[str, Any]:
+def bundle(response: Response, style: RenderStyle = DEFAULT_STYLE) -> dict[str, Any]:
     """The mime bundle of `response`, as far as it has come. It never fails.
 
     Args:
         response: in any state.
-        image_hosts: hosts (lower case) whose images are kept; others become links.
-        line_breaks: whether the ends of the answer's lines are kept.
+        style: how answers look.
     """
     try:
-        content = content_markdown(response, image_hosts=image_hosts, line_breaks=line_breaks)
+        content = content_markdown(response, style)
         return {
             "text/markdown": "\n\n".join(part for part in (content, *_ending(response)) if part),
             "text/plain": plain_summary(response),
@@ -109,21 +107,17 @@ def _plain(text: str) -> str:
     return "\n".join(code_block(clean(text), "", nested=False))
 
 
-def content_markdown(
-    response: Response, *, image_hosts: Collection[str] = (), line_breaks: bool = True
-) -> str:
+def content_markdown(response: Response, style: RenderStyle = DEFAULT_STYLE) -> str:
     """What came, as safe markdown: neither how it ended nor what it took."""
-    safe = partial(display_markdown, image_hosts=image_hosts, line_breaks=line_breaks)
+    safe = partial(display_markdown, style=style)
     write = partial(_answer, is_json=response.is_json, safe=safe)
     return "\n\n".join(part for turn in response.rounds for part in _round(turn, write, safe))
 
 
-def display_markdown(
-    markdown: str, *, image_hosts: Collection[str] = (), line_breaks: bool = True
-) -> str:
+def display_markdown(markdown: str, style: RenderStyle = DEFAULT_STYLE) -> str:
     """A piece of an answer as safe markdown; what cannot be rendered stands there to the letter."""
     try:
-        return safe_markdown(markdown, image_hosts=frozenset(image_hosts), line_breaks=line_breaks)
+        return safe_markdown(markdown, style)
     except Exception:  # this comes with every frame
         log.debug("a text could not be rendered", exc_info=True)
         return _plain(markdown)

@@ -7,6 +7,7 @@ import os
 import sys
 
 from ..errors import UsageError
+from ..render.style import DEFAULT_STYLE, RenderStyle
 from ..response import Response
 from .protocol import View
 from .terminal import TerminalView
@@ -23,8 +24,7 @@ def choose_view(
     *,
     owns_cell: bool,
     blocking: bool = False,
-    image_hosts: frozenset[str] = frozenset(),
-    line_breaks: bool = True,
+    style: RenderStyle = DEFAULT_STYLE,
 ) -> View:
     """The view called `name`; `auto` is the best that the front end is known to have.
 
@@ -33,8 +33,7 @@ def choose_view(
         owns_cell: whether nothing else is shown in the cell, so that its output may be
             replaced.
         blocking: whether the cell waits for the answer.
-        image_hosts: the hosts whose images may be shown as images.
-        line_breaks: whether the ends of the answer's lines are kept.
+        style: how answers look.
 
     Raises:
         UsageError: there is no view of this name.
@@ -46,7 +45,7 @@ def choose_view(
         return TerminalView()
     from .display import DisplayView
 
-    display = DisplayView(owns_cell=owns_cell, image_hosts=image_hosts, line_breaks=line_breaks)
+    display = DisplayView(owns_cell=owns_cell, style=style)
     if wanted == "display":
         return display
     try:
@@ -54,9 +53,7 @@ def choose_view(
     except Exception:  # whatever is wrong with a widget package, the answer is shown
         log.debug("no widgets in this kernel", exc_info=True)
         return display
-    widget = WidgetView(
-        owns_cell=owns_cell, blocking=blocking, image_hosts=image_hosts, line_breaks=line_breaks
-    )
+    widget = WidgetView(owns_cell=owns_cell, blocking=blocking, style=style)
     return _FirstThatOpens(widget, display)
 
 

@@ -20,6 +20,7 @@ from ..buffers import TextBuffer
 from ..render.blocks import settled_length
 from ..render.extract import link_definitions
 from ..render.saved import bundle, content_markdown, display_markdown
+from ..render.style import DEFAULT_STYLE, RenderStyle
 from ..render.summary import plain_summary
 from ..response import Response, Timing
 from ..rounds import Round
@@ -40,8 +41,7 @@ class DisplayView:
     Args:
         owns_cell: whether the cell's output may be replaced by the bundle at the end.
             Otherwise what was shown stays, and the last output becomes the rest.
-        image_hosts: the hosts whose images may be shown as images.
-        line_breaks: whether the ends of the answer's lines are kept.
+        style: how answers look.
 
     Attributes:
         interval: seconds between updates; each makes a front end render a whole output.
@@ -53,11 +53,10 @@ class DisplayView:
         self,
         *,
         owns_cell: bool,
-        image_hosts: frozenset[str] = frozenset(),
-        line_breaks: bool = True,
+        style: RenderStyle = DEFAULT_STYLE,
     ) -> None:
         self._owns_cell = owns_cell
-        self._look: dict[str, Any] = {"image_hosts": image_hosts, "line_breaks": line_breaks}
+        self._style = style
         self._sealed: list[_Place] = []  # of each round, what stands in outputs that are done
         self._tail: DisplayHandle | None = None
         self._shown_size = 0
@@ -96,7 +95,7 @@ class DisplayView:
             if self._tail is not None:
                 clear_output()
             return
-        leave(partial(self._replace, response), response, **self._look)
+        leave(partial(self._replace, response), response, style=self._style)
 
     def _replace(self, response: Response, data: dict[str, Any]) -> None:
         """Put static output in the place of the live one, or behind what is done of it."""
@@ -160,8 +159,8 @@ class DisplayView:
         return is_due
 
     def _data(self, excerpt: Response, notice: str = "") -> dict[str, Any]:
-        content = content_markdown(excerpt, **self._look)
-        parts = [part for part in (content, display_markdown(notice, **self._look)) if part]
+        content = content_markdown(excerpt, self._style)
+        parts = [part for part in (content, display_markdown(notice, self._style)) if part]
         return {"text/markdown": "\n\n".join(parts), "text/plain": plain_summary(excerpt)}
 
     def _rest(self, response: Response, definitions: Sequence[str]) -> str:
@@ -172,7 +171,7 @@ class DisplayView:
         for part, turn in zip(rest.rounds, response.rounds, strict=True):
             part.alternatives = turn.alternatives
         rest.finish(response.status, response.error, response.timing)
-        markdown: str = bundle(rest, **self._look)["text/markdown"]
+        markdown: str = bundle(rest, self._style)["text/markdown"]
         return markdown
 
     def _put(self, data: dict[str, Any]) -> None:

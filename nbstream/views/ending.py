@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..render.saved import bundle, plain_bundle
+from ..render.style import DEFAULT_STYLE, RenderStyle
 from ..response import Response
 
 __all__ = ["leave", "leaves_nothing"]
@@ -24,19 +25,17 @@ def leave(
     show: Callable[[dict[str, Any]], None],
     response: Response,
     *,
-    image_hosts: frozenset[str] = frozenset(),
-    line_breaks: bool = True,
+    style: RenderStyle = DEFAULT_STYLE,
 ) -> None:
     """Show what is saved of an answer; where that fails, the plain form of it.
 
     Args:
         show: puts a mime bundle in the place of the live view.
         response: has ended.
-        image_hosts: the hosts whose images are kept.
-        line_breaks: whether the ends of the answer's lines are kept.
+        style: how answers look.
     """
     try:
-        show(bundle(response, image_hosts=image_hosts, line_breaks=line_breaks))
+        show(bundle(response, style))
     except Exception:
         log.exception("what is saved of an answer could not be shown; it is saved as plain text")
         show(plain_bundle(response))

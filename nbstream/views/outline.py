@@ -33,6 +33,7 @@ from ..messages import ToolResult
 from ..render.json_text import JSONAnswer, JSONIndenter, indented
 from ..render.patches import Document
 from ..render.plain import PlainDocument
+from ..render.style import DEFAULT_STYLE, RenderStyle
 from ..render.summary import call_line, reasoning_line
 from ..response import Response
 from ..rounds import CallDraft, Round
@@ -52,15 +53,11 @@ class Outline:
     """Follows one growing `Response`.
 
     Args:
-        image_hosts: the hosts whose images may be shown as images.
-        line_breaks: whether the ends of the answer's lines are kept.
+        style: how answers look.
     """
 
-    def __init__(
-        self, image_hosts: frozenset[str] = frozenset(), *, line_breaks: bool = True
-    ) -> None:
-        self._image_hosts = image_hosts
-        self._line_breaks = line_breaks
+    def __init__(self, style: RenderStyle = DEFAULT_STYLE) -> None:
+        self._style = style
         self._rounds: list[_RoundOutline] = []
         self._status = ("", "")
         self._sections = 0
@@ -96,7 +93,7 @@ class Outline:
         return self._sections
 
     def _new_document(self) -> Document:
-        return Document(image_hosts=self._image_hosts, line_breaks=self._line_breaks)
+        return Document(self._style)
 
 
 class _RoundOutline:

@@ -12,6 +12,7 @@ import traitlets
 from IPython.display import DisplayHandle, clear_output, display
 
 from ..approval import Approval
+from ..render.style import DEFAULT_STYLE, RenderStyle
 from ..render.summary import mark, usage_line, usage_rows
 from ..response import Response
 from .channel import Channel, FrameWidget
@@ -38,8 +39,7 @@ class WidgetView:
     Args:
         owns_cell: whether nothing else is shown in the cell.
         blocking: whether the cell waits for the answer, so that only an interrupt stops it.
-        image_hosts: the hosts whose images may be shown as images.
-        line_breaks: whether the ends of the answer's lines are kept.
+        style: how answers look.
     """
 
     def __init__(
@@ -47,13 +47,12 @@ class WidgetView:
         *,
         owns_cell: bool,
         blocking: bool = False,
-        image_hosts: frozenset[str] = frozenset(),
-        line_breaks: bool = True,
+        style: RenderStyle = DEFAULT_STYLE,
     ) -> None:
         self._owns_cell = owns_cell
         self._blocking = blocking
-        self._look: dict[str, Any] = {"image_hosts": image_hosts, "line_breaks": line_breaks}
-        self._outline = Outline(image_hosts, line_breaks=line_breaks)
+        self._style = style
+        self._outline = Outline(style)
         self._has_failed = False
         self._has_ended = False
         self._channel: Channel | None = None  # to the page
@@ -93,7 +92,7 @@ class WidgetView:
                 self._end(response)
                 clear_output()
             else:
-                leave(partial(self._replace, response), response, **self._look)
+                leave(partial(self._replace, response), response, style=self._style)
         finally:
             if self._channel is not None:
                 self._channel.close()

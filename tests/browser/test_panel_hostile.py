@@ -35,6 +35,7 @@ from nbstream.attachments import attach, file_part
 from nbstream.errors import APIResponseError
 from nbstream.messages import Message
 from nbstream.panel import window
+from nbstream.render.style import RenderStyle
 from nbstream.response import Response
 from nbstream.tools.tool import Tool
 from nbstream.transport.listing import Model
@@ -69,7 +70,7 @@ def shown(monkeypatch):
     def show(attacks: list[hostile.Payload]) -> list[dict[str, object]]:
         panel = panel_with([attack.text for attack in attacks])
         screen, session = panel.screen, panel.session
-        shows = window.Window(session, screen._about, lambda *_: None, frozenset(), "name")
+        shows = window.Window(session, screen._about, lambda *_: None, RenderStyle(), "name")
         cut = hostile.cutter(random.Random(0), everywhere=LONG)
         turn = None
         for attack in attacks:

@@ -11,6 +11,7 @@ from watching import SentWidget, bare_page
 import nbstream
 from nbstream.messages import Message
 from nbstream.panel import window
+from nbstream.render.style import RenderStyle
 from nbstream.response import Response
 from nbstream.views.static import module, stylesheet
 
@@ -53,7 +54,9 @@ def open_panel(
         if number < turns - 1 or not is_running:
             answers.finish(response)
         turn = panel.session.conversation.add(response, turn)
-    shows = window.Window(panel.session, panel.screen._about, lambda *_: None, frozenset(), "name")
+    shows = window.Window(
+        panel.session, panel.screen._about, lambda *_: None, RenderStyle(), "name"
+    )
     shows.sync()
     page.add_style_tag(content=stylesheet(*window.STYLES))
     first = shows.widget.messages[0]["snapshot"]

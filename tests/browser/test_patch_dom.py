@@ -18,6 +18,7 @@ from shapes import shape
 from nbstream.render import open_text
 from nbstream.render.html import parser, render, sanitize
 from nbstream.render.patches import Document
+from nbstream.render.style import RenderStyle
 from nbstream.views.static import module
 
 DOCUMENTS = sorted((Path(__file__).parents[1] / "markdown").glob("*.md"))
@@ -210,7 +211,7 @@ def test_payloads_run_nothing_and_fetch_nothing(browser, shared):
     page.add_script_tag(content=module("patch"))
     attributes: set[str] = set()
     for case in cases[:: 1 if LONG else 4]:
-        document = Document(image_hosts=frozenset({"allowed.example"}))
+        document = Document(RenderStyle(image_hosts=frozenset({"allowed.example"})))
         frames = []
         for piece, _ in prefixes(f"{case['payload']}\n\n> - *{case['payload']}", [11] * 2_000):
             document.feed(piece)

@@ -1,0 +1,25 @@
+"""How answers look, where their reader has a choice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["DEFAULT_STYLE", "RenderStyle"]
+
+
+@dataclass(frozen=True, slots=True)
+class RenderStyle:
+    """The same for what is live and for what is saved.
+
+    Attributes:
+        image_hosts: hosts (lower case) whose images are shown; others become links.
+        line_breaks: whether the ends of lines are kept; CommonMark has them as spaces.
+        diagrams: whether harmless diagrams of Mermaid may be drawn in what is saved; else code.
+    """
+
+    image_hosts: frozenset[str] = frozenset()
+    line_breaks: bool = True
+    diagrams: bool = True
+
+
+DEFAULT_STYLE = RenderStyle()
