@@ -92,6 +92,9 @@ def test_an_open_tag_looks_like_what_it_is_about_to_become():
     ("text", "html"),
     [
         ("C:\\x\\.config", "C:\\x\\.config"),
+        ("C:\\_build C:\\logs\\*.txt", "C:\\_build C:\\logs\\*.txt"),
+        ("\\\\server\\share\\*.log", "\\\\server\\share\\*.log"),
+        ("\\\\server a:\\*b\\*", "\\server a:*b*"),
         ("**C:\\.x**", "<strong>C:\\.x</strong>"),
         ("..\\.x ~\\.x %A%\\.x", "..\\.x ~\\.x %A%\\.x"),
         ("\\\\server\\share", "\\\\server\\share"),

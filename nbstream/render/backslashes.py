@@ -24,13 +24,12 @@ _ESCAPED_IN_REGEX = frozenset(".()[]{}+*?|^$-/\\")
 # What may be kept elsewhere: not ``* _ # $ ` ``, and in what only looks like a pattern no bracket.
 _SIGNS = frozenset("!\"%&'+,-./:;=?@^")
 _BRACKETS = frozenset("()<>[]{|}~")
-_PATH = re.compile(
-    r"""
-    (?<!\\)(?:\\\\)*\\[A-Za-z0-9]                                   # `\x`, `\d`
-    | \A[("'\[*_`]*(?:[A-Za-z]:|\.{1,2}|~|%\w+%|\$\w+(?::\w+)?)\\   # `C:\`, `..\`, `%APPDATA%\`
-    """,
-    re.VERBOSE,
+# `C:\`, `..\`, `%APPDATA%\`, `\\server\`
+_BEGINS_PATH = re.compile(
+    r"""[("'\[*_`]*(?:(?:[A-Za-z]:|\.{1,2}|~|%\w+%|\$\w+(?::\w+)?)\\|\\\\[\w.-]+\\)"""
 )
+_ESCAPES_NOTHING = re.compile(r"(?<!\\)(?:\\\\)*\\[A-Za-z0-9]")  # `\x`, `\d`
+_DRIVE = re.compile(r"(?<![^\W_])[A-Za-z]:\Z")
 _PATTERN = re.compile(r"""\A[("']*\^|\$[)"'.,;:]*\Z|[.\])][*+?]\\|\[\^""")  # `^\.`, `\.py$`, `.*\.`
 _NO_SPACE = re.compile(r"\S+")
 _HALF_COMMAND = re.compile(r"\\[A-Za-z]*\Z")  # what the end of the reach cut
@@ -53,7 +52,7 @@ def holds_kept_backslash(text: str) -> bool:
     if _REGEX.search(text):
         return True
     return any(
-        ("\\" in word and _PATH.search(word)) or ("^[" in word and _PATTERN.search(word))
+        ("\\" in word and _is_path(word)) or ("^[" in word and _PATTERN.search(word))
         for word in text.split()
     )
 
@@ -70,12 +69,20 @@ def _rule(is_kept: Callable[[str, int], bool], state: StateInline, silent: bool)
 
 def _is_in_path(text: str, at: int) -> bool:
     following = text[at + 1]
+    if following in "_#" and _DRIVE.search(text, max(0, at - 3), at):
+        return True  # `C:\_build`
     if following == "\\":
-        return _begins_share(text, at) and _PATH.search(_word(text, at)) is not None
+        return _begins_share(text, at) and _is_path(_word(text, at))
+    if text.startswith("*.", at + 1):  # `C:\logs\*.txt`
+        return _BEGINS_PATH.match(_word(text, at)) is not None
     if following in _SIGNS:
         word = _word(text, at)
-        return _PATH.search(word) is not None or _PATTERN.search(word) is not None
-    return following in _BRACKETS and _PATH.search(_word(text, at)) is not None
+        return _is_path(word) or _PATTERN.search(word) is not None
+    return following in _BRACKETS and _is_path(_word(text, at))
+
+
+def _is_path(word: str) -> bool:
+    return _ESCAPES_NOTHING.search(word) is not None or _BEGINS_PATH.match(word) is not None
 
 
 def _begins_share(text: str, at: int) -> bool:

@@ -33,7 +33,12 @@ _MAX_NESTING = 19
 _FAR_BEHIND = " " * 7
 _COMMENT = re.compile(r"\[[^\[\]]*\]:[ \t]*<?\#>?[ \t]+[\"'(]")
 _ZERO_WIDTH = frozenset(ZERO_WIDTH)
-_CALLOUT = re.compile(r"\[!(note|tip|important|warning|caution)\](?=\s|\Z)", re.IGNORECASE)
+# GitHub's five, and those of Obsidian, whose `+` or `-` says whether it is open at first.
+_CALLOUTS = (
+    "note abstract summary tldr info todo tip hint important success check done question help faq "
+    "warning caution attention failure fail missing danger error bug example quote cite"
+)
+_CALLOUT = re.compile(rf"\[!({'|'.join(_CALLOUTS.split())})\][+-]?(?=\s|\Z)", re.IGNORECASE)
 
 
 def block_rules_plugin(md: MarkdownIt) -> None:

@@ -43,7 +43,7 @@ _LONG_WORD = re.compile(r"[^\W\d_]{3,}")
 
 _REGEX = re.compile(r"\\[dDwWsbB](?![A-Za-z])|\[\^[^\]]|\(\?[:=!<P]|\.[*+](?:\?|\Z|[)$])")
 _BEFORE_REGEX = re.compile(r"\\[dDwWsSbB.][+*?]?\Z|[+*?^|\]}]\Z|\(\?\Z|\w\.\w+\([rf]?[\"']?\Z")
-_AFTER_REGEX = re.compile(r"[+*?][\s\\()\[|$]|\{\d|\||\\[dDwWsbB]|\$(?:\s|\Z)")
+_AFTER_REGEX = re.compile(r"[+*?][\s\\()\[|$]|\+(?:[.,;:]|\Z)|\{\d|\||\\[dDwWsbB]|\$(?:\s|\Z)")
 
 _DIGIT_FIRST = re.compile(r"[-+\u2212\u2013~\u2248<>(]*\s*[.,]?\d")
 _BEGINS_NO_FORMULA = re.compile(
