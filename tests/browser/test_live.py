@@ -112,6 +112,29 @@ def test_live_saved_and_reopened(open_notebook, replay, app):
     notebook.screenshot(f"reopened-{app}")
 
 
+@pytest.mark.parametrize("app", ["lab", "notebook"])
+def test_what_is_saved_in_the_middle_of_an_answer_says_how_to_follow_it(
+    app, open_notebook, replay
+):
+    replay.reply(Reply([chunk({"content": "Half an answer"}), Hang()]))
+    notebook = open_notebook([LOAD, "%%chat --bg\nHi", "%chat last"], app=app)
+    notebook.run(0)
+    notebook.run(1)
+    expect(notebook.output(1).locator(".nbs-answer")).to_contain_text("Half an answer")
+    assert not saved_widgets(notebook.save())
+    notebook.reopen()
+    assert_static(notebook, 1, "Half an answer", "%chat last shows it")
+    notebook.screenshot(f"reopened-in-the-middle-{app}")
+    notebook.run(2)
+    live = notebook.output(2).locator(".nbs-answer")
+    expect(live).to_contain_text("Half an answer")
+    live.get_by_role("button", name="Stop").click()
+    expect(notebook.output(2)).to_contain_text("Stopped")
+    saved = notebook.save()
+    assert not saved_widgets(saved)
+    assert "Stopped" in saved.cells[2].outputs[0].data["text/markdown"]
+
+
 def test_what_is_left_when_the_kernel_restarts(open_notebook, replay):
     text = "Half *an answer*:\n\n```python\nx = 1\n\ny = 2\n```\n\nand"
     replay.reply(Reply([chunk({"content": text}), Hang()]))
@@ -120,7 +143,13 @@ def test_what_is_left_when_the_kernel_restarts(open_notebook, replay):
     notebook.start(1)
     live = notebook.output(1).locator(".nbs-answer")
     expect(live).to_contain_text("y = 2")
-    notebook.save()
+    saved = notebook.save()
+    assert not saved_widgets(saved)
+    (left,) = saved.cells[1].outputs
+    mark = "⚠ The answer was being written when this was saved."
+    lines = re.split("\n+", left.data["text/plain"])
+    assert lines[:4] == ["Half an answer:", "x = 1", "y = 2", "and"]
+    assert lines[4:] == [f"{mark} %chat last shows it, while its kernel runs."]
     notebook.restart_kernel()
     expect(live).to_contain_text("⚠ The kernel has restarted or ended: this is a part of")
     expect(live.locator(".nbs-status")).to_have_count(0)

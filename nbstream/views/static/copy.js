@@ -22,7 +22,7 @@ export default function createCopier() {
   return {
     /** @param {{model: any}} context */
     async initialize({ model }) {
-      saveAsText(model.widget_manager, model.get("name"), model.get("text"));
+      saveAsText(model.widget_manager, model.get("name"), () => model.get("text"));
       // At once, while the reader still waits for it: not in a page that is opened again, and
       // not after a long cell before this one. By then something else may have been copied.
       if (model.get("tried") || !navigator.userActivation?.isActive) return;

@@ -1,7 +1,7 @@
 // @ts-check
 // A widget without its kernel is an error box in a file. So a panel is not saved with the
-// notebook, for its conversation is, in outputs of its own; and an answer whose kernel ended
-// in the middle of it is saved as the text that the page has.
+// notebook, for its conversation is, in outputs of its own; and an answer that is being written,
+// or whose kernel ended in the middle of it, is saved as the text that the page has.
 
 import { guarded } from "./guarded.js";
 
@@ -13,26 +13,49 @@ const SAVED = Symbol.for("nbstream.saved");
  * @param {any} manager JupyterLab's and Notebook's knows the document; others do not
  */
 export function keepOutOfFile(manager) {
-  guarded(() => textsOf(manager?.context?.model), undefined);
+  guarded(() => textsOf(notebookOf(manager)), undefined);
 }
 
 /**
  * Save text in the place of an answer's output from now on.
  * @param {any} manager
  * @param {string} name the answer's, which its output has, too
- * @param {string} text
+ * @param {() => string} text is asked at each save
  */
 export function saveAsText(manager, name, text) {
   guarded(() => {
-    const notebook = manager?.context?.model;
+    const notebook = notebookOf(manager);
     textsOf(notebook)?.set(name, text);
-    if (notebook) notebook.dirty = true; // what is in the file is not this
+    touch(notebook);
   }, undefined);
 }
 
 /**
+ * Save an answer's output as it is again: what stands there is no widget any more.
+ * @param {any} manager
+ * @param {string} name
+ */
+export function saveAsItIs(manager, name) {
+  guarded(() => textsOf(notebookOf(manager))?.delete(name), undefined);
+}
+
+/**
+ * @param {any} manager
+ * @returns {any} the document of JupyterLab and Notebook 7, or the notebook of nbclassic
+ */
+function notebookOf(manager) {
+  return manager?.context?.model ?? manager?.notebook;
+}
+
+/** @param {any} notebook whose file is not what it is now */
+function touch(notebook) {
+  if (notebook?.set_dirty) notebook.set_dirty(true);
+  else if (notebook) notebook.dirty = true;
+}
+
+/**
  * @param {any} notebook
- * @returns {Map<string, string> | undefined} what is saved in the place of answers, by name
+ * @returns {Map<string, () => string> | undefined} what is saved in the place of answers, by name
  */
 function textsOf(notebook) {
   if (!notebook?.toJSON) return undefined;
@@ -49,7 +72,7 @@ function textsOf(notebook) {
 
 /**
  * @param {any} file
- * @param {Map<string, string>} texts
+ * @param {Map<string, () => string>} texts
  */
 function withoutWidgets(file, texts) {
   if (!Array.isArray(file?.cells)) return file;
@@ -58,7 +81,7 @@ function withoutWidgets(file, texts) {
     if (output?.data?.[PANEL_TYPE]) return [];
     const text = texts.get(output?.metadata?.nbstream?.answer);
     if (text === undefined) return [output];
-    return [{ ...output, metadata: {}, data: { "text/plain": text } }];
+    return [{ ...output, metadata: {}, data: { "text/plain": text() } }];
   }
   const cells = file.cells.map((/** @type {any} */ cell) =>
     Array.isArray(cell?.outputs) ? { ...cell, outputs: cell.outputs.flatMap(saved) } : cell,

@@ -10,7 +10,7 @@ import { LOST, whenKernelEnds } from "./gone.js";
 import { guarded } from "./guarded.js";
 import { keepPlace } from "./swap.js";
 import { receive } from "./receive.js";
-import { saveAsText } from "./unsaved.js";
+import { saveAsItIs, saveAsText } from "./unsaved.js";
 import { stayPut } from "./follow.js";
 import { wordsOf } from "./words.js";
 
@@ -22,6 +22,9 @@ import { wordsOf } from "./words.js";
  * @property {(message: any, callbacks?: any, buffers?: ArrayBuffer[]) => void} send
  * @property {any} [widget_manager]
  */
+
+const UNFINISHED =
+  "⚠ The answer was being written when this was saved. %chat last shows it, while its kernel runs.";
 
 /** One call a model: all views of the model share its store. */
 export default function createWidget() {
@@ -53,6 +56,7 @@ export default function createWidget() {
       function onMessage(message) {
         store.frame(message);
         if (message.say) {
+          saveAsItIs(model.widget_manager, model.get("name")); // the static output comes
           stop.end();
           stopWaiting();
           announce(message.say);
@@ -64,8 +68,12 @@ export default function createWidget() {
       const stopWaiting = whenKernelEnds(kernel, () => {
         stop.end();
         store.finish([["end", LOST]]);
-        saveAsText(model.widget_manager, model.get("name"), words());
+        const text = words();
+        saveAsText(model.widget_manager, model.get("name"), () => text);
         announce(LOST.mark);
+      });
+      saveAsText(model.widget_manager, model.get("name"), () => {
+        return [words(), UNFINISHED].filter(Boolean).join("\n\n");
       });
       announce("The answer is being written.");
       return () => {
