@@ -59,15 +59,17 @@ function touch(notebook) {
  */
 function textsOf(notebook) {
   if (!notebook?.toJSON) return undefined;
-  if (!notebook[SAVED]) {
-    const texts = (notebook[SAVED] = new Map());
-    const toJSON = notebook.toJSON;
-    notebook.toJSON = (/** @type {any[]} */ ...rest) => {
-      const file = toJSON.apply(notebook, rest);
+  // nbclassic's notebook takes no properties, so what is changed there is what it is made from.
+  const holder = Object.isExtensible(notebook) ? notebook : Object.getPrototypeOf(notebook);
+  if (!holder[SAVED]) {
+    const texts = (holder[SAVED] = new Map());
+    const toJSON = holder.toJSON;
+    holder.toJSON = function (/** @type {any[]} */ ...rest) {
+      const file = toJSON.apply(this, rest);
       return guarded(() => withoutWidgets(file, texts), file); // whatever happens, it is saved
     };
   }
-  return notebook[SAVED];
+  return holder[SAVED];
 }
 
 /**
