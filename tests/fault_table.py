@@ -1061,6 +1061,15 @@ HERE = (
         ("browser/test_live.py::test_a_reload_in_the_middle_loses_nothing",),
     ),
     Proven(
+        "The notebook is saved in the middle, and opened again",
+        "the text so far, and a line that says so",
+        "`%chat last` shows how it went on",
+        (
+            "browser/test_live.py"
+            "::test_what_is_saved_in_the_middle_of_an_answer_says_how_to_follow_it",
+        ),
+    ),
+    Proven(
         "The page is closed in the middle",
         "the answer goes on, and is in the variable and the history",
         "`%chat last` shows it",
