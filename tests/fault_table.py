@@ -1064,10 +1064,7 @@ HERE = (
         "The notebook is saved in the middle, and opened again",
         "the text so far, and a line that says so",
         "`%chat last` shows how it went on",
-        (
-            "browser/test_live.py"
-            "::test_what_is_saved_in_the_middle_of_an_answer_says_how_to_follow_it",
-        ),
+        ("browser/test_live.py::test_what_is_saved_in_the_middle_says_how_to_follow_it",),
     ),
     Proven(
         "The page is closed in the middle",

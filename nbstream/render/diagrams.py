@@ -24,8 +24,8 @@ _HARMFUL = re.compile(
     r"""
       [<\\\0] | @\{ | %%\{ | ^\s*--- | // | \$\$ | !\[
     | &\#?\w+; | \#\w+;                       # entities, which Mermaid makes signs of
-    | click | href | url | style | classdef | script | theme | import | init
-    | ^\s*(?:links?|properties|details)\b     # of a sequence diagram
+    | \b(?:click|href|url|style|linkStyle|classDef|cssClass)\b | url\s*\(
+    | ^\s*(?:links?|callback|properties|details)\b     # of classes, and of a sequence
     """,
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
