@@ -24,7 +24,7 @@ from .dollars import (
     is_escaped_text,
     is_regex,
 )
-from .tex import ENVIRONMENTS, MAX_TOTAL, portable
+from .tex import COST, ENVIRONMENTS, MAX_TOTAL, portable
 
 __all__ = [
     "BLOCK_OPENING",
@@ -91,14 +91,19 @@ def _count(state: StateCore) -> None:
     """Bound all formulas together: what they cost a page adds up."""
     total = state.env.get("formulas", 0)
     for token in _formulas(state.tokens):
-        total += len(token.content)
+        total += _cost(token)
         token.info = _BEYOND if total > MAX_TOTAL else ""
     state.env["formulas"] = total
 
 
 def formulas_size(tokens: Sequence[Token]) -> int:
-    """How many characters the formulas in these tokens have."""
-    return sum(len(token.content) for token in _formulas(tokens))
+    """How many characters the formulas in these tokens count for."""
+    return sum(map(_cost, _formulas(tokens)))
+
+
+def _cost(formula: Token) -> int:
+    """How many characters a formula counts for: to be drawn at all takes its time, too."""
+    return len(formula.content) + COST
 
 
 def _formulas(tokens: Sequence[Token]) -> Iterator[Token]:

@@ -21,15 +21,17 @@ from .tex_names import COMMANDS
 from .tex_rewrite import COLORS, rewritten
 from .tex_rewrite import ENVIRONMENTS as _REWRITTEN_ENVIRONMENTS
 
-__all__ = ["ENVIRONMENTS", "MAX_NESTING", "MAX_SIZE", "MAX_TOTAL", "portable"]
+__all__ = ["COST", "ENVIRONMENTS", "MAX_NESTING", "MAX_SIZE", "MAX_TOTAL", "portable"]
 
 #: How deep braces, `\left`s, environments and sub- and superscripts may stand in each other.
 #: A page survives about 70, and a formula that people read has 10.
 MAX_NESTING = 30
 #: How many characters a formula may have: MathJax takes a second for so many on a slow machine.
 MAX_SIZE = 4_000
-#: How many all formulas of an answer may have together.
+#: How many all formulas of an answer may have together, ...
 MAX_TOTAL = 30_000
+#: ... each of which counts for so many more: 500 short ones take a page as long.
+COST = 40
 _MAX_CHEMISTRY = 1_000  # with `\ce`, whose own parser is five times as slow
 
 _ENVIRONMENT_NAMES = """

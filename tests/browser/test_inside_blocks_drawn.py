@@ -27,7 +27,8 @@ and on a second line.
 > [!WARNING]
 > Urgent information.
 
-H<sub>2</sub>O, x<sup>2</sup>, <kbd>Ctrl</kbd>+<kbd>C</kbd>, <mark>marked</mark>, <u>u</u>, C:\\x\\.config
+H<sub>2</sub>O, x<sup>2</sup>, <kbd>Ctrl</kbd>+<kbd>C</kbd>, <mark>marked</mark>,
+<u>u</u>, C:\\x\\.config
 
 ![dot]({PNG}) and ![svg](data:image/svg+xml;base64,PHN2Zy8+)
 
