@@ -2,16 +2,18 @@
 
 Only what may still change is parsed. At every moment what the page shows is what the
 parser makes of the whole text so far; where one block grows very long and nothing of it
-can be sealed, that holds again each time it has grown by a tenth, at the end, and as often
-as its size allows where another block begins in it, such as an item; where it is made of
-thousands of marks, only when it ends.
+can be sealed, that holds again each time it has grown by a tenth, at the end, and where another
+block begins in it, such as an item; where it is made of so many marks that this would take too
+long, only when it ends.
 """
 
 from __future__ import annotations
 
+import math
 import re
 
 from .containers import Container, open_container
+from .credit import Credit
 from .engine import Engine
 from .eye import held_back
 from .page import Page
@@ -29,13 +31,7 @@ _MARGIN_AFTER_BLANK_LINE = re.compile(r"\n\n[^\s\d*+-]")  # the end of whatever 
 _BEGINS = r"```|~~~|\||(?:[-*+]|\d{1,9}[.)]|#{1,6})[ \t]"
 _BEGINS_BLOCK = re.compile(rf"\n[ \t>]*+(?:{_BEGINS}|\n[ \t>]*+[^\s>])")
 _LONGEST_MARKS = 80  # characters that a block may begin with
-_LONGEST_PARSED_EARLY = 16_000  # characters of what is open
-_MARKS = "\\$*_`[]<>~|-\n"  # what may begin something in running text, or a block
-_MARK_COST = 8  # of each, in characters
 _BURST = 2_000  # characters at once, in which a block may begin that is cheap, such as code
-_DEAREST = 16_000  # characters that one frame may look at again and again
-_EARNED = 80  # characters that may be parsed early for each that came,
-_SAVED = 3  # and how many times the whole text, if they are saved up
 
 
 def settled_length(text: str) -> int:
@@ -51,7 +47,8 @@ class Blocks:
         page: what is told.
         style: how the text looks.
         enter_at: from so many characters on, an open table or list is sealed in parts.
-        lazy_at: from so many on, what cannot be sealed waits until it has grown by a tenth.
+        lazy_at: from so many on, what cannot be sealed waits until it has grown by a tenth;
+            if it is infinite, nothing ever waits.
         anticipates: whether the tail shows open markup as what it is about to become,
             instead of as what it would be if the text ended here.
     """
@@ -75,7 +72,7 @@ class Blocks:
         self._at_line_start = True  # whether what is looked at ends there
         self._number = ""  # a line that is all that is open, and may become a list's number
         self._looked_at = 0  # the size of _text when it was parsed last
-        self._credit = 0  # how many characters may be parsed early
+        self._credit = Credit()
         self._is_outdated = False  # whether a block has begun since then
         self._shown = ("", "")  # the tail, inside of what is open and after it
         self._container: Container | None = None
@@ -106,6 +103,7 @@ class Blocks:
         if not final and self._may_wait(text):
             self._append(text)
             return
+        self._credit.spend(self._text)
         while self._step(final=final):
             pass
         self._shown = self._tail()
@@ -119,9 +117,7 @@ class Blocks:
         """Show `text`, the end of what came, without a parse of the blocks."""
         if ends_in_data(self._text):  # nobody reads that
             return
-        more = None
-        if len(self._text) <= _LONGEST_PARSED_EARLY:
-            more = self._engine.more(*self._shown, text)
+        more = self._engine.more(*self._shown, text, self._credit)
         if more is None:
             self._page.append(self._without_indent(text))
             return
@@ -147,40 +143,30 @@ class Blocks:
 
     def _may_wait(self, text: str) -> bool:
         """Whether what is open can be left unparsed for now, with `text` at its end."""
-        self._credit += _EARNED * len(text)
-        self._credit = min(self._credit, _SAVED * len(self._text))
-        if len(self._text) <= self._lazy_at:
+        if math.isinf(self._lazy_at):
             return False
+        self._credit.earn(text)
+        if self._engine.is_in_formula(text):
+            return True
         closing = _BLANK_LINE if self._ends_at_a_blank_line() else _MARGIN_AFTER_BLANK_LINE
         if closing.search(self._text, max(0, len(self._text) - len(text) - 2)):
             return False
-        grown = len(self._text) - self._looked_at
-        if grown < self._looked_at / 10 and not self._should_hurry(text):
-            return True
-        if len(text) > _BURST or not self._is_dear():
-            return False
-        self._looked_at = len(self._text)
-        return True
+        if len(self._text) > self._lazy_at:
+            grown = len(self._text) - self._looked_at
+            if grown < self._looked_at / 10 and not self._has_begun(text):
+                return True
+            if len(text) > _BURST:
+                return False
+        return not self._credit.affords(self._text)
 
-    def _is_dear(self) -> bool:
-        """Whether a parse of what is open would take too long for one frame.
-
-        Then it is text until it is over: a paragraph of nothing but `\\(` is for nobody's eyes.
-        """
-        marks = sum(map(self._text.count, _MARKS))
-        return len(self._text) + _MARK_COST * marks > _DEAREST
-
-    def _should_hurry(self, text: str) -> bool:
-        """Whether a block has begun that should be shown as one, and there is credit for it."""
-        size, before = len(self._text), len(self._text) - len(text)
+    def _has_begun(self, text: str) -> bool:
+        """Whether a block has begun since the last parse, which should be shown as one."""
+        before = len(self._text) - len(text)
         indent = self._engine.open_code
         pattern = _BEGINS_BLOCK if indent is None else _end_of_code(indent)
         begun = pattern.finditer(self._text, max(0, before - _LONGEST_MARKS))
         self._is_outdated = self._is_outdated or any(block.end() > before for block in begun)
-        if not self._is_outdated or size > min(self._credit, _LONGEST_PARSED_EARLY):
-            return False
-        self._credit -= size
-        return True
+        return self._is_outdated
 
     def _without_indent(self, text: str) -> str:
         """`text`, the end of what came, without what stands before the lines of open code."""

@@ -11,11 +11,12 @@ import unicodedata
 
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import isWhiteSpace
-from markdown_it.parser_inline import ParserInline
 from markdown_it.rules_inline import StateInline
 from markdown_it.rules_inline.state_inline import Scanned
 from markdown_it.token import Token
 from markdown_it.utils import EnvType
+
+from .by_sign import InlineParser
 
 __all__ = ["EmphasisParser", "is_east_asian"]
 
@@ -41,7 +42,7 @@ class _State(StateInline):
         return Scanned(not isWhiteSpace(ord(after)), not isWhiteSpace(ord(before)), found.length)
 
 
-class EmphasisParser(ParserInline):
+class EmphasisParser(InlineParser):
     """The parser's own, with another idea of where emphasis begins and ends."""
 
     def parse(self, src: str, md: MarkdownIt, env: EnvType, tokens: list[Token]) -> list[Token]:

@@ -9,10 +9,12 @@ from typing import Any
 
 from markdown_it.token import Token
 
+from .credit import Credit
 from .direction import mark_direction
 from .eye import completed, header_as_table, open_cell
 from .html import parse_inside, parser
 from .math import BLOCK_OPENING, closing_of, formulas_size
+from .open_formula import OpenFormula
 from .references import References
 from .structure import Parsed, is_blank, spans
 from .style import DEFAULT_STYLE, RenderStyle
@@ -48,6 +50,7 @@ class Engine:
         self._last_line = ""  # of these, "" where all are complete
         self._shown: _Shown | None = None  # by the last `open_html`, as far as it can go on
         self._open_formula: int | None = None  # the line of these that one begins on
+        self._formula: OpenFormula | None = None  # that the last `open_html` ended in
         self._sealed_formulas = 0
         self._md = parser()
         self._env: dict[str, Any] = {"references": self.references, "style": style}
@@ -129,7 +132,7 @@ class Engine:
     def open_html(self, tokens: list[Token]) -> str:
         """`html` of blocks at the end of the text that was parsed last, which goes on."""
         self.open_code = self._code_indent(tokens)
-        self._shown = None
+        self._shown = self._formula = None
         if not self.anticipates:
             return self.html(tokens)
         tokens = self._with_open_formula(tokens)
@@ -144,24 +147,25 @@ class Engine:
         source = last.content
         last.content = completed(source)
         html = self.html(tokens)
-        if self._last_line and not source.startswith("["):  # which may be a task's box
+        if self._formula or (self._last_line and not source.startswith("[")):  # a task's box
             space = self._last_line[len(self._last_line.rstrip()) :]
             before = self._env["formulas"] - formulas_size([last])
             self._shown = _Shown(tokens, last, source + space, html, before)
         return html
 
-    def more(self, inside: str, after: str, text: str) -> tuple[str, str] | None:
+    def more(self, inside: str, after: str, text: str, credit: Credit) -> tuple[str, str] | None:
         """What `open_html` gave for one of these, and with it both, as `text` goes on with it.
 
         None if that cannot be said without a parse of blocks, because `text` is no more of a
-        line of running text.
+        line of running text, or is too dear.
         """
         shown = self._shown
-        if shown is None or shown.html != (after or inside) or re.search(r"[\n|]", text):
+        if shown is None or shown.html != (after or inside):
             self._shown = None
             return None
-        shown.source += text
-        if len(shown.source) > _LONGEST_LINE:
+        if self._formula is not None:
+            shown.source = self._formula.source
+        elif not self._takes(shown, text, credit):
             self._shown = None
             return None
         shown.last.content, shown.last.children = completed(shown.source), []
@@ -170,13 +174,31 @@ class Engine:
         shown.html = self.shell(shown.tokens)
         return (inside, shown.html) if after else (shown.html, "")
 
+    def is_in_formula(self, text: str) -> bool:
+        """Whether `text`, which came, is more of a formula that is open and shown as code."""
+        if self._shown is None or self._formula is None:
+            return False
+        if not self._formula.takes(text):
+            self._formula = None
+        return self._formula is not None
+
+    def _takes(self, shown: _Shown, text: str, credit: Credit) -> bool:
+        """Whether `text` is more of the line that `shown` ends in, and may be parsed with it."""
+        if re.search(r"[\n|]", text):
+            return False
+        shown.source += text
+        if len(shown.source) > _LONGEST_LINE or not credit.affords(shown.source):
+            return False
+        credit.spend(shown.source)
+        return True
+
     def _with_open_formula(self, tokens: list[Token]) -> list[Token]:
         """`tokens` with a formula that goes on to the end of the text as one paragraph.
 
         While it is open its lines are what they begin with: `+ b` is an item of a list, and
         `=` underlines a heading. So the text is parsed again as if the formula ended here.
         """
-        line = self._open_formula
+        line, self._formula = self._open_formula, None
         if line is None or not tokens or not tokens[0].map:
             return tokens
         before = _BEFORE_FENCE.match(self._lines[line])
@@ -189,6 +211,8 @@ class Engine:
         for i, token in enumerate(closed):
             if token.type == "math_block" and token.map and token.map[0] == line:
                 _hide_alike(closed, tokens)
+                text = "\n".join([*self._lines, *([] if self._last_line else [""])][line:])
+                self._formula = OpenFormula(before[0], opening[0], text[before.end() :])
                 return [*closed[:i], *_paragraph(token, opening[0]), *closed[i + 1 :]]
         return tokens
 

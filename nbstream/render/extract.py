@@ -87,7 +87,7 @@ def code_blocks(markdown: str) -> list[CodeBlock]:
     """The fenced and indented code blocks of `markdown`, nested ones too, in order."""
     return [
         CodeBlock(code_language(token), token.content)
-        for token in parser().parse(markdown)
+        for token in parse_blocks(markdown, {})
         if token.type in ("fence", "code_block")
     ]
 
@@ -109,7 +109,7 @@ def tables(markdown: str) -> list[Table]:
     found: list[Table] = []
     rows: list[list[str]] = []
     alignments: list[str] = []
-    for token in parser().parse(markdown):
+    for token in parse_blocks(markdown, {}):
         if token.type == "table_open":
             rows, alignments = [], []
         elif token.type == "tr_open":

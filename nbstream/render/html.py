@@ -24,6 +24,7 @@ from ..data_images import is_data_image
 from .addresses import addresses_plugin
 from .backslashes import backslashes_plugin
 from .block_rules import block_rules_plugin
+from .by_sign import BlockParser
 from .direction import direction_plugin
 from .emphasis import EmphasisParser
 from .entities import entities_plugin
@@ -74,7 +75,7 @@ def make_parser() -> MarkdownIt:
     """
     options = {"html": False, "xhtmlOut": False, "maxNesting": 120, "tasklists": True}
     md = _Parser("commonmark", options, renderer_cls=_Renderer)
-    md.inline = EmphasisParser()
+    md.block, md.inline = BlockParser(), EmphasisParser()
     md.configure("commonmark", options)
     md.enable(["table", "strikethrough"])
     md.disable(["html_block", "html_inline"])

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -172,9 +171,10 @@ class _BlockWriter:
     def _inline(self) -> Sequence[Token]:
         """The inline tokens of the block that opens here; go on to its closing token."""
         self._position += 2
-        token = copy(self._tokens[self._position - 1])
+        token = self._tokens[self._position - 1]
         parse_inside([token], self._env)
-        return token.children or []
+        found, token.children = token.children or [], []  # not kept: that takes much memory
+        return found
 
     # -- containers --------------------------------------------------------------
 

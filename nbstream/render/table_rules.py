@@ -135,13 +135,17 @@ def _padded(row: list[str], columns: int, joint: str) -> list[str]:
 def table(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:  # noqa: FBT001 - the parser's own
     """The rule for a table, with the parser's own tokens."""
     below = start_line + 1
-    if below >= end_line or state.sCount[below] < state.blkIndent:
-        return False
-    if state.is_code_block(below) or state.is_code_block(start_line):
+    if (
+        state.src.find("|", state.bMarks[start_line], state.eMarks[start_line]) < 0
+        or below >= end_line
+        or state.sCount[below] < state.blkIndent
+        or state.is_code_block(below)
+        or state.is_code_block(start_line)
+    ):
         return False
     alignments = delimiters(_line(state, below))
     header = _line(state, start_line)
-    if not alignments or "|" not in header:
+    if not alignments:
         return False
     names = cells(header, len(alignments))
     if len(names) != len(alignments):
