@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from typing import Any
 
 from ..driver import shut_down
 from ..namespace import LAST
 from ..transport.client import preload
+from ..views.choose import choose_view
 from .magics import ChatMagics
 
 __all__ = ["load", "unload"]
 
 _CELL_NAMES = ("chat", "nbchat")
 _LINE_NAMES = ("chat", "nbchat")
+_LATER = 3.0  # seconds
 
 
 class _Loaded:
@@ -76,11 +79,19 @@ def load(shell: Any) -> None:
 
 
 def _warm_up() -> None:
-    """Do what the first answer would otherwise wait for: the SDK's import, the renderer's."""
+    """Import what the first answer would otherwise wait for, in the order in which it does.
+
+    What only some answers need comes later: it would hold up one that is asked at once.
+    """
     preload()
+    choose_view("auto", owns_cell=False)
     from ..render.patches import warm_up
 
     warm_up()
+    time.sleep(_LATER)
+    from ..render.highlight import prepare
+
+    prepare("python")
 
 
 def unload(shell: Any) -> None:
