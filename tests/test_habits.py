@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from kernels import kernel
 from replay import ReplayServer, completion, error, whole
@@ -139,3 +141,28 @@ def test_calls_in_one_piece_are_run(replay):
     assert answer.tool_calls[0].value == 3
     assert answer.text == "Hello **world**"
     assert all("stream" not in request.json for request in replay.requests)
+
+
+# --- what is saved ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("view", ["widget", "display"])
+def test_a_cell_that_runs_again_leaves_the_same_bytes(nb, server, view):
+    def numbered(request):
+        number = len(server.requests)
+        if request.json["messages"][-1]["role"] == "tool":
+            return completion("It is **so**.", reasoning="Hm, hm.", pace=0.01 * (number % 3))
+        call = {"id": f"call_{number}", "name": "add", "arguments": {"a": number % 1}}
+        return completion("", reasoning="Well.", tool_calls=[call], pace=0.02 * (number % 3))
+
+    server.fallback = numbered
+    nb.run("def add(a: int):\n    'Add one.'\n    return a + 1")
+    nb.run("%config ChatMagics.saved_timings = False")
+    cell = f"%%chat --tool add --view {view}\nAdd."
+    first, second = (nb.run(cell, cell_id="same") for _ in range(2))
+    server.fallback = None
+    assert not first.error, first.error
+    assert json.dumps(first.outputs) == json.dumps(second.outputs)
+    assert nb.value("_chat.timing.duration > 0 and _chat.rounds[0].calls[0].id[:5]") == "call_"
+    record = second.outputs[-1][RECORD]
+    assert set(record["timing"].values()) == {None}

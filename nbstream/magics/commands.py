@@ -218,7 +218,7 @@ class Commands:
             _say(name)
 
     def key(self, *words: str) -> None:
-        """[NAME] [--save | --forget]: type the endpoint's key, or that of a variable, unseen"""
+        """[NAME] [--env-file PATH] [--save | --forget]: type a key unseen, or read it"""
         _say(run_key_command(words, self._host.options()))
 
     def tools(self, verb: str = "list", *names: str) -> None:

@@ -108,6 +108,11 @@ class ChatMagics(Magics):
         default_value=True,
         help="Whether harmless Mermaid diagrams are drawn in what is saved; else code.",
     ).tag(config=True)
+    saved_timings = Bool(
+        default_value=True,
+        help="Whether what is saved holds times, rates and ids; without, equal answers are equal "
+        "outputs, and git shows only what changed.",
+    ).tag(config=True)
     timeout = Float(
         None, allow_none=True, help="Seconds for a whole answer; None is no bound."
     ).tag(config=True)
@@ -242,6 +247,7 @@ class ChatMagics(Magics):
                 image_hosts=self.image_hosts,
                 line_breaks=self.line_breaks,
                 diagrams=self.diagrams,
+                saved_timings=self.saved_timings,
             )
         panel.chat.view = self.view
         panel.open()
@@ -256,7 +262,9 @@ class ChatMagics(Magics):
 
     def style(self) -> RenderStyle:
         """How answers look, by the settings."""
-        return RenderStyle(frozenset(self.image_hosts), self.line_breaks, self.diagrams)
+        return RenderStyle(
+            frozenset(self.image_hosts), self.line_breaks, self.diagrams, self.saved_timings
+        )
 
     def last(self) -> Response | None:
         """What `_chat` holds."""
