@@ -64,6 +64,8 @@ class Chat:
         schema: what answers must look like: a type, or a JSON schema; the object is in
             `Response.parsed`.
         view: how `send` shows the answer: `auto`, `widget`, `display`, `text` or `none`.
+        stream: whether the answer is to come piece by piece; False is for servers that refuse
+            to stream.
 
     Example:
         >>> chat = Chat("local", system="You are terse.")  # doctest: +SKIP
@@ -90,6 +92,7 @@ class Chat:
         max_rounds: int = 8,
         schema: Any = None,
         view: str = "auto",
+        stream: bool = True,
     ) -> None:
         self.session = Session("chat", system)
         self.session.how_to_reset = "chat.reset()"
@@ -108,6 +111,7 @@ class Chat:
             approve=approve,
             max_rounds=max_rounds,
             schema=None if schema is None else as_schema(schema),
+            stream=stream,
         )
         self.last: Response | None = None
 

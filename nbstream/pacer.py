@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from .io_thread import in_thread
@@ -22,6 +22,7 @@ _SKIMMED = 1 / 8  # the same where text comes faster than anybody reads
 _READABLE = 500  # characters a second
 _LONGEST = 2.0
 _LONGEST_REST = 0.25  # seconds in which nothing is read
+_LULL = 0.01  # seconds without a byte, after which there is no rest
 _SHARE = 10  # the frames of all views may take a tenth of the time
 
 log = logging.getLogger("nbstream")
@@ -99,11 +100,21 @@ class Pacer:
         self._cost = time.perf_counter() - started
         Pacer._free_at = _now() + self._cost
 
-    async def rest(self) -> None:
-        """Wait until a frame is due again: what comes meanwhile can be read at once."""
-        wait = self._due - _now()
-        if wait > 0:
-            await asyncio.sleep(min(wait, _LONGEST_REST))
+    async def rest(self, unread: Callable[[], int]) -> None:
+        """Wait until a frame is due again, so that all that comes meanwhile is read at once.
+
+        No longer than something comes: what has paused may have ended, and is waited for.
+
+        Args:
+            unread: counts the bytes that have come and were not read yet.
+        """
+        due, before = min(self._due, _now() + _LONGEST_REST), unread()
+        while (wait := due - _now()) > 0:
+            await asyncio.sleep(min(wait, _LULL))
+            count = unread()
+            if count == before:
+                return
+            before = count
 
     async def close(self) -> None:
         """Close the views: on a thread, because what a long answer leaves takes long to write."""

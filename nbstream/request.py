@@ -58,6 +58,7 @@ class Options:
         approve: whether the user is asked before every call.
         max_rounds: how many requests one turn may take, where the model calls tools.
         schema: what the answer must look like, or None.
+        stream: whether the answer is to come piece by piece, or in one.
     """
 
     model: str | None = None
@@ -74,6 +75,7 @@ class Options:
     approve: bool = False
     max_rounds: int = 8
     schema: Schema | None = None
+    stream: bool = True
 
     def __post_init__(self) -> None:
         """Keep no key in what is shown.
@@ -121,7 +123,7 @@ class Compatibility:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request for a streamed chat completion.
+    """One request for a chat completion.
 
     Attributes:
         messages: the conversation, system message first.
@@ -161,10 +163,11 @@ class Request:
         arguments: dict[str, Any] = {
             "model": self.model,
             "messages": request_messages(self.messages, self._recipient(to)),
-            "stream": True,
         }
-        if self.takes.stream_options:
-            arguments["stream_options"] = {"include_usage": True}
+        if options.stream:
+            arguments["stream"] = True
+            if self.takes.stream_options:
+                arguments["stream_options"] = {"include_usage": True}
         arguments |= self._tools()
         if options.schema is not None and self.schema_form is not None:
             ask_for(

@@ -14,7 +14,7 @@ from nbstream.endpoints import Endpoint
 from nbstream.errors import APIStatusError
 from nbstream.request import Options, Request
 from nbstream.secret import Secret
-from nbstream.transport.complaints import complaint_of
+from nbstream.transport.complaints import complaint_of, refuses_streaming
 from nbstream.transport.faults import names_unknown_model, response_error, status_error
 from nbstream.wire.apierrors import reported_error
 
@@ -67,6 +67,21 @@ def test_a_picture_that_is_too_large(words):
 def test_too_much_for_a_minute(words):
     assert complaint_of(None, words) == "rate"
     assert "wait a minute" in str(status_error(413, {}, words, endpoint(), request()))
+
+
+@pytest.mark.parametrize("words", SAID["no streaming"])
+def test_a_server_that_does_not_stream(words):
+    for status in (400, 422, 500):
+        error = status_error(status, {}, words, endpoint(), request())
+        assert "--no-stream asks for the answer in one piece" in str(error)
+    assert error.should_retry is False
+    asked_whole = Request((), Options(stream=False), "m", ())
+    assert "--no-stream" not in str(status_error(400, {}, words, endpoint(), asked_whole))
+
+
+@pytest.mark.parametrize("words", [*SAID["streams, and something else"], *NOT_THE_CONTEXT])
+def test_words_about_something_else_than_streaming(words):
+    assert not refuses_streaming(words)
 
 
 def test_a_code_says_it_without_words():

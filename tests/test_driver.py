@@ -6,8 +6,10 @@ import asyncio
 import gc
 import os
 import socket
+import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from replay import (
@@ -31,6 +33,8 @@ from nbstream.messages import Message
 from nbstream.pacer import Pacer
 from nbstream.request import Deadlines, Options
 from nbstream.response import Response
+from nbstream.transport import exchange
+from nbstream.transport.unread import unread_bytes
 from nbstream.views.protocol import NullView
 from nbstream.wire.sse import Decoder
 
@@ -119,9 +123,9 @@ def test_a_rest_takes_all_that_came_meanwhile(replay, monkeypatch):
     rests = []
     rest, feed = Pacer.rest, Decoder.feed
 
-    async def counted(pacer):
+    async def counted(pacer, unread):
         rests.append(pacer)
-        await rest(pacer)
+        await rest(pacer, unread)
 
     def slow(decoder, data):
         time.sleep(0.002)
@@ -132,6 +136,59 @@ def test_a_rest_takes_all_that_came_meanwhile(replay, monkeypatch):
     replay.reply(completion(["piece "] * 300, pace=0.005))
     assert begin(replay.base_url).wait().text == "piece " * 300
     assert 1 <= len(rests) <= 120
+
+
+def test_a_short_answer_is_read_without_a_rest(replay, monkeypatch):
+    """Nobody waits for a frame where the answer ends before it is due."""
+    rests = []
+
+    async def counted(pacer, unread):
+        rests.append(unread())
+
+    monkeypatch.setattr(Pacer, "rest", counted)
+    monkeypatch.setattr(exchange, "_SHORT", 60)
+    replay.reply(completion(["piece "] * 30, pace=0.003))
+    assert begin(replay.base_url).wait().text == "piece " * 30
+    assert rests == []
+    monkeypatch.setattr(exchange, "_SHORT", 0)
+    replay.reply(completion(["piece "] * 30, pace=0.003))
+    assert begin(replay.base_url).wait().text == "piece " * 30
+    assert rests
+
+
+@pytest.mark.parametrize(("counts", "sleeps"), [([5], 1), ([0, 7], 2), ([1, 2, 3, 4], 4)])
+def test_a_rest_ends_where_nothing_more_comes(monkeypatch, counts, sleeps):
+    """The end of a stream is a pause like any other, and who waits for it has it at once."""
+    slept = []
+
+    async def sleep(seconds):
+        slept.append(seconds)
+
+    async def rest():
+        pacer = Pacer([], Response())
+        pacer._due = asyncio.get_running_loop().time() + 3600
+        following = iter([*counts, *[counts[-1]] * 2])
+        with monkeypatch.context() as patched:
+            patched.setattr("nbstream.pacer.asyncio.sleep", sleep)
+            await pacer.rest(lambda: next(following))
+
+    asyncio.run(rest())
+    assert len(slept) == sleeps
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the system does not count there")
+def test_bytes_that_nobody_has_read_are_counted():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        stream = SimpleNamespace(get_extra_info=lambda name: {"socket": ours}[name])
+        unread = unread_bytes(SimpleNamespace(extensions={"network_stream": stream}))
+        assert unread() == 0
+        theirs.sendall(b"x" * 300)
+        assert unread() == 300
+        ours.recv(100)
+        assert unread() == 200
+    assert unread() == 0  # closed
+    assert unread_bytes(SimpleNamespace(extensions={}))() == 0
 
 
 def test_text_before_an_end_of_thinking_is_reasoning(replay):

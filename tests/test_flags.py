@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from nbstream.errors import UsageError
+from nbstream.magics.commands import Commands
 from nbstream.magics.flags import parse, with_flags, words
+from nbstream.magics.habits import _NEAR_FLAGS, NEAR_COMMANDS
 
 
 @pytest.mark.parametrize(
@@ -69,3 +73,70 @@ def test_flags_that_may_be_repeated(line):
     for _ in range(2):  # one line knows nothing of the one before
         arguments = parse(chat.parser, line)
         assert (arguments.model or arguments.positional_model) == "one"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("--api-base http://h/v1", {"base_url": "http://h/v1"}),
+        ("--api-key-name MINE", {"api_key_env": "MINE"}),
+        ("--reset", {"fresh": True}),
+        ("-r", {"fresh": True}),
+        ("-a a.png --attachment b.png --attach c.png", {"attach": ["a.png", "b.png", "c.png"]}),
+        ("-T f --tool g", {"tool": ["f", "g"]}),
+        ("-o top_k 3 --option n 2", {"param": [["top_k", "3"], ["n", "2"]]}),
+        ("--ta", {"approve": True}),
+        ("--tools-approve", {"approve": True}),
+        ("--cl 3", {"max_rounds": 3}),
+        ("--chain-limit 3", {"max_rounds": 3}),
+        ("--cid talk", {"session": "talk"}),
+        ("--conversation talk", {"session": "talk"}),
+        ("-c -u", {"session": "default", "fresh": False}),
+        ("--temp 0.5", {"temperature": 0.5}),
+        ("--no-stream --view none", {"no_stream": True, "view": "none"}),
+    ],
+)
+def test_habits_from_other_tools_mean_the_same(line, expected):
+    arguments = vars(parse(chat.parser, line))
+    assert {name: arguments[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("-x", "there is no flag -x · %chat code"),
+        ("--extract-last", "%chat code"),
+        ("-f notes.txt", "there is no flag -f · --attach PATH"),
+        ("-m one -n", "--no-history"),
+        ("--format code", "--schema NAME"),
+        ("-p city Bonn", "--template NAME KEY=VALUE"),
+        ("--async", "--bg"),
+        ("-q mini", "-m and Tab"),
+        ("--functions 'def f(): ...'", "--tool NAME"),
+        ("--fersh", "did you mean --fresh?"),
+    ],
+)
+def test_the_error_names_what_is_near_to_a_flag_of_another_tool(line, says):
+    with pytest.raises(UsageError) as caught:
+        parse(chat.parser, line)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "line", ["--key sk-canary", "--key=sk-canary", "--api-k=sk-canary", "--api-key=sk-canary"]
+)
+def test_a_key_behind_a_flag_that_is_none_is_not_shown(line):
+    with pytest.raises(UsageError) as caught:
+        parse(chat.parser, line)
+    assert "canary" not in str(caught.value)
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
+
+
+def test_what_is_near_is_there():
+    """The flags and commands that an error names exist."""
+    flags = set(chat.parser._option_string_actions)
+    for near in _NEAR_FLAGS.values():
+        assert set(re.findall(r"(?<!\w)--?[a-z-]+", near)) <= flags
+    assert not flags & set(_NEAR_FLAGS)
+    assert set(NEAR_COMMANDS.values()) <= set(Commands(None).names)

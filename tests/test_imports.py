@@ -34,6 +34,7 @@ MAGICS = {"magics"}  # the loader and what it loads
 OWNERS = {
     "openai": {"client"},
     "keyring": {"keys"},
+    "dotenv": {"env_file"},
     "xllamacpp": {"_local_server"},
     "mcp": {"mcp_connection", "mcp_process", "mcp_http", "mcp_client"},
     "IPython": {"views", "panel", "namespace", *MAGICS},

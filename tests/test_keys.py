@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -176,3 +177,94 @@ def test_a_process_without_keys():
         "HTTP_PROXY": "http://me:word@proxy.test",
     }
     assert without_secrets(environ) == {"PATH": "/bin"}
+
+
+# --- keys from a file ---------------------------------------------------------------------
+
+ENV_FILE = """\
+# ours
+export OPENAI_API_KEY='sk-canary-file-1'  # quoted
+MINE="sk-canary-file-2"
+LINKED=${MINE}
+EMPTY=
+OPENAI_BASE_URL=https://evil.test/v1
+HTTPS_PROXY=http://me:sk-canary-proxy@evil.test
+OPENAI_CUSTOM_HEADERS=X-Key: sk-canary-header
+sk_live_abcdefghijklmnop_url=1
+DEBUG=1
+"""
+
+
+@pytest.fixture
+def env_file(tmp_path):
+    path = tmp_path / ".env"
+    path.write_text(ENV_FILE)
+    return path
+
+
+@pytest.mark.parametrize("form", ["--env-file {}", "--env-file={}", "NAME --env-file {}"])
+def test_a_key_is_read_from_a_file_and_nothing_else(keys, env_file, form, monkeypatch):
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "HTTPS_PROXY", "OPENAI_CUSTOM_HEADERS"):
+        monkeypatch.delenv(name, raising=False)
+    before = dict(os.environ)
+    words = form.format(env_file).replace("NAME", "MINE").split()
+    named = "MINE" in words
+    said = run_key_command(words, Options(base_url=HERE), keys)
+    whom = "MINE" if named else "https://here.test"
+    assert said == (
+        f"The key for {whom} is kept in this kernel. Ignored in that file: HTTPS_PROXY, "
+        "OPENAI_BASE_URL, OPENAI_CUSTOM_HEADERS · set them yourself if you trust them."
+    )
+    assert dict(os.environ) == before
+    if named:
+        assert found(keys, api_key_env="MINE") == "sk-canary-file-2"
+        assert found(keys) == "none"
+    else:
+        assert found(keys) == "sk-canary-file-1"
+        assert found(keys, THERE) == "none"
+
+
+def test_no_other_variable_is_put_into_a_key(keys, env_file):
+    run_key_command(["LINKED", "--env-file", str(env_file)], Options(), keys)
+    assert found(keys, api_key_env="LINKED") == "${MINE}"
+
+
+def test_a_key_from_a_file_may_be_saved(keys, library, env_file):
+    run_key_command(["--save", "MINE", "--env-file", str(env_file)], Options(), keys)
+    assert library.entries == {("nbstream", "MINE"): "sk-canary-file-2"}
+
+
+def test_a_file_with_nothing_else_is_not_commented(keys, tmp_path):
+    (tmp_path / "plain").write_text("OPENAI_API_KEY=sk-1\nDEBUG=1\n")
+    said = run_key_command(["--env-file", str(tmp_path / "plain")], Options(base_url=HERE), keys)
+    assert said == "The key for https://here.test is kept in this kernel."
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("--env-file", "--env-file takes the path of a file"),
+        ("--env-file --save", "--env-file takes the path of a file"),
+        ("--forget --env-file {file}", "type %chat key"),
+        ("OTHER --env-file {file}", "has no OTHER"),
+        ("EMPTY --env-file {file}", "has no EMPTY"),
+        ("--env-file {folder}/none", "cannot be read: it is no file"),
+        ("--env-file {folder}", "cannot be read: it is no file"),
+        ("--env-file {folder}/binary", "cannot be read: it is no text in UTF-8"),
+        ("--env-file {folder}/large", "cannot be read: it has more than"),
+    ],
+)
+def test_a_file_without_the_key_says_what_to_type(keys, env_file, tmp_path, words, says):
+    (tmp_path / "binary").write_bytes(b"OPENAI_API_KEY=\xff\xfe")
+    (tmp_path / "large").write_text("#" * 1_000_001)
+    typed = words.format(file=env_file, folder=tmp_path).split()
+    with pytest.raises(UsageError, match=says) as caught:
+        run_key_command(typed, Options(base_url=HERE), keys)
+    assert "canary" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_without_the_library_for_files_it_says_what_to_install(keys, env_file, monkeypatch):
+    monkeypatch.setitem(sys.modules, "dotenv", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'nbstream\[dotenv\]'"):
+        run_key_command(["--env-file", str(env_file)], Options(base_url=HERE), keys)

@@ -317,3 +317,55 @@ def test_line_breaks_are_kept_unless_they_are_not_wanted():
     assert "a\\\nb" in markdown(response)
     assert "c\\\nd" in markdown(response)
     assert "\\" not in markdown(response, style=RenderStyle(line_breaks=False))
+
+
+# -- without times -------------------------------------------------------------------
+
+
+def run_of(number: int) -> Response:
+    """The same answer as ever, by another run."""
+    first = said(
+        "", reasoning=TextBuffer("Hm."), reasoning_seconds=1.0 * number, id=f"cmpl-{number}"
+    )
+    first.calls = [call(), call(arguments='{"city": "Bonn"}')]
+    for slot, draft in enumerate(first.calls):
+        draft.id = f"call_{number}_{slot}"
+        draft.result = ToolResult("3 rows", seconds=0.5 * number)
+    last = said("It is **so**.", id=f"cmpl-{number}-b", alternatives={1: said("Or so.")})
+    last.alternatives[1].id = f"cmpl-{number}-b"
+    response = Response([Message("user", "Compare.")], model="gpt-5")
+    response.rounds = [first, last]
+    response.finish("complete", None, Timing(0.1 * number, 2.0 * number, 30.0 * number))
+    return response
+
+
+def test_equal_answers_are_equal_outputs_without_times():
+    style = RenderStyle(saved_timings=False)
+    one, two = run_of(1), run_of(2)
+    before = two.to_dict()
+    assert bundle(one, style) == bundle(two, style)
+    assert bundle(one) != bundle(two)
+    assert two.to_dict() == before  # the variable has them all
+    saved = bundle(one, style)
+    assert not re.search(r"\d s\b|tokens/s|first token|Duration", saved["text/markdown"])
+    assert "12 → 340" in saved["text/markdown"] or "24 → 680" in saved["text/markdown"]
+    restored = Response.from_dict(saved[RECORD_TYPE])
+    assert restored.text == "It is **so**."
+    ids = [each.id for each in restored.tool_calls]
+    assert len(set(ids)) == 2
+    assert [m.tool_call_id for m in restored.messages if m.role == "tool"] == ids
+    assert json.dumps(saved) == json.dumps(bundle(restored, style))
+
+
+def test_what_cannot_be_rendered_has_no_times_either(monkeypatch):
+    monkeypatch.setattr("nbstream.render.saved.content_markdown", lambda *_: 1 / 0)
+    style = RenderStyle(saved_timings=False)
+    assert bundle(run_of(1), style) == bundle(run_of(2), style)
+
+
+def test_how_it_ended_is_said_without_times_too():
+    style = RenderStyle(saved_timings=False)
+    running = answer(said("Half"), status="running")
+    assert "Still running" in markdown(running, style=style)
+    stopped = answer(said("Half", finish_reason=None), status="cancelled", error=Interrupted("x"))
+    assert "%chat continue" in markdown(stopped, style=style)

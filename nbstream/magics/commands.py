@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import shlex
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, Protocol
 
 from ..catalog import Catalog
@@ -25,6 +26,7 @@ from ..views.protocol import View
 from .copying import numbered, part_of
 from .flags import words as split
 from .follow import follow
+from .habits import NEAR_COMMANDS
 
 __all__ = ["Commands", "Host"]
 
@@ -103,9 +105,12 @@ class Commands:
             name, *arguments = split(line) or ["status"]
         except ValueError as error:
             raise UsageError(f"%chat {line}: {error} · see %chat help") from error
+        name = "help" if name == "-h" else name.removeprefix("--")  # %chat --help, %chat --reset
         if name not in self.names:
+            near = NEAR_COMMANDS.get(name) or next(iter(get_close_matches(name, self.names)), "")
+            hint = f"did you mean %chat {near}? " if near else ""
             raise UsageError(
-                f"%chat has no command {name!r}; it has: {', '.join(self.names)} "
+                f"%chat has no command {name!r}; {hint}it has: {', '.join(self.names)} "
                 "(to ask a model, use %%chat at the top of a cell)"
             )
         # `continue` is a word of Python's own; its method ends in an underscore.
@@ -213,7 +218,7 @@ class Commands:
             _say(name)
 
     def key(self, *words: str) -> None:
-        """[NAME] [--save | --forget]: type the endpoint's key, or that of a variable, unseen"""
+        """[NAME] [--env-file PATH] [--save | --forget]: type a key unseen, or read it"""
         _say(run_key_command(words, self._host.options()))
 
     def tools(self, verb: str = "list", *names: str) -> None:

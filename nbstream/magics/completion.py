@@ -42,7 +42,7 @@ class Completer:
         if event.symbol.startswith("-"):
             return [flag for flag in self._flags if flag.startswith(event.symbol)]
         if before == "--view":
-            return list(VIEWS)
+            return [*VIEWS, "none"]
         if before == "--session":
             return [session.name for session in self._sessions]
         if before in ("-m", "--model") or len(words) == 1:

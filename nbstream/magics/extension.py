@@ -9,12 +9,14 @@ from typing import Any
 from ..driver import shut_down
 from ..namespace import LAST
 from ..transport.client import preload
+from ..views.choose import choose_view
 from .magics import ChatMagics
 
 __all__ = ["load", "unload"]
 
 _CELL_NAMES = ("chat", "nbchat")
 _LINE_NAMES = ("chat", "nbchat")
+_LATER = 3.0  # seconds
 
 
 class _Loaded:
@@ -29,6 +31,10 @@ class _Loaded:
             for name in names
             if name in registered[kind]
         }
+        self.ended = threading.Event()
+        self.warm_up = threading.Thread(
+            target=_warm_up, args=(self.ended,), name="nbstream-warm-up", daemon=True
+        )
         shell.register_magics(self.magics)
         shell.register_magic_function(self.magics.chat_cell, "cell", "nbchat")
         shell.register_magic_function(self.magics.chat_line, "line", "nbchat")
@@ -40,7 +46,13 @@ class _Loaded:
                 "complete_command", self.magics.completer.complete_line, str_key=f"%{name}"
             )
 
+        shell.input_transformers_cleanup.append(_with_a_body)
+
     def undo(self, shell: Any) -> None:
+        if _with_a_body in shell.input_transformers_cleanup:
+            shell.input_transformers_cleanup.remove(_with_a_body)
+        self.ended.set()
+        self.warm_up.join(_LATER)
         registered = shell.magics_manager.magics
         for kind, names in (("cell", _CELL_NAMES), ("line", _LINE_NAMES)):
             for name in names:
@@ -66,7 +78,7 @@ def load(shell: Any) -> None:
     if id(shell) in _loaded:
         return
     loaded = _loaded[id(shell)] = _Loaded(shell)
-    threading.Thread(target=_warm_up, name="nbstream-warm-up", daemon=True).start()
+    loaded.warm_up.start()
     if ("cell", "chat") in loaded.before:
         owner = getattr(loaded.before["cell", "chat"], "__module__", "another extension")
         print(  # noqa: T201  # said once, where the user reads it
@@ -75,12 +87,34 @@ def load(shell: Any) -> None:
         )
 
 
-def _warm_up() -> None:
-    """Do what the first answer would otherwise wait for: the SDK's import, the renderer's."""
+def _with_a_body(lines: list[str]) -> list[str]:
+    """A `%%chat` line that stands alone, with an empty line below it.
+
+    IPython refuses cell magics without a body. `--help` and a template need none, and what
+    else is missing our own error says.
+    """
+    is_ours = len(lines) == 1 and lines[0].split()[:1] in [[f"%%{name}"] for name in _CELL_NAMES]
+    return [lines[0].rstrip("\n") + "\n", "\n"] if is_ours else lines
+
+
+# Else IPython would ask it whether a line in a terminal is a whole cell, and it would be.
+_with_a_body.has_side_effects = True  # type: ignore[attr-defined]
+
+
+def _warm_up(ended: threading.Event) -> None:
+    """Import what the first answer would otherwise wait for, in the order in which it does.
+
+    What only some answers need comes later: it would hold up one that is asked at once.
+    """
     preload()
+    choose_view("auto", owns_cell=False)
     from ..render.patches import warm_up
 
     warm_up()
+    if not ended.wait(_LATER):
+        from ..render.highlight import prepare
+
+        prepare("python")
 
 
 def unload(shell: Any) -> None:

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -15,10 +15,14 @@ from IPython.core import magic_arguments
 from IPython.core.error import UsageError as IPythonUsageError
 
 from ..errors import UsageError
+from ..views.choose import VIEWS
+from .habits import near_flag
 
 __all__ = ["json_or_text", "parse", "with_flags", "words"]
 
 _WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+""")
+# A flag that is short for several is quoted with its value, which may be a key.
+_AMBIGUOUS = re.compile(r"(ambiguous option: [^\s=]+)=.*?(?= could match)", re.DOTALL)
 _EXPRESSION = re.compile(r"""[^\s"']*[\[({][^\s"']*["']""")
 
 argument: Any = magic_arguments.argument  # typed nowhere
@@ -50,18 +54,26 @@ _ARGUMENTS = (
     argument("positional_model", nargs="?", metavar="MODEL", help="the same as --model"),
     _one("-m", "--model", help="the model to ask; local or local:/path/to.gguf: on this machine"),
     _one("-s", "--system", metavar="TEXT", help="the system message of the session"),
-    _one("-t", "--temperature", type=float, metavar="X", help="sampling temperature"),
+    # `--temp` would else be short for `--template` as well.
+    _one("-t", "--temperature", "--temp", type=float, metavar="X", help="sampling temperature"),
     _one("--max-tokens", type=int, metavar="N", help="the most tokens of the answer"),
     argument(
         "--param",
+        "-o",
+        "--option",
         nargs=2,
         action="append",
         default=[],
         metavar=("KEY", "VALUE"),
         help="any further parameter of the API; the value is JSON, else text",
     ),
-    _one("--base-url", metavar="URL", help="the endpoint, up to and with /v1"),
-    _one("--api-key-env", metavar="NAME", help="the NAME of the variable that holds the key"),
+    _one("--base-url", "--api-base", metavar="URL", help="the endpoint, up to and with /v1"),
+    _one(
+        "--api-key-env",
+        "--api-key-name",
+        metavar="NAME",
+        help="the NAME of the variable that holds the key",
+    ),
     argument(
         "--header",
         nargs=2,
@@ -71,25 +83,48 @@ _ARGUMENTS = (
         help="a further HTTP header",
     ),
     argument(
+        "-T",
         "--tool",
         action="append",
         default=[],
         metavar="NAME",
         help="a function of the notebook that the model may call; may be repeated",
     ),
-    argument("--approve", action="store_true", help="ask before each call of a tool"),
-    _one("--max-rounds", type=int, metavar="N", help="the most requests of one turn with tools"),
+    argument(
+        "--approve",
+        "--ta",
+        "--tools-approve",
+        action="store_true",
+        help="ask before each call of a tool",
+    ),
+    _one(
+        "--max-rounds",
+        "--cl",
+        "--chain-limit",
+        type=int,
+        metavar="N",
+        help="the most requests of one turn with tools",
+    ),
     _one("--schema", metavar="NAME", help="the form of the answer: a type, or a JSON schema"),
     argument(
+        "-a",
         "--attach",
+        "--attachment",
         action="append",
         default=[],
         metavar="EXPRESSION",
         help="a path, bytes, figure or image that goes along; may be repeated",
     ),
     _one("--out", metavar="VAR", help="the variable for the Response, beside _chat"),
-    _one("--session", default="default", metavar="NAME", help="the conversation to go on with"),
-    argument("--fresh", action="store_true", help="start the session over"),
+    _one(
+        "--session",
+        "--cid",
+        "--conversation",
+        default="default",
+        metavar="NAME",
+        help="the conversation to go on with",
+    ),
+    argument("--fresh", "-r", "--reset", action="store_true", help="start the session over"),
     argument("--no-history", action="store_true", help="ask alone: send and remember nothing else"),
     argument("--no-interpolate", action="store_true", help="leave {{ }} as it is"),
     argument(
@@ -97,8 +132,20 @@ _ARGUMENTS = (
         action="store_true",
         help="return at once: the answer streams on while other cells run",
     ),
-    _one("--view", choices=["auto", "widget", "display", "text"], help="how the answer is shown"),
+    argument(
+        "--no-stream",
+        action="store_true",
+        help="ask for the answer in one piece: for servers that do not stream",
+    ),
+    _one("--view", choices=[*VIEWS, "none"], help="how the answer is shown"),
     _one("--timeout", type=float, metavar="S", help="seconds for the whole answer"),
+    argument(
+        *("-c", "--continue", "-u", "--usage"),
+        action="store_true",
+        dest="anyway",
+        help="taken, and needed by nobody: cells go on with their session and show its usage",
+    ),
+    argument("-h", "--help", action="store_true", help="show this, and ask nothing"),
 )
 
 
@@ -119,9 +166,12 @@ def parse(parser: argparse.ArgumentParser, line: str) -> argparse.Namespace:
             a key.
     """
     try:
-        arguments, rest = parser.parse_known_args(words(line))
+        typed = words(line)
+        _refuse_other_tools(typed)
+        arguments, rest = parser.parse_known_args(typed)
     except (IPythonUsageError, ValueError) as error:
-        raise UsageError(f"{error} · %%chat? lists the flags") from error
+        said = _AMBIGUOUS.sub(r"\1", str(error))
+        raise UsageError(f"{said} · %%chat? lists the flags") from None
     flag = next((word.partition("=")[0] for word in rest if word.startswith("--")), None)
     if flag is not None:
         near = get_close_matches(flag, parser._option_string_actions, 1, 0.75)  # noqa: SLF001
@@ -135,6 +185,17 @@ def parse(parser: argparse.ArgumentParser, line: str) -> argparse.Namespace:
             "as in --system 'Be brief.' · %%chat? lists the flags"
         )
     return arguments
+
+
+def _refuse_other_tools(typed: Sequence[str]) -> None:
+    """Name what is near to a flag that another tool has.
+
+    Raises:
+        UsageError: there is one.
+    """
+    for word in typed:
+        if near := near_flag(word):
+            raise UsageError(f"there is no flag {word.partition('=')[0]} · {near}")
 
 
 def words(line: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import keyword
 from dataclasses import replace
 from functools import partial
@@ -29,7 +30,7 @@ from ..secret import Headers, Secret, SecretURL, check_variable_name, secret_hea
 from ..session import CONTINUE, Place, Session, Sessions, System
 from ..tools.tool import Tool, ToolSource, tools_of
 from ..views.choose import choose_view, has_widgets
-from ..views.protocol import View
+from ..views.protocol import NullView, View
 from .commands import Commands
 from .completion import Completer
 from .flags import json_or_text, parse, with_flags
@@ -92,7 +93,10 @@ class ChatMagics(Magics):
     temperature = Float(None, allow_none=True, help="As the API has it.").tag(config=True)
     max_tokens = Integer(None, allow_none=True, help="As the API has it.").tag(config=True)
     params = Dict(help="Further parameters of the API, by name.").tag(config=True)
-    view = Unicode("auto", help="auto, widget, display or text.").tag(config=True)
+    view = Unicode("auto", help="auto, widget, display, text or none.").tag(config=True)
+    stream = Bool(
+        default_value=True, help="Whether answers come piece by piece; some servers refuse to."
+    ).tag(config=True)
     image_hosts = List(
         Unicode(), help="Hosts whose images are shown; images of others become links."
     ).tag(config=True)
@@ -103,6 +107,11 @@ class ChatMagics(Magics):
     diagrams = Bool(
         default_value=True,
         help="Whether harmless Mermaid diagrams are drawn in what is saved; else code.",
+    ).tag(config=True)
+    saved_timings = Bool(
+        default_value=True,
+        help="Whether what is saved holds times, rates and ids; without, equal answers are equal "
+        "outputs, and git shows only what changed.",
     ).tag(config=True)
     timeout = Float(
         None, allow_none=True, help="Seconds for a whole answer; None is no bound."
@@ -154,6 +163,9 @@ class ChatMagics(Magics):
         ``%chat help`` lists the commands beside it; ``%config ChatMagics`` the settings.
         """
         args = parse(self.chat_cell.parser, line)
+        if args.help:
+            print(inspect.getdoc(self.chat_cell))  # noqa: T201  # what was asked for
+            return
         if args.fresh and args.no_history:
             raise UsageError("with --no-history no session can start over: leave out --fresh")
         out = self._variable(args.out)
@@ -235,6 +247,7 @@ class ChatMagics(Magics):
                 image_hosts=self.image_hosts,
                 line_breaks=self.line_breaks,
                 diagrams=self.diagrams,
+                saved_timings=self.saved_timings,
             )
         panel.chat.view = self.view
         panel.open()
@@ -249,7 +262,9 @@ class ChatMagics(Magics):
 
     def style(self) -> RenderStyle:
         """How answers look, by the settings."""
-        return RenderStyle(frozenset(self.image_hosts), self.line_breaks, self.diagrams)
+        return RenderStyle(
+            frozenset(self.image_hosts), self.line_breaks, self.diagrams, self.saved_timings
+        )
 
     def last(self) -> Response | None:
         """What `_chat` holds."""
@@ -286,8 +301,11 @@ class ChatMagics(Magics):
         return session
 
     def _view(self, name: str | None, *, blocking: bool) -> View:
+        wanted = name or self.view
+        if wanted == "none":
+            return NullView()
         return choose_view(
-            name or self.view,
+            wanted,
             owns_cell=blocking,
             blocking=blocking,
             style=self.style(),
@@ -310,6 +328,7 @@ class ChatMagics(Magics):
                 tool=self.tool_timeout,
             ),
             max_retries=self.max_retries,
+            stream=self.stream and not args.no_stream,
             tools=self._tools(args.tool),
             approve=args.approve or self.approve,
             max_rounds=args.max_rounds or self.max_rounds,

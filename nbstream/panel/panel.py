@@ -44,6 +44,7 @@ class ChatPanel(HasTraits):
         image_hosts: the hosts whose images may be shown as images; others become links.
         line_breaks: whether the ends of the answers' lines are kept.
         diagrams: whether harmless Mermaid diagrams are drawn in what is saved; else they are code.
+        saved_timings: whether the notebook keeps times and rates of the answers.
         options: what `Chat` takes; with `view="widget"` the panel is also shown in a front end
             that is not known to show widgets.
 
@@ -69,6 +70,7 @@ class ChatPanel(HasTraits):
         image_hosts: Iterable[str] = (),
         line_breaks: bool = True,
         diagrams: bool = True,
+        saved_timings: bool = True,
         **options: Any,
     ) -> None:
         super().__init__()
@@ -78,7 +80,7 @@ class ChatPanel(HasTraits):
             raise UsageError(f"a Chat has its own {', '.join(options)}: pass one or the other")
         self.chat = Chat(**options) if chat is None else chat
         self.settings = Settings(self.chat)
-        self._style = RenderStyle(frozenset(image_hosts), line_breaks, diagrams)
+        self._style = RenderStyle(frozenset(image_hosts), line_breaks, diagrams, saved_timings)
         self._main = _running_loop()
         self.screen = Screen(self.session, self.settings, Desk(self).hear, self._style)
         # The session may outlive the panel, which is then there only as long as it is shown.

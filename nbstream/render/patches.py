@@ -106,7 +106,7 @@ class Document:
 def warm_up() -> None:
     """Load what the first answer needs. The time to do so is while its first token is awaited."""
     document = Document()
-    document.feed("**a** $b$\n\n```python\nc = 1\n```\n")
+    document.feed("**a** $b$\n\n- c\n")
     document.close()
 
 

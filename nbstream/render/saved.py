@@ -25,6 +25,7 @@ from .safe_markdown import safe_markdown
 from .safe_text import clean, code_block, escape_text, html_text
 from .style import DEFAULT_STYLE, RenderStyle
 from .summary import call_line, mark, plain_summary, reasoning_line, usage_line, usage_rows
+from .untimed import untimed
 
 __all__ = [
     "RECORD_TYPE",
@@ -56,6 +57,7 @@ def bundle(response: Response, style: RenderStyle = DEFAULT_STYLE) -> dict[str, 
         style: how answers look.
     """
     try:
+        response = response if style.saved_timings else untimed(response)
         content = content_markdown(response, style)
         return {
             "text/markdown": "\n\n".join(part for part in (content, *_ending(response)) if part),
@@ -64,25 +66,26 @@ def bundle(response: Response, style: RenderStyle = DEFAULT_STYLE) -> dict[str, 
         }
     except Exception:
         log.exception("an answer could not be rendered; it is saved as plain text")
-        return plain_bundle(response)
+        return plain_bundle(response, style)
 
 
-def plain_bundle(response: Response) -> dict[str, Any]:
+def plain_bundle(response: Response, style: RenderStyle = DEFAULT_STYLE) -> dict[str, Any]:
     """The same of an answer that cannot be rendered: its texts to the letter, and no folds.
 
     What fails even so is left out; that the answer is not whole never is.
     """
+    kept = response if style.saved_timings else _attempt(partial(untimed, response))
+    summary = None if kept is None else _attempt(partial(plain_summary, kept))
     texts = [_attempt(partial(str, each)) for turn in response.rounds for each in _texts(turn)]
     why = _attempt(partial(_attention, response))
     if why is None and response.status != "complete":
         why = escape_text(response.status)
     parts = [_plain(text) for text in texts if text]
-    summary = _attempt(partial(plain_summary, response)) or f"[{response.status}]"
     bundle = {
         "text/markdown": "\n\n".join([*parts, f"<strong>⚠ {why}</strong>"] if why else parts),
-        "text/plain": summary,
+        "text/plain": summary or f"[{response.status}]",
     }
-    record = _attempt(lambda: json_data(response.to_dict()))
+    record = None if kept is None else _attempt(lambda: json_data(kept.to_dict()))
     return bundle if record is None else {**bundle, RECORD_TYPE: record}
 
 
@@ -109,6 +112,7 @@ def _plain(text: str) -> str:
 
 def content_markdown(response: Response, style: RenderStyle = DEFAULT_STYLE) -> str:
     """What came, as safe markdown: neither how it ended nor what it took."""
+    response = response if style.saved_timings else untimed(response)
     safe = partial(display_markdown, style=style)
     write = partial(_answer, is_json=response.is_json, safe=safe)
     return "\n\n".join(part for turn in response.rounds for part in _round(turn, write, safe))

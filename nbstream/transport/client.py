@@ -8,11 +8,12 @@ stream is not used.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, TypeVar
 
-from ..endpoints import Endpoint
+from ..endpoints import NO_KEY, Endpoint
 from ..errors import (
     APIResponseError,
     APITimeoutError,
@@ -28,8 +29,9 @@ from .faults import status_error
 from .listing import MAX_PAGES, Model, models_in, next_pages, unique
 from .proxies import has_login, mounts_for
 from .unreachable import cause_of, connection_error
+from .unread import unread_bytes
 
-__all__ = ["Client", "preload"]
+__all__ = ["Body", "Client", "preload", "preloaded"]
 
 _T = TypeVar("_T")
 
@@ -46,9 +48,36 @@ _REFUSAL_SIZE = 2**16  # bytes of it
 _closing: set[asyncio.Task[None]] = set()
 
 
+_preloaded = threading.Event()
+
+
 def preload() -> None:
     """Import the SDK, which takes a second or more: not on the thread that reads streams."""
-    import openai  # noqa: F401
+    import openai
+
+    with suppress(Exception):  # a client that asks nothing, for what the first one imports
+        http = openai.DefaultAsyncHttpxClient(verify=False, trust_env=False)
+        openai.AsyncOpenAI(api_key=NO_KEY, http_client=http).chat.completions  # noqa: B018
+    _preloaded.set()
+
+
+async def preloaded() -> None:
+    """Wait until the SDK is there."""
+    if not _preloaded.is_set():
+        await asyncio.to_thread(preload)
+
+
+class Body:
+    """The body of an answer.
+
+    Attributes:
+        pieces: its bytes, as they arrive.
+        unread: counts those that have arrived, and that `pieces` has not taken yet.
+    """
+
+    def __init__(self, pieces: AsyncIterator[bytes], unread: Callable[[], int]) -> None:
+        self.pieces = pieces
+        self.unread = unread
 
 
 class Client:
@@ -75,8 +104,8 @@ class Client:
             )
 
     @asynccontextmanager
-    async def stream(self, request: Request) -> AsyncIterator[AsyncIterator[bytes]]:
-        """The body of a streamed chat completion, in pieces as they arrive.
+    async def stream(self, request: Request) -> AsyncIterator[Body]:
+        """The body of a streamed chat completion.
 
         Raises:
             APIConnectionError: the endpoint was not reached.
@@ -92,7 +121,7 @@ class Client:
         pieces = response.iter_bytes()
         try:
             async with aclosing(self._body(pieces)) as body:
-                yield body
+                yield Body(body, unread_bytes(response.http_response))
         finally:
             try:
                 await manager.__aexit__(None, None, None)

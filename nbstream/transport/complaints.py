@@ -1,7 +1,7 @@
-"""What an endpoint that refuses a request finds too long, by its code and its words.
+"""What an endpoint refuses about a request, by its code and its words.
 
-The same words are said of much: a conversation, an array, an id, a picture, a minute's tokens.
-What to do differs, so only words that say *what* is too long are a sign.
+The same words are said of much that is too long: a conversation, an array, an id, a picture,
+a minute's tokens. What to do differs, so only words that say *what* is too long are a sign.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-__all__ = ["complaint_of"]
+__all__ = ["complaint_of", "refuses_streaming"]
 
 # OpenAI, llama.cpp, GitHub and Copilot have codes for it.
 _CONTEXT_CODES = frozenset(
@@ -60,6 +60,17 @@ _TOO_LONG = re.compile(
     r"\btoo (?:long|large|big)\b",
     re.IGNORECASE,
 )
+# The words of OpenAI (of a model, and of an organization that is not verified), Azure, Bedrock,
+# vLLM, LiteLLM and gateways.
+_NO_STREAMING = re.compile(
+    r"\bstream(?:ing|s)?\b[^.]{0,60}?(?:\bnot|n't|\bun)\s?(?:be |yet |currently )*"
+    r"(?:support|allow|enabl|implement|permit|avail|accept|recogni)"
+    r"|(?:\bnot|n't|\bun)\s?(?:support|allow|permit|accept|recogni)\w*\b[^.]{0,60}"
+    r"\bstream(?:ing|s)?\b|\bverified to stream\b"
+    r"|\bstream\b\W{0,3}(?:must|should|has to|needs to) be (?:set to |equal to )?"
+    r"(?:false|off|disabled)|\bstreaming (?:is |has been )?disabled|\bdisable streaming\b",
+    re.IGNORECASE,
+)
 
 
 def complaint_of(code: str | None, words: str) -> Literal["context", "picture", "rate"] | None:
@@ -72,3 +83,8 @@ def complaint_of(code: str | None, words: str) -> Literal["context", "picture", 
         return "picture"
     is_said = _TOO_LONG.search(words) and not _PART.search(words)
     return "context" if is_said or _CONTEXT.search(words) else None
+
+
+def refuses_streaming(words: str) -> bool:
+    """Whether they say that the answer cannot come piece by piece."""
+    return _NO_STREAMING.search(words) is not None

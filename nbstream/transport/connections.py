@@ -12,7 +12,7 @@ from ..endpoints import Endpoint, LocalEndpoint
 from ..request import Options
 from ..secret import Secret
 from .addressing import OPENAI_VARIABLES
-from .client import Client, preload
+from .client import Client, preloaded
 from .faults import no_model
 from .listing import Model
 
@@ -55,7 +55,7 @@ async def connect(options: Options, target: Endpoint | LocalEndpoint) -> tuple[C
 
     Who gets it says by `release` when it is needed no more.
     """
-    await asyncio.to_thread(preload)
+    await preloaded()
     if isinstance(target, LocalEndpoint):
         from .. import local
 

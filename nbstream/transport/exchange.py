@@ -42,7 +42,7 @@ from ..wire.dialects import Dialect
 from ..wire.reducer import Reducer
 from ..wire.sse import Decoder
 from . import compatibility
-from .client import Client
+from .client import Body, Client
 from .connections import connect
 from .faults import names_unknown_model, response_error, unknown_model
 from .retries import retry_delay
@@ -50,6 +50,7 @@ from .retries import retry_delay
 __all__ = ["Exchange"]
 
 _FINISH_GRACE = 5.0  # seconds for the usage after `finish_reason`; the answer is whole by then
+_SHORT = 0.2  # seconds; an answer that ends within them is read as it comes, for its end's sake
 _LAST_GRACE = 0.1  # seconds for the end of the body after `[DONE]`
 _LEAST_STREAMED = 0.05  # seconds; what came in less came at once, at no rate
 # Who waited so long, in seconds, for so few bytes lets more of them gather.
@@ -230,9 +231,7 @@ class Exchange:
         form = self._request.schema_form
         self._response.schema_form = None if form == "json_schema" else form
 
-    async def _read(
-        self, body: AsyncIterator[bytes], turn: Round, deadline: asyncio.Timeout
-    ) -> None:
+    async def _read(self, body: Body, turn: Round, deadline: asyncio.Timeout) -> None:
         """Read the whole body.
 
         Raises:
@@ -265,15 +264,16 @@ class Exchange:
 
     async def _receive(
         self,
-        body: AsyncIterator[bytes],
+        body: Body,
         reader: _Reader,
         turn: Round,
         reducer: Reducer,
         deadline: asyncio.Timeout,
     ) -> None:
         loop = asyncio.get_running_loop()
-        asked, gathered, has_rested = loop.time(), 0, False
-        async for data in body:
+        began = asked = loop.time()
+        gathered, has_rested = 0, False
+        async for data in body.pieces:
             has_waited = loop.time() - asked > _TRICKLE_WAIT
             events = reader.feed(data)
             if not events:
@@ -281,17 +281,17 @@ class Exchange:
             was_over = self._is_over(turn)
             self._take(events, reducer)
             if turn.done:
-                await _read_to_end(body)
+                await _read_to_end(body.pieces)
                 break
             if any(map(_is_output, events)) or self._is_over(turn) > was_over:
                 self._extend(deadline, turn)
             gathered += len(data)
             # Behind the first piece after a rest stand those that gathered meanwhile.
             if has_waited and not has_rested:
-                is_trickle = gathered < _TRICKLE_SIZE
+                is_trickle = gathered < _TRICKLE_SIZE and asked - began > _SHORT
                 has_rested = is_trickle and self._observe is None and not turn.ended
                 if has_rested:
-                    await self._pacer.rest()
+                    await self._pacer.rest(body.unread)
                 gathered = 0
             else:
                 has_rested = False

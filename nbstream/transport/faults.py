@@ -31,7 +31,7 @@ from ..events import ErrorEvent
 from ..messages import Message
 from ..request import Request
 from ..wire.apierrors import CHECK_BASE_URL, SPENT_CODES, plain_words, reported_error
-from .complaints import complaint_of
+from .complaints import complaint_of, refuses_streaming
 from .unreachable import proxy_wants_login
 
 __all__ = [
@@ -125,7 +125,8 @@ def status_error(
         said = replace(said, code=next((s for s in SPENT_CODES if s in body), said.code))
     error = _refusal(status, said, endpoint, request, headers)
     error.should_retry = {"true": True, "false": False}.get(headers.get("x-should-retry", ""))
-    if _refuses_pictures(error.server_message, request):
+    words = error.server_message
+    if _refuses_pictures(words, request) or _refuses_stream(words, request):
         error.should_retry = False  # llama.cpp says it with a 500
     return error
 
@@ -179,6 +180,8 @@ def _hint_of_words(status: int, code: str | None, words: str, request: Request |
     """What the server's words call for; `status` is 0 for those of a stream."""
     if _refuses_pictures(words, request):
         return _without_pictures(request)
+    if _refuses_stream(words, request):
+        return "--no-stream asks for the answer in one piece (of a Chat: stream=False)"
     if _is_spent(status, code, words):
         return "check the plan and billing"
     if status not in (0, 400, 413, 422):
@@ -292,6 +295,10 @@ def _is_spent(status: int, code: str | None, words: str) -> bool:
 def _refuses_pictures(words: str, request: Request | None) -> bool:
     is_said = _NO_PICTURES.search(words) is not None
     return is_said and request is not None and any(map(_has_picture, request.messages))
+
+
+def _refuses_stream(words: str, request: Request | None) -> bool:
+    return request is not None and request.options.stream and refuses_streaming(words)
 
 
 def _has_picture(message: Message) -> bool:

@@ -38,4 +38,4 @@ def leave(
         show(bundle(response, style))
     except Exception:
         log.exception("what is saved of an answer could not be shown; it is saved as plain text")
-        show(plain_bundle(response))
+        show(plain_bundle(response, style))

@@ -1,0 +1,168 @@
+"""What people are used to from other tools, in a real kernel, over real HTTP."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from kernels import kernel
+from replay import ReplayServer, completion, error, whole
+
+from nbstream import Chat
+from nbstream.errors import BadRequestError
+
+RECORD = "application/vnd.nbstream.response+json"
+WHOLE = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "created": 1_700_000_000,
+    "model": "replay-1",
+    "choices": [
+        {
+            "index": 0,
+            "message": {"role": "assistant", "content": "Hello **world**"},
+            "finish_reason": "stop",
+        }
+    ],
+    "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
+}
+
+
+@pytest.fixture(scope="module")
+def server():
+    with ReplayServer() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared_kernel(server):
+    with kernel(OPENAI_BASE_URL=server.base_url, OPENAI_API_KEY="sk-test-canary-1") as running:
+        yield running
+
+
+@pytest.fixture
+def nb(shared_kernel, server):
+    """The kernel, with nothing left of the test before."""
+    shared_kernel.run(
+        "get_ipython().config.pop('ChatMagics', None)\n"
+        "%unload_ext nbstream\n%reset -f\n%load_ext nbstream\n"
+        "%config ChatMagics.model = 'replay-1'"
+    )
+    server.requests.clear()
+    yield shared_kernel
+    assert not server.unexpected, [r.json for r in server.unexpected]
+
+
+def sent(server):
+    return server.requests[-1].json
+
+
+# --- flags and commands ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cell", ["%%chat --help", "%%chat -h\nHello"])
+def test_help_is_shown_and_nothing_asked(nb, server, cell):
+    result = nb.run(cell)
+    assert not result.error, result.error
+    assert "--model MODEL" in result.stdout
+    assert "{{ expression }}" in result.stdout
+    assert not server.requests
+
+
+def test_commands_as_flags_and_near_ones(nb):
+    assert "%chat status" in nb.run("%chat --help").stdout
+    assert "is empty" in nb.run("%chat --reset").stdout
+    assert "did you mean %chat models?" in nb.run("%chat list").error
+    assert "did you mean %chat history?" in nb.run("%chat histroy").error
+
+
+def test_no_view_shows_nothing_and_keeps_the_answer(nb, server):
+    server.reply(completion("Hello"), error(400, "no"))
+    result = nb.run("%%chat --view none --out answer\nHi")
+    assert (result.error, result.outputs, result.stdout) == ("", [], "")
+    assert nb.value("answer.text, _chat is answer") == "('Hello', True)"
+    nb.run("%config ChatMagics.view = 'none'")
+    result = nb.run("%%chat\nHi")
+    assert "does not accept the request" in result.error
+    assert result.outputs == []
+    assert "none" in nb.complete("%%chat --view ")
+
+
+# --- servers that do not stream ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("setting", "flag"), [("", "--no-stream"), ("%config ChatMagics.stream = False", "")]
+)
+def test_an_answer_in_one_piece(nb, server, setting, flag):
+    server.reply(whole(WHOLE))
+    nb.run(setting)
+    result = nb.run(f"%%chat {flag}\nHi")
+    assert not result.error, result.error
+    assert {"stream", "stream_options"}.isdisjoint(sent(server))
+    (bundle,) = result.outputs
+    assert "Hello **world**" in bundle["text/markdown"]
+    assert nb.value("_chat.usage.total_tokens, _chat.finish_reason") == "(10, 'stop')"
+
+
+def test_a_server_that_refuses_to_stream_leads_to_the_flag(nb, server):
+    server.reply(error(400, "Streaming is not supported for this model."))
+    said = nb.run("%%chat\nHi").error
+    assert said.endswith("--no-stream asks for the answer in one piece (of a Chat: stream=False)")
+    server.reply(whole(WHOLE))
+    assert not nb.run("%%chat --no-stream\nHi").error
+
+
+def test_a_chat_asks_for_answers_in_one_piece(replay):
+    def refuse_streams(request):
+        if request.json.get("stream"):
+            return error(400, "Unsupported value: 'stream' does not support true")
+        return whole(WHOLE)
+
+    replay.fallback = refuse_streams
+    chat = Chat("m", base_url=replay.base_url, view="none", stream=False)
+    assert chat.send("Hi").text == "Hello **world**"
+    with pytest.raises(BadRequestError, match="stream=False"):
+        Chat("m", base_url=replay.base_url, view="none").send("Hi")
+
+
+def test_calls_in_one_piece_are_run(replay):
+    call = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a": 2}'}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    replay.reply(whole({**WHOLE, "choices": [choice]}), whole(WHOLE))
+
+    def add(a: int) -> int:
+        """Add one."""
+        return a + 1
+
+    chat = Chat("m", base_url=replay.base_url, view="none", stream=False, tools=[add])
+    answer = chat.send("Hi")
+    assert answer.tool_calls[0].value == 3
+    assert answer.text == "Hello **world**"
+    assert all("stream" not in request.json for request in replay.requests)
+
+
+# --- what is saved ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("view", ["widget", "display"])
+def test_a_cell_that_runs_again_leaves_the_same_bytes(nb, server, view):
+    def numbered(request):
+        number = len(server.requests)
+        if request.json["messages"][-1]["role"] == "tool":
+            return completion("It is **so**.", reasoning="Hm, hm.", pace=0.01 * (number % 3))
+        call = {"id": f"call_{number}", "name": "add", "arguments": {"a": number % 1}}
+        return completion("", reasoning="Well.", tool_calls=[call], pace=0.02 * (number % 3))
+
+    server.fallback = numbered
+    nb.run("def add(a: int):\n    'Add one.'\n    return a + 1")
+    nb.run("%config ChatMagics.saved_timings = False")
+    cell = f"%%chat --tool add --view {view}\nAdd."
+    first, second = (nb.run(cell, cell_id="same") for _ in range(2))
+    server.fallback = None
+    assert not first.error, first.error
+    assert json.dumps(first.outputs) == json.dumps(second.outputs)
+    assert nb.value("_chat.timing.duration > 0 and _chat.rounds[0].calls[0].id[:5]") == "call_"
+    record = second.outputs[-1][RECORD]
+    assert set(record["timing"].values()) == {None}
