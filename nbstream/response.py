@@ -354,6 +354,12 @@ class Response:
 
         return bundle(self)
 
+    def _mime_(self) -> tuple[str, str]:
+        """What marimo shows of it, by its protocol for other libraries' objects."""
+        from .render.marimo_html import marimo_html
+
+        return "text/html", marimo_html(self)
+
 
 def _tool(tool: Fields) -> dict[str, Any]:
     """A tool in the API's form, which later requests carry again."""
