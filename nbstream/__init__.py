@@ -1,11 +1,27 @@
-"""nbstream: talk to a language model from a Jupyter notebook.
+"""Talk to a language model from a Jupyter notebook.
 
-%load_ext nbstream
+In cells::
 
-%%chat --out answer
-Explain this: {{ df }}
+    %load_ext nbstream
 
-answer.text, answer.code_blocks, answer.usage
+    %%chat --out answer
+    Explain this: {{ df }}
+
+    answer.text, answer.code_blocks, answer.usage
+
+From Python, the names of this package:
+
+    Chat            a conversation: `Chat("MODEL").send("Why?")` shows and returns an answer
+    ChatPanel       a conversation as a chat window in the notebook
+    Response        an answer as data: text, code blocks, tables, calls, usage, the whole record
+    last            the last answer of a cell or a panel, as the variable `_chat`
+    tool, Tool      a function that the model may call, and how it is offered
+    mcp             the tools of an MCP server
+    Message, ToolCall, ToolResult, Usage
+                    what `Response.messages`, `.tool_calls` and `.usage` are made of
+    errors          every exception; all but `Interrupted` are a `NbstreamError`
+
+`%chat help` lists the commands, and `%%chat?` the flags of a cell.
 """
 
 from __future__ import annotations
@@ -19,6 +35,7 @@ from .response import Response
 
 if TYPE_CHECKING:
     from .chat import Chat
+    from .namespace import last
     from .panel.panel import ChatPanel
     from .tools.mcp_servers import mcp
     from .tools.tool import Tool, tool
@@ -35,6 +52,7 @@ __all__ = [
     "ToolResult",
     "Usage",
     "errors",
+    "last",
     "load_ipython_extension",
     "mcp",
     "tool",
@@ -47,15 +65,18 @@ _HOMES = {
     "Chat": "chat",
     "ChatPanel": "panel.panel",
     "Tool": "tools.tool",
+    "last": "namespace",
     "mcp": "tools.mcp_servers",
     "tool": "tools.tool",
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+if not TYPE_CHECKING:  # a type checker would take every name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:

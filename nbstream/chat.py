@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, Self
 
 from .approval import Approval, ask
@@ -16,7 +17,7 @@ from .errors import Interrupted, NbstreamError
 from .events import ApprovalEvent, Event
 from .interrupts import interrupts
 from .messages import Content, Message
-from .namespace import in_cell
+from .namespace import in_cell, is_last_line, running_execution
 from .request import Deadlines, Options
 from .response import Response
 from .schema import as_schema
@@ -144,6 +145,7 @@ class Chat:
         with interrupts() as held:
             run = self._start(prompt, self._view(blocking=blocking), blocking=blocking)
             response = run.wait(held)
+        self._mark_shown(response)
         return raise_for_status(response)
 
     async def asend(self, prompt: Content) -> Response:
@@ -164,6 +166,7 @@ class Chat:
         asks_here = bool(self.options.tools) and in_cell()
         run = self._start(prompt, self._view(), ask_here if asks_here else None)
         await _ended(run)
+        self._mark_shown(run.response)
         return raise_for_status(run.response)
 
     def stream(self, prompt: Content) -> Iterator[Event]:
@@ -212,6 +215,11 @@ class Chat:
             run.job.cancel()
             await _ended(run)
         raise_for_status(run.response)
+
+    def _mark_shown(self, response: Response) -> None:
+        """Where `chat.send(...)` is a cell's last line, the cell does not show the answer twice."""
+        if self.view != "none":
+            response.shown_where(partial(is_last_line, running_execution()))
 
     def _view(self, *, blocking: bool = False) -> View:
         if self.view == "none":

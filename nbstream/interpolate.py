@@ -8,15 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from .attachments import content_part
+from .code_values import code_text, exception_text, is_code
+from .data_tables import array_text, is_array, is_table, table_text
 from .errors import UsageError
 from .messages import Content
 from .pictures import figure_of
 
 __all__ = ["interpolate", "is_table", "prompt_text"]
-
-_MOST_ROWS = 20
-_MOST_COLUMNS = 20
-_LONGEST_CELL = 200  # characters
 
 
 def interpolate(prompt: str, namespace: Mapping[str, Any]) -> Content:
@@ -119,40 +117,25 @@ def _expression(prompt: str, start: int) -> tuple[str, int]:
 def prompt_text(value: Any) -> str:
     """How a Python object reads in a prompt.
 
-    A pandas DataFrame or Series is a markdown table of at most 20 rows and columns with
-    its shape and dtypes; anything else is its `str`.
+    A table of pandas, polars, pyarrow or duckdb is a markdown table of at most 20 rows and
+    columns with its shape and types, and so is an array of numpy; an exception is a short
+    traceback, a function or a class its source. Anything else is its `str`: an answer its
+    text, a code block its code.
     """
     if is_table(value):
-        return _table(value.to_frame() if hasattr(value, "to_frame") else value)
+        return table_text(value)
+    if is_array(value):
+        return array_text(value)
+    if isinstance(value, BaseException):
+        return exception_text(value)
+    if is_code(value):
+        return code_text(value)
+    if type(value) in (list, tuple) and value and all(map(_is_answer_part, value)):
+        return "\n\n".join(map(str, value))
     return str(value)
 
 
-def is_table(value: Any) -> bool:
-    """Whether `value` is a pandas DataFrame or Series, or one of a kind made of these."""
-    is_pandas = any(each.__module__.partition(".")[0] == "pandas" for each in type(value).__mro__)
-    return is_pandas and hasattr(value, "iloc") and hasattr(value, "dtypes")
-
-
-def _table(frame: Any) -> str:
-    rows, columns = frame.shape
-    part = frame.iloc[:_MOST_ROWS, :_MOST_COLUMNS]
-    index = ["" if name is None else str(name) for name in part.index.names]
-    heads = [
-        f"{_cell(name)} ({dtype})" for name, dtype in zip(part.columns, part.dtypes, strict=True)
-    ]
-    lines = [[*map(_cell, index), *heads], ["---"] * (len(index) + len(heads))]
-    for key, row in zip(part.index, part.itertuples(index=False, name=None), strict=True):
-        keys = key if isinstance(key, tuple) else (key,)
-        lines.append([*map(_cell, keys), *map(_cell, row)])
-    shown = ""
-    if rows > _MOST_ROWS or columns > _MOST_COLUMNS:
-        shown = f" (the first {min(rows, _MOST_ROWS)} × {min(columns, _MOST_COLUMNS)} shown)"
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"DataFrame, {rows} rows × {columns} columns{shown}:\n\n{table}\n"
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):  # 1353.6 and not 1353.6000000000001, which no digit of it means
-        value = float(f"{value:.15g}")
-    text = " ".join(str(value).split()).replace("|", "\\|")
-    return text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…"
+def _is_answer_part(value: Any) -> bool:
+    """Whether it is an answer, or one of its code blocks or tables, whose text is its content."""
+    kind = type(value)
+    return kind.__module__.startswith("nbstream.") and "__str__" in vars(kind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -91,6 +92,15 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
+def _thread_class() -> type[threading.Thread]:
+    """`marimo.Thread` in a notebook of marimo, where what widgets send from no other arrives."""
+    marimo = sys.modules.get("marimo")
+    if marimo is None or not marimo.running_in_notebook():
+        return threading.Thread
+    found: type[threading.Thread] = marimo.Thread
+    return found
+
+
 class IOThread:
     """An event loop on a daemon thread, started at the first use."""
 
@@ -108,7 +118,7 @@ class IOThread:
             if self._loop is None or self._pid != os.getpid():
                 self._loop = asyncio.new_event_loop()
                 self._pid = os.getpid()
-                self._thread = threading.Thread(
+                self._thread = _thread_class()(
                     target=self._loop.run_forever, name=self._name, daemon=True
                 )
                 self._thread.start()

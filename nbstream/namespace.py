@@ -5,10 +5,24 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
-__all__ = ["LAST", "in_cell", "namespace", "running_cell", "variables"]
+from .errors import UsageError
+from .response import Response
+
+__all__ = [
+    "LAST",
+    "cell_name",
+    "cell_sources",
+    "in_cell",
+    "is_last_line",
+    "last",
+    "namespace",
+    "running_cell",
+    "running_execution",
+    "variables",
+]
 
 LAST = "_chat"  # the variable that is always the last response
 
@@ -39,14 +53,66 @@ def running_cell() -> tuple[str, str] | None:
     return (cell, str(parent["header"]["msg_id"])) if isinstance(cell, str) else None
 
 
+def running_execution() -> object:
+    """What tells one run of a cell from all others; None outside of IPython."""
+    shell = _shell()
+    if shell is None:
+        return None
+    get_parent: Callable[[], Any] | None = getattr(shell, "get_parent", None)
+    parent: Any = (get_parent() if get_parent is not None else None) or {}
+    return shell.execution_count, (parent.get("header") or {}).get("msg_id")
+
+
+def is_last_line(execution: object, value: object) -> bool:
+    """Whether that run of a cell shows `value`, at this moment, as that of an expression in it.
+
+    It is what IPython's display hook does, as against `display`.
+    """
+    if execution is None or execution != running_execution():
+        return False
+    hook = _caller("IPython.core.displayhook")
+    return hook is not None and any(each is value for each in hook.f_locals.values())
+
+
+def cell_name(filename: str) -> str | None:
+    """`Cell In[3]` for the file that a cell's code claims to stand in; None for any other."""
+    format_name = getattr(getattr(_shell(), "compile", None), "format_code_name", None)
+    found = format_name(filename) if format_name is not None else None
+    if found is not None:
+        return " ".join(found)
+    is_cell = filename.startswith("<ipython-input") or "ipykernel_" in filename
+    return "Cell" if is_cell else None
+
+
+def cell_sources() -> list[str]:
+    """The code of the cells that have run, the last one first."""
+    cells = namespace().get("In")
+    return [str(cell) for cell in reversed(cells)] if isinstance(cells, list) else []
+
+
+def last() -> Response:
+    """The last answer, which `_chat` holds as well: that of a cell, or of a panel.
+
+    Raises:
+        UsageError: there is none yet.
+    """
+    response = namespace().get(LAST)
+    if not isinstance(response, Response):
+        raise UsageError("no answer yet: ask with %%chat at the top of a cell")
+    return response
+
+
 def in_cell() -> bool:
     """Whether the caller runs inside a cell, and not in a task of its own beside it."""
+    return _caller("IPython.core.interactiveshell") is not None
+
+
+def _caller(module: str) -> FrameType | None:
+    """The innermost frame of a module's code among those that called this; None without one."""
     frame = inspect.currentframe()
-    while frame is not None:
-        if frame.f_globals.get("__name__") == "IPython.core.interactiveshell":
-            return True
+    while frame is not None and frame.f_globals.get("__name__") != module:
         frame = frame.f_back
-    return False
+    return frame
 
 
 def _shell() -> Any:

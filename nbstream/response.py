@@ -112,6 +112,7 @@ class Response:
         self._finished: Future[None] = Future()
         self._finished.set_running_or_notify_cancel()  # who stops waiting does not cancel it
         self._cancel: Callable[[], None] | None = None
+        self._is_shown_again: Callable[[Response], bool] = lambda _: False
 
     # -- what came ---------------------------------------------------------------
 
@@ -332,10 +333,32 @@ class Response:
         tokens = "" if usage.total_tokens is None else f", {usage.total_tokens} tokens"
         return f"<Response {self.status}: {short!r} ({self.model or 'no model'}{tokens})>"
 
+    def __str__(self) -> str:
+        """The answer's text, whole; of one that was refused, the refusal."""
+        return self.text or self.refusal
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+    def shown_where(self, is_shown_again: Callable[[Response], bool]) -> None:
+        """Say what tells whether a cell is about to show again what it has just shown."""
+        self._is_shown_again = is_shown_again
+
+    def _ipython_display_(self) -> None:
+        """Show nothing where the answer stands already; IPython does as ever where this raises."""
+        if not self._is_shown_again(self):
+            raise NotImplementedError
+
     def _repr_mimebundle_(self, **_options: Any) -> dict[str, Any]:
         from .render.saved import bundle
 
         return bundle(self)
+
+    def _mime_(self) -> tuple[str, str]:
+        """What marimo shows of it, by its protocol for other libraries' objects."""
+        from .render.marimo_html import marimo_html
+
+        return "text/html", marimo_html(self)
 
 
 def _tool(tool: Fields) -> dict[str, Any]:

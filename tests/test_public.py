@@ -27,6 +27,7 @@ NAMES = {
     "ToolResult",
     "Usage",
     "errors",
+    "last",
     "load_ipython_extension",
     "mcp",
     "tool",

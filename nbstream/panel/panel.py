@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from IPython.core.getipython import get_ipython
+from ipywidgets import Layout
 from traitlets import Bool, Bunch, HasTraits, Instance, List
 
 from ..chat import Chat
@@ -27,6 +28,7 @@ from .record import read_record, write_record
 from .screen import Screen
 from .settings import Settings
 from .transcript import turn_markdown
+from .window import PanelWidget
 
 __all__ = ["ChatPanel"]
 
@@ -102,6 +104,22 @@ class ChatPanel(HasTraits):
         run = self.session.ask(prompt, self.settings.options, NullView(), place=place)
         self.chat.last = namespace()[LAST] = run.response
         return run.response
+
+    @property
+    def widget(self) -> PanelWidget:
+        """The panel as an `anywidget.AnyWidget`, to be placed among others.
+
+        For `ipywidgets.VBox([panel.widget])`, `Tab`, `marimo.ui.anywidget(panel.widget)`, Panel and
+        solara. It is the same one until `close`, and nothing but it is shown: where it stands no
+        static conversation is kept below it.
+        """
+        return self.screen.widget
+
+    @property
+    def layout(self) -> Layout:
+        """The layout of `widget`: `panel.layout.height = "400px"`."""
+        layout: Layout = self.widget.layout
+        return layout
 
     def open(self) -> None:
         """Show the panel in the cell that runs, and the static conversation below it."""

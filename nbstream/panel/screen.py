@@ -22,7 +22,7 @@ from ..views.protocol import View
 from ..views.widget import view_of
 from .settings import Settings
 from .transcript import Transcript
-from .window import Window
+from .window import PanelWidget, Window
 
 __all__ = ["Screen", "close_all"]
 
@@ -80,10 +80,43 @@ class Screen:
             print("A chat panel needs a notebook; its conversation is .to_markdown()")  # noqa: T201
             return
         self._cell = running_cell()
+        self._close_replaced()
+        io_thread.submit(self._open()).wait()
+
+    @property
+    def widget(self) -> PanelWidget:
+        """What a page shows, made if it is not there; whoever asks for it places it."""
+        if self._window is None:
+            if not self._is_open:
+                self._cell = running_cell()
+                self._close_replaced()
+            io_thread.submit(self._make_window()).wait()
+        assert self._window is not None
+        return self._window.widget
+
+    async def _make_window(self) -> None:
+        _open.add(self)
+        self._made_window()
+
+    def _made_window(self) -> Window:
+        if self._window is None:
+            self._window = Window(
+                self._session,
+                self._about,
+                self._hear,
+                self._style,
+                self._name,
+            )
+            for turn in self._session.turns:
+                if run := self._session.running(turn):
+                    run.show(self.view(turn))
+        return self._window
+
+    def _close_replaced(self) -> None:
+        """Close what stood in the output of this cell when it ran before."""
         for earlier in list(_open):
             if self._replaces(earlier):
                 earlier.leave(self._session)
-        io_thread.submit(self._open()).wait()
 
     async def _open(self) -> None:
         if self._transcript is not None and self._is_open:
@@ -99,18 +132,8 @@ class Screen:
         await asyncio.wait((self._write(),))
 
     def _open_window(self) -> None:
-        if self._window is None:
-            self._window = Window(
-                self._session,
-                self._about,
-                self._hear,
-                self._style,
-                self._name,
-            )
-            for turn in self._session.turns:
-                if run := self._session.running(turn):
-                    run.show(self.view(turn))
-        display({**view_of(self._window.widget), _PANEL_TYPE: {}}, raw=True)
+        window = self._made_window()
+        display({**view_of(window.widget), _PANEL_TYPE: {}}, raw=True)
 
     def _replaces(self, earlier: Screen) -> bool:
         """Whether `earlier` stood in the output of this cell when it ran before."""
@@ -152,7 +175,7 @@ class Screen:
 
     def refresh(self) -> None:
         """Show what changed; from any thread."""
-        if self._transcript is not None:  # there is something that shows it
+        if self._transcript is not None or self._window is not None:  # something shows it
             io_thread.loop.call_soon_threadsafe(self._sync)
 
     def reply(self, message: dict[str, Any]) -> None:

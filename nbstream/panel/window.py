@@ -88,8 +88,10 @@ class Window:
         self._channel = Channel(partial(PanelWidget, name=name), self, hear)
 
     @property
-    def widget(self) -> FrameWidget:
-        return self._channel.widget
+    def widget(self) -> PanelWidget:
+        widget = self._channel.widget
+        assert isinstance(widget, PanelWidget)
+        return widget
 
     @property
     def size(self) -> int:

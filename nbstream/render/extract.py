@@ -32,15 +32,18 @@ _TAG = re.compile(r"<[^>]*>")
 
 @dataclass(frozen=True, slots=True)
 class CodeBlock:
-    """A code block: the first word of its info string, and its text."""
+    """A code block: the first word of its info string, and its text, which is its `str`."""
 
     language: str
     text: str
 
+    def __str__(self) -> str:
+        return self.text
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table: header cells and as many in each row, as markdown text.
+    """A table: header cells and as many in each row, as markdown text. Its `str` is markdown.
 
     Attributes:
         header: the cells of the first row.
@@ -52,6 +55,9 @@ class Table:
     header: list[str]
     rows: list[list[str]]
     alignments: list[str] = field(default_factory=list, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return self.to_markdown()
 
     def to_markdown(self) -> str:
         """The table as a GFM table (https://github.github.com/gfm/#tables-extension-).

@@ -8,8 +8,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ..data_tables import is_table, row_count
 from ..errors import named_causes
-from ..interpolate import is_table, prompt_text
+from ..interpolate import prompt_text
 from ..messages import ToolResult
 from ..pictures import figure_of, picture
 
@@ -69,7 +70,8 @@ def _text(value: Any) -> str:
 def _summary(value: Any) -> str:
     """How much there is of a table or a collection; "" where the text says it as well."""
     if is_table(value):
-        return _counted(len(value), "row")
+        rows = row_count(value)
+        return "" if rows is None else _counted(rows, "row")
     if isinstance(value, (Mapping, list, tuple, set, frozenset)) and len(value) > _FEW:
         return _counted(len(value), "item")
     return ""

@@ -38,6 +38,10 @@ def choose_view(
     Raises:
         UsageError: there is no view of this name.
     """
+    if name == "auto" and _in_marimo():
+        from .marimo import MarimoView
+
+        return MarimoView(style)
     if name not in VIEWS:
         raise UsageError(f"no view {name!r}: use one of {', '.join(VIEWS)}")
     wanted = _automatic() if name == "auto" else name
@@ -84,6 +88,12 @@ def _automatic() -> str:
         or "google.colab" in sys.modules
     )
     return "widget" if shows_widgets else "display"
+
+
+def _in_marimo() -> bool:
+    """Whether this is a notebook of marimo: it has cells, and neither IPython nor a kernel."""
+    marimo = sys.modules.get("marimo")
+    return marimo is not None and bool(marimo.running_in_notebook())
 
 
 class _FirstThatOpens:
