@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
 from types import ModuleType
 from typing import Any
+
+from .views.frontend import request, shell
 
 __all__ = ["LAST", "in_cell", "namespace", "running_cell", "variables"]
 
@@ -15,15 +16,15 @@ LAST = "_chat"  # the variable that is always the last response
 
 def namespace() -> dict[str, Any]:
     """The notebook's variables by name; outside of IPython, those of the main module."""
-    shell = _shell()
-    found: dict[str, Any] = vars(sys.modules["__main__"]) if shell is None else shell.user_ns
+    running = shell()
+    found: dict[str, Any] = vars(sys.modules["__main__"]) if running is None else running.user_ns
     return found
 
 
 def variables() -> list[tuple[str, str]]:
     """What the user has defined, in the order of the names: each with its type in a word."""
-    shell = _shell()
-    own = set() if shell is None else set(shell.user_ns_hidden)
+    running = shell()
+    own = set() if running is None else set(running.user_ns_hidden)
     return [
         (name, _kind(value))
         for name, value in sorted(namespace().items())
@@ -33,10 +34,9 @@ def variables() -> list[tuple[str, str]]:
 
 def running_cell() -> tuple[str, str] | None:
     """The ids of the cell that runs and of this run of it, where the front end tells them."""
-    get_parent: Callable[[], Any] | None = getattr(_shell(), "get_parent", None)
-    parent: Any = get_parent() if get_parent is not None else None
-    cell = ((parent or {}).get("metadata") or {}).get("cellId")
-    return (cell, str(parent["header"]["msg_id"])) if isinstance(cell, str) else None
+    asked = request()
+    cell = (asked.get("metadata") or {}).get("cellId")
+    return (cell, str(asked["header"]["msg_id"])) if isinstance(cell, str) else None
 
 
 def in_cell() -> bool:
@@ -47,14 +47,6 @@ def in_cell() -> bool:
             return True
         frame = frame.f_back
     return False
-
-
-def _shell() -> Any:
-    if "IPython" not in sys.modules:
-        return None
-    from IPython.core.getipython import get_ipython
-
-    return get_ipython()
 
 
 def _is_module(value: Any) -> bool:

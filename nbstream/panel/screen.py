@@ -17,7 +17,8 @@ from ..namespace import running_cell
 from ..render.style import RenderStyle
 from ..response import Response
 from ..session import Session
-from ..views.choose import has_rich_output, has_widgets
+from ..views.frontend import has_rich_output, has_widgets, is_attended, is_in_voila
+from ..views.hooks import CellHooks
 from ..views.protocol import View
 from ..views.widget import view_of
 from .settings import Settings
@@ -83,20 +84,26 @@ class Screen:
         for earlier in list(_open):
             if self._replaces(earlier):
                 earlier.leave(self._session)
-        io_thread.submit(self._open()).wait()
+        io_thread.submit(self._open(CellHooks())).wait()
 
-    async def _open(self) -> None:
+    async def _open(self, hooks: CellHooks) -> None:
         if self._transcript is not None and self._is_open:
             self._transcript.empty()  # it moves here
         self._is_open = True
         _open.add(self)
-        if has_widgets() or self._settings.wants_widgets:
+        if self._shows_window():
             try:
-                self._open_window()
+                with hooks:
+                    self._open_window()
             except Exception:  # whatever is wrong with a widget, the conversation is shown
                 log.warning("the panel's widget could not be made", exc_info=True)
-        self._transcript = Transcript(self._style)
+        self._transcript = Transcript(self._style, hooks, parted=is_attended())
         await asyncio.wait((self._write(),))
+
+    def _shows_window(self) -> bool:
+        """Whether there is a page that can show it: not in the file of a run that nobody sees."""
+        is_seen = is_attended() or is_in_voila()
+        return (has_widgets() and is_seen) or self._settings.wants_widgets
 
     def _open_window(self) -> None:
         if self._window is None:
@@ -154,6 +161,13 @@ class Screen:
         """Show what changed; from any thread."""
         if self._transcript is not None:  # there is something that shows it
             io_thread.loop.call_soon_threadsafe(self._sync)
+
+    def write(self) -> None:
+        """Bring the static conversation up to date before the calling cell ends."""
+        io_thread.submit(self._write_now()).wait()
+
+    async def _write_now(self) -> None:
+        await asyncio.wait((self._write(),))
 
     def reply(self, message: dict[str, Any]) -> None:
         """Answer a page, after what was shown so far; from any thread."""
