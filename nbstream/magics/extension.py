@@ -9,6 +9,7 @@ from typing import Any
 from ..driver import shut_down
 from ..namespace import LAST
 from ..transport.client import preload
+from ..views.server import tell_once
 from .magics import ChatMagics
 
 __all__ = ["load", "unload"]
@@ -67,6 +68,7 @@ def load(shell: Any) -> None:
         return
     loaded = _loaded[id(shell)] = _Loaded(shell)
     threading.Thread(target=_warm_up, name="nbstream-warm-up", daemon=True).start()
+    tell_once()
     if ("cell", "chat") in loaded.before:
         owner = getattr(loaded.before["cell", "chat"], "__module__", "another extension")
         print(  # noqa: T201  # said once, where the user reads it

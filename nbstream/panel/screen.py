@@ -14,12 +14,14 @@ from ..conversation import Turn
 from ..io_thread import io_thread
 from ..messages import Usage
 from ..namespace import running_cell
+from ..render.safe_text import escape_text
 from ..render.style import RenderStyle
 from ..response import Response
 from ..session import Session
 from ..views.frontend import has_rich_output, has_widgets, is_attended, is_in_voila
 from ..views.hooks import CellHooks
 from ..views.protocol import View
+from ..views.server import lacks
 from ..views.widget import view_of
 from .settings import Settings
 from .transcript import Transcript
@@ -215,7 +217,7 @@ class Screen:
         if self._is_stale:
             return  # it comes again, with what has happened meanwhile
         has_window = self._window is not None
-        without = _LATER if has_window else _NO_WIDGETS if self._is_open else _EMPTY
+        without = _LATER if has_window else _without_widgets() if self._is_open else _EMPTY
         transcript.update(ended, folded=has_window, without=without)
         if not self._is_open and len(ended) == len(turns):
             self._transcript = None
@@ -238,6 +240,12 @@ class Screen:
             "undo": self._session.can_undo,
             **_totals([turn.response for turn in turns], self._settings),
         }
+
+
+def _without_widgets() -> str:
+    """Why only the conversation is shown, as markdown."""
+    missing = lacks()
+    return f"No turns yet. {escape_text(missing)}" if missing else _NO_WIDGETS
 
 
 def close_all() -> None:

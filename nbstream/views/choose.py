@@ -15,6 +15,7 @@ from .frontend import (
     only_adds_outputs,
 )
 from .protocol import View
+from .server import tell_once
 from .terminal import TerminalView
 
 __all__ = ["VIEWS", "choose_view", "view_of_ended"]
@@ -45,6 +46,8 @@ def choose_view(
     """
     if name not in VIEWS:
         raise UsageError(f"no view {name!r}: use one of {', '.join(VIEWS)}")
+    if name == "auto":
+        tell_once()
     wanted = _automatic() if name == "auto" else name
     return _view(wanted, owns_cell=owns_cell, blocking=blocking, style=style)
 

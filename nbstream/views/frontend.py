@@ -11,6 +11,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from .server import lacks
+
 __all__ = [
     "has_rich_output",
     "has_widgets",
@@ -55,7 +57,7 @@ def has_rich_output() -> bool:
 
 def has_widgets() -> bool:
     """Whether the front end is known to show widgets."""
-    if not _is_kernel(shell()):
+    if not _is_kernel(shell()) or lacks():
         return False
     # Colab has its package in the kernel.
     return any(name in os.environ for name in _SHOW_WIDGETS) or "google.colab" in sys.modules

@@ -217,7 +217,7 @@ def is_shown(message):
 
 def test_what_a_cell_captures_is_shown_as_it_was(jupyter, server):
     server.reply(completion(PARAGRAPHS))
-    kept = jupyter.run("%%capture kept\nnbstream.Chat('replay-1').send('Go.');")
+    kept = jupyter.run("%%capture kept\n_r = nbstream.Chat('replay-1').send('Go.')")
     assert not kept.error
     assert displays(kept) == []
     result = jupyter.run("kept.show()")
