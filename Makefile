@@ -12,12 +12,13 @@ PY := $(VENV)/bin/python
 # A file of tests after the other on each core: many of them wait for a kernel or a page.
 PYTEST := $(PY) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 LITELLM := .build/litellm
+FRONTENDS := .build/frontends
 ARGS ?=
 # Each kernel of a test would compile everything that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long fuzz bench picture lint test-lowest setup model clean
+.PHONY: help demo test test-long fuzz bench picture lint test-lowest test-frontends setup model clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -50,6 +51,9 @@ lint: $(VENV)/.test  ## formatting, lint and types
 test-lowest: $(VENV)-lowest/.test setup  ## the tests against the lowest versions in pyproject.toml
 	$(VENV)-lowest/bin/python -m pytest -m "not browser" $(ARGS)
 
+test-frontends: $(FRONTENDS)/.done  ## the tests in the tools that people run notebooks with
+	$(FRONTENDS)/bin/python -m pytest tests/frontends $(ARGS)
+
 setup: $(VENV)/.test model
 	$(PY) tests/spec.py
 	-$(PY) tests/browser/chromium.py
@@ -77,6 +81,14 @@ $(LITELLM)/.done: tests/litellm.txt
 	  --python $(LITELLM)/bin/python --requirement $<
 	touch $@
 
+# Consoles, and what runs notebooks as a whole: too much for the environment of all tests.
+$(FRONTENDS)/.done: pyproject.toml
+	$(PYTHON) -m venv --clear $(FRONTENDS)
+	$(FRONTENDS)/bin/python -m pip install --quiet uv
+	$(FRONTENDS)/bin/uv pip install --quiet --python $(FRONTENDS)/bin/python \
+	  --editable . --group frontends
+	touch $@
+
 $(VENV)-lowest/.test: pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)-lowest
 	$(VENV)-lowest/bin/python -m pip install --quiet uv
@@ -85,5 +97,5 @@ $(VENV)-lowest/.test: pyproject.toml
 	touch $@
 
 clean:  ## remove the environments and what tests leave behind
-	rm -rf $(VENV) $(VENV)-lowest $(LITELLM) .mypy_cache .ruff_cache .hypothesis dist tests/browser/screenshots
+	rm -rf $(VENV) $(VENV)-lowest $(LITELLM) $(FRONTENDS) .mypy_cache .ruff_cache .hypothesis dist tests/browser/screenshots
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

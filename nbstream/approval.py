@@ -41,6 +41,7 @@ class Approval:
         arguments: the JSON text to start from: the model's, or what was tried last.
         problem: what was wrong with the last answer, or "".
         is_at_prompt: whether the running cell asks; otherwise whoever comes may answer.
+        is_unheard: whether the cell could not ask, because nobody is there who could type.
         decision: becomes the `Decision`.
     """
 
@@ -56,6 +57,7 @@ class Approval:
         self.arguments = call.arguments if arguments is None else arguments
         self.problem = problem
         self.is_at_prompt = is_at_prompt
+        self.is_unheard = False
         self.decision: Future[Decision] = Future()
 
     def run(self, arguments: Mapping[str, Any] | str | None = None) -> None:
@@ -100,4 +102,6 @@ def ask(approval: Approval, read: Callable[[str], str] | None = None) -> None:
             elif answer in ("e", "edit") and (text := read("Arguments, as JSON: ").strip()):
                 approval.run(text)
     except Exception as error:  # noqa: BLE001  # a front end without a prompt, a closed input
+        # What a kernel raises whose front end lets no cell ask.
+        approval.is_unheard = isinstance(error, NotImplementedError)
         approval.refuse(f"(Nobody could be asked: {type(error).__name__}.)")

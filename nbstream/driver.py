@@ -194,6 +194,7 @@ class _Runner:
         self.exchange = Exchange(question.options, response, pacer, observe)
         self._foreground = foreground
         self._observe = observe
+        self._approvals: list[Approval] = []
 
     @property
     def cut_short(self) -> Status:
@@ -250,6 +251,20 @@ class _Runner:
         if options.schema is not None and not self.response.refusal:
             # Reading a long answer, and making the user's object of it, takes time.
             self.response.parsed = await asyncio.to_thread(self._parsed, options.schema)
+        self._raise_for_unheard()
+
+    def _raise_for_unheard(self) -> None:
+        """Let nobody take an answer for whole whose calls were refused because nobody was there.
+
+        Raises:
+            IncompleteError: there are such calls.
+        """
+        names = dict.fromkeys(each.call.name for each in self._approvals if each.is_unheard)
+        if names:
+            raise IncompleteError(
+                f"nobody is here to approve {', '.join(names)}, so it did not run · run the cell "
+                "where you can answer, or let the tool run without being asked about"
+            )
 
     def _parsed(self, schema: Schema) -> Any:
         """The object that the answer is.
@@ -284,6 +299,7 @@ class _Runner:
     async def _run_call(self, toolbox: Toolbox, turn: Round, slot: int, draft: CallDraft) -> None:
         def waits(approval: Approval) -> None:
             draft.approval = approval
+            self._approvals.append(approval)
             self._tell(ApprovalEvent(slot, approval))
             self._say_what_waits()
 

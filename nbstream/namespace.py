@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
 from types import FrameType, ModuleType
 from typing import Any
 
 from .errors import UsageError
 from .response import Response
+from .views.frontend import request, shell
 
 __all__ = [
     "LAST",
@@ -29,15 +29,15 @@ LAST = "_chat"  # the variable that is always the last response
 
 def namespace() -> dict[str, Any]:
     """The notebook's variables by name; outside of IPython, those of the main module."""
-    shell = _shell()
-    found: dict[str, Any] = vars(sys.modules["__main__"]) if shell is None else shell.user_ns
+    running = shell()
+    found: dict[str, Any] = vars(sys.modules["__main__"]) if running is None else running.user_ns
     return found
 
 
 def variables() -> list[tuple[str, str]]:
     """What the user has defined, in the order of the names: each with its type in a word."""
-    shell = _shell()
-    own = set() if shell is None else set(shell.user_ns_hidden)
+    running = shell()
+    own = set() if running is None else set(running.user_ns_hidden)
     return [
         (name, _kind(value))
         for name, value in sorted(namespace().items())
@@ -47,20 +47,17 @@ def variables() -> list[tuple[str, str]]:
 
 def running_cell() -> tuple[str, str] | None:
     """The ids of the cell that runs and of this run of it, where the front end tells them."""
-    get_parent: Callable[[], Any] | None = getattr(_shell(), "get_parent", None)
-    parent: Any = get_parent() if get_parent is not None else None
-    cell = ((parent or {}).get("metadata") or {}).get("cellId")
-    return (cell, str(parent["header"]["msg_id"])) if isinstance(cell, str) else None
+    asked = request()
+    cell = (asked.get("metadata") or {}).get("cellId")
+    return (cell, str(asked["header"]["msg_id"])) if isinstance(cell, str) else None
 
 
 def running_execution() -> object:
     """What tells one run of a cell from all others; None outside of IPython."""
-    shell = _shell()
-    if shell is None:
+    running = shell()
+    if running is None:
         return None
-    get_parent: Callable[[], Any] | None = getattr(shell, "get_parent", None)
-    parent: Any = (get_parent() if get_parent is not None else None) or {}
-    return shell.execution_count, (parent.get("header") or {}).get("msg_id")
+    return running.execution_count, (request().get("header") or {}).get("msg_id")
 
 
 def is_last_line(execution: object, value: object) -> bool:
@@ -76,7 +73,7 @@ def is_last_line(execution: object, value: object) -> bool:
 
 def cell_name(filename: str) -> str | None:
     """`Cell In[3]` for the file that a cell's code claims to stand in; None for any other."""
-    format_name = getattr(getattr(_shell(), "compile", None), "format_code_name", None)
+    format_name = getattr(getattr(shell(), "compile", None), "format_code_name", None)
     found = format_name(filename) if format_name is not None else None
     if found is not None:
         return " ".join(found)
@@ -113,14 +110,6 @@ def _caller(module: str) -> FrameType | None:
     while frame is not None and frame.f_globals.get("__name__") != module:
         frame = frame.f_back
     return frame
-
-
-def _shell() -> Any:
-    if "IPython" not in sys.modules:
-        return None
-    from IPython.core.getipython import get_ipython
-
-    return get_ipython()
 
 
 def _is_module(value: Any) -> bool:

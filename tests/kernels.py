@@ -84,8 +84,12 @@ class Kernel:
     def pid(self) -> int:
         return int(self.manager.provisioner.process.pid)
 
-    def start(self, code: str, cell_id: str | None = None, *, allow_stdin: bool = False) -> str:
-        """Execute without waiting; `collect` waits. With `allow_stdin` the code may ask."""
+    def start(self, code: str, cell_id: str | None = None, *, allow_stdin: bool = True) -> str:
+        """Execute without waiting; `collect` waits.
+
+        With `allow_stdin` the code may ask, as in all front ends for people; without it nobody
+        is there, as where a program runs a notebook.
+        """
         content = {
             "code": code,
             "silent": False,
@@ -127,9 +131,16 @@ class Kernel:
         self.client.input(text)
         return str(request["content"]["prompt"])
 
-    def run(self, code: str, cell_id: str | None = None, timeout: float = 60) -> Result:
+    def run(
+        self,
+        code: str,
+        cell_id: str | None = None,
+        timeout: float = 60,
+        *,
+        allow_stdin: bool = True,
+    ) -> Result:
         while True:
-            result = self.collect(self.start(code, cell_id), timeout)
+            result = self.collect(self.start(code, cell_id, allow_stdin=allow_stdin), timeout)
             # Earlier kernels refuse what comes right behind a cell that failed.
             if result.status != "aborted":
                 return result

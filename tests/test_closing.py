@@ -236,9 +236,9 @@ FAULTS = {
         "views.display.content_markdown",
         "views.display.link_definitions",
         "views.display.plain_summary",
-        "views.display._excerpt",
-        "views.display.settled_length",
-        "views.display.DisplayView._rest",
+        "views.display.excerpt",
+        "views.parts.settled_length",
+        "views.parts.Parts.rest",
     ],
 }
 BOTH = [

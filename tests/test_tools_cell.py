@@ -159,7 +159,7 @@ def test_tools_of_the_notebook_run_and_show(nb, server):
         calls(("lookup_city", {"city": "Berlin"}), ("add", {"a": 1, "b": 2})),
         completion("Berlin is **large**."),
     )
-    (bundle,) = run(nb, "--tool lookup_city --tool add").outputs
+    (bundle,) = run(nb, "--view display --tool lookup_city --tool add").outputs
     assert offered(server) == ["lookup_city", "add"]
     table, total = results(server)
     assert table.startswith("DataFrame, 1 rows × 2 columns")
@@ -472,7 +472,8 @@ def test_an_interrupt_at_the_question_of_a_cell_that_awaits(nb, server):
 
 def test_without_somebody_to_ask_nothing_runs(nb, server):
     server.reply(calls(DELETE), completion("I see."))
-    result = run(nb, "--tool delete")
+    result = nb.run("%%chat --tool delete\nGo.", allow_stdin=False)
+    assert "nobody is here to approve delete" in result.error
     assert nb.value("deleted") == "[]"
     assert results(server) == [
         "The user refused this call. (Nobody could be asked: StdinNotImplementedError.)"

@@ -20,9 +20,10 @@ from ..request import Options
 from ..response import Response
 from ..session import Session, Sessions
 from ..tools.tool import tools_of
-from ..views.choose import choose_view, has_rich_output
+from ..views.choose import view_of_ended
 from ..views.clipboard import offer
 from ..views.protocol import View
+from ..views.terminal import printable
 from .copying import numbered, part_of
 from .flags import words as split
 from .follow import follow
@@ -74,8 +75,8 @@ class Host(Protocol):
     def show_panel(self, session: Session) -> None:
         """Show the panel of a session in the running cell."""
 
-    def insert(self, text: str) -> None:
-        """Put a text into the running cell, in the place of what it is."""
+    def insert(self, text: str) -> bool:
+        """Put a text into the running cell, in the place of what it is; False: it cannot be."""
 
     def go_on(self, session: Session) -> None:
         """Ask for the rest of a session's last answer."""
@@ -143,8 +144,7 @@ class Commands:
             return
         if not response.done:  # such as that of a panel with a session of its own
             raise UsageError("the answer is still running: _chat.wait() waits for its end")
-        name = "display" if has_rich_output() else "text"
-        view = choose_view(name, owns_cell=False, style=self._host.style())
+        view = view_of_ended(self._host.style())
         view.open(response)
         view.close(response)
 
@@ -157,7 +157,9 @@ class Commands:
         response = self._host.last()
         blocks = [] if response is None else response.code_blocks
         block = numbered("code", blocks, number, command="code")
-        self._host.insert(block.text.rstrip("\n"))
+        code = block.text.rstrip("\n")
+        if not self._host.insert(code):
+            _say(f"{printable(code)}\n\nThe code could not be put into a cell: nobody is here.")
         _tell_of_signs(block.text)
 
     def copy(self, *words: str) -> None:

@@ -10,6 +10,7 @@ from ..driver import shut_down
 from ..namespace import LAST
 from ..transport.client import preload
 from ..views.choose import choose_view
+from ..views.server import tell_once
 from .magics import ChatMagics
 
 __all__ = ["load", "unload"]
@@ -79,6 +80,7 @@ def load(shell: Any) -> None:
         return
     loaded = _loaded[id(shell)] = _Loaded(shell)
     loaded.warm_up.start()
+    tell_once()
     if ("cell", "chat") in loaded.before:
         owner = getattr(loaded.before["cell", "chat"], "__module__", "another extension")
         print(  # noqa: T201  # said once, where the user reads it

@@ -29,7 +29,8 @@ from ..schema import as_schema
 from ..secret import Headers, Secret, SecretURL, check_variable_name, secret_headers
 from ..session import CONTINUE, Place, Session, Sessions, System
 from ..tools.tool import Tool, ToolSource, tools_of
-from ..views.choose import choose_view, has_widgets
+from ..views.choose import choose_view
+from ..views.frontend import has_widgets, is_attended
 from ..views.protocol import NullView, View
 from .commands import Commands
 from .completion import Completer
@@ -207,8 +208,10 @@ class ChatMagics(Magics):
         """Run a turn in the running cell: show it, store it, fail as it fails.
 
         Without a `place` it is not remembered; with one, the cell is its key. In the background
-        the cell ends at once, and what fails is shown and stored only.
+        the cell ends at once, and what fails is shown and stored only; where nobody is there
+        to come back to it, the cell waits after all: what comes later is in no file.
         """
+        background = background and is_attended()
         cell = running_cell() if place else None
         key = cell[0] if cell else None
         dropped = 0 if place and place.fresh else session.later_than(key)
@@ -252,9 +255,12 @@ class ChatMagics(Magics):
         panel.chat.view = self.view
         panel.open()
 
-    def insert(self, text: str) -> None:
-        """Put a text into the running cell, in the place of what it is."""
+    def insert(self, text: str) -> bool:
+        """Put a text into the running cell, in the place of what it is; False: it cannot be."""
+        if not is_attended():
+            return False
         self.shell.set_next_input(text, replace=True)
+        return True
 
     def options(self) -> Options:
         """The settings as they stand, without a cell's flags."""

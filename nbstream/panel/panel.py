@@ -7,6 +7,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,11 +18,13 @@ from traitlets import Bool, Bunch, HasTraits, Instance, List
 from ..chat import Chat
 from ..conversation import Turn
 from ..errors import UsageError
+from ..interrupts import interrupts
 from ..messages import Content
 from ..namespace import LAST, namespace
 from ..render.style import RenderStyle
 from ..response import Response
 from ..session import Place, Session
+from ..views.frontend import is_attended
 from ..views.protocol import NullView, View
 from .desk import Desk
 from .record import read_record, write_record
@@ -100,9 +103,21 @@ class ChatPanel(HasTraits):
         return self.ask(prompt, Place(keep=True))
 
     def ask(self, prompt: Content, place: Place) -> Response:
-        """As `send`, at some place in the conversation."""
-        run = self.session.ask(prompt, self.settings.options, NullView(), place=place)
-        self.chat.last = namespace()[LAST] = run.response
+        """As `send`, at some place in the conversation.
+
+        Where nobody is there to see the answer come, the turn ends within the cell: what is
+        shown later is in no file.
+        """
+        waits = not is_attended() and threading.current_thread() is threading.main_thread()
+        with interrupts() if waits else nullcontext() as held:
+            run = self.session.ask(
+                prompt, self.settings.options, NullView(), place=place, blocking=waits
+            )
+            self.chat.last = namespace()[LAST] = run.response
+            if waits:
+                run.wait(held)
+                self.screen.write()
+                self.update()
         return run.response
 
     @property

@@ -14,11 +14,14 @@ from ..conversation import Turn
 from ..io_thread import io_thread
 from ..messages import Usage
 from ..namespace import running_cell
+from ..render.safe_text import escape_text
 from ..render.style import RenderStyle
 from ..response import Response
 from ..session import Session
-from ..views.choose import has_rich_output, has_widgets
+from ..views.frontend import has_rich_output, has_widgets, is_attended, is_in_voila
+from ..views.hooks import CellHooks
 from ..views.protocol import View
+from ..views.server import lacks
 from ..views.widget import view_of
 from .settings import Settings
 from .transcript import Transcript
@@ -81,7 +84,7 @@ class Screen:
             return
         self._cell = running_cell()
         self._close_replaced()
-        io_thread.submit(self._open()).wait()
+        io_thread.submit(self._open(CellHooks())).wait()
 
     @property
     def widget(self) -> PanelWidget:
@@ -118,18 +121,24 @@ class Screen:
             if self._replaces(earlier):
                 earlier.leave(self._session)
 
-    async def _open(self) -> None:
+    async def _open(self, hooks: CellHooks) -> None:
         if self._transcript is not None and self._is_open:
             self._transcript.empty()  # it moves here
         self._is_open = True
         _open.add(self)
-        if has_widgets() or self._settings.wants_widgets:
+        if self._shows_window():
             try:
-                self._open_window()
+                with hooks:
+                    self._open_window()
             except Exception:  # whatever is wrong with a widget, the conversation is shown
                 log.warning("the panel's widget could not be made", exc_info=True)
-        self._transcript = Transcript(self._style)
+        self._transcript = Transcript(self._style, hooks, parted=is_attended())
         await asyncio.wait((self._write(),))
+
+    def _shows_window(self) -> bool:
+        """Whether there is a page that can show it: not in the file of a run that nobody sees."""
+        is_seen = is_attended() or is_in_voila()
+        return (has_widgets() and is_seen) or self._settings.wants_widgets
 
     def _open_window(self) -> None:
         window = self._made_window()
@@ -178,6 +187,13 @@ class Screen:
         if self._transcript is not None or self._window is not None:  # something shows it
             io_thread.loop.call_soon_threadsafe(self._sync)
 
+    def write(self) -> None:
+        """Bring the static conversation up to date before the calling cell ends."""
+        io_thread.submit(self._write_now()).wait()
+
+    async def _write_now(self) -> None:
+        await asyncio.wait((self._write(),))
+
     def reply(self, message: dict[str, Any]) -> None:
         """Answer a page, after what was shown so far; from any thread."""
         io_thread.loop.call_soon_threadsafe(self._reply, message)
@@ -224,7 +240,7 @@ class Screen:
         if self._is_stale:
             return  # it comes again, with what has happened meanwhile
         has_window = self._window is not None
-        without = _LATER if has_window else _NO_WIDGETS if self._is_open else _EMPTY
+        without = _LATER if has_window else _without_widgets() if self._is_open else _EMPTY
         transcript.update(ended, folded=has_window, without=without)
         if not self._is_open and len(ended) == len(turns):
             self._transcript = None
@@ -247,6 +263,12 @@ class Screen:
             "undo": self._session.can_undo,
             **_totals([turn.response for turn in turns], self._settings),
         }
+
+
+def _without_widgets() -> str:
+    """Why only the conversation is shown, as markdown."""
+    missing = lacks()
+    return f"No turns yet. {escape_text(missing)}" if missing else _NO_WIDGETS
 
 
 def close_all() -> None:

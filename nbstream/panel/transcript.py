@@ -19,6 +19,7 @@ from ..io_thread import in_thread
 from ..render.safe_text import clean, escape_text, html_text
 from ..render.saved import bundle
 from ..render.style import DEFAULT_STYLE, RenderStyle
+from ..views.hooks import CellHooks
 from .questions import question_of
 
 __all__ = ["Transcript", "turn_markdown"]
@@ -67,10 +68,15 @@ class Transcript:
 
     Args:
         style: how answers look.
+        hooks: those of the cell.
+        parted: whether more outputs may come. Where a program runs the notebook, no output
+            gets into a cell that has ended.
     """
 
-    def __init__(self, style: RenderStyle) -> None:
+    def __init__(self, style: RenderStyle, hooks: CellHooks, *, parted: bool = True) -> None:
         self._style = style
+        self._hooks = hooks
+        self._parted = parted
         self._context = contextvars.copy_context()
         self._handles: list[DisplayHandle] = []
         self._shown: list[str] = []
@@ -90,17 +96,19 @@ class Transcript:
     def update(self, turns: Iterable[Turn], *, folded: bool, without: str) -> None:
         """Bring the outputs up to date with turns that are rendered; without any, by a text."""
         self._texts = {turn.id: self._texts[turn.id] for turn in turns}
-        groups = list(_groups(list(self._texts.values()), folded=folded))
+        texts = list(self._texts.values())
+        groups = list(_groups(texts, folded=folded, parted=self._parted))
         # An output there must be: only the cell that runs can get a new one.
         self._put(groups or [f"<em>{without}</em>"])
 
     def _put(self, groups: list[str]) -> None:
         groups += [""] * (len(self._handles) - len(groups))
-        for number, text in enumerate(groups):
-            if number == len(self._handles):
-                self._handles.append(self._context.run(_displayed, text))
-            elif text != self._shown[number]:
-                self._handles[number].update(_data(text), raw=True)
+        with self._hooks:
+            for number, text in enumerate(groups):
+                if number == len(self._handles):
+                    self._handles.append(self._context.run(_displayed, text))
+                elif text != self._shown[number]:
+                    self._handles[number].update(_data(text), raw=True)
         self._shown = groups
 
 
@@ -113,9 +121,10 @@ def _data(text: str) -> dict[str, Any]:
     return {"text/markdown": text, "text/plain": "a conversation" if text else ""}
 
 
-def _groups(texts: list[str], *, folded: bool) -> Iterator[str]:
-    """The outputs' texts."""
-    for first, last in _ranges([len(text) for text in texts]):
+def _groups(texts: list[str], *, folded: bool, parted: bool = True) -> Iterator[str]:
+    """The outputs' texts; one, where they are not to be parted."""
+    ranges = _ranges([len(text) for text in texts]) if parted else [(0, len(texts))] * bool(texts)
+    for first, last in ranges:
         yield _group(texts[first:last], first, folded=folded)
 
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 
 from ..errors import UsageError
 from ..render.style import DEFAULT_STYLE, RenderStyle
 from ..response import Response
+from .frontend import (
+    has_rich_output,
+    has_widgets,
+    is_attended,
+    is_captured,
+    only_adds_outputs,
+)
 from .protocol import View
+from .server import tell_once
 from .terminal import TerminalView
 
-__all__ = ["VIEWS", "choose_view", "has_rich_output", "has_widgets"]
+__all__ = ["VIEWS", "choose_view", "view_of_ended"]
 
 VIEWS = ("auto", "widget", "display", "text")
 
@@ -44,13 +51,41 @@ def choose_view(
         return MarimoView(style)
     if name not in VIEWS:
         raise UsageError(f"no view {name!r}: use one of {', '.join(VIEWS)}")
+    if name == "auto":
+        tell_once()
     wanted = _automatic() if name == "auto" else name
-    if wanted == "text":
+    return _view(wanted, owns_cell=owns_cell, blocking=blocking, style=style)
+
+
+def view_of_ended(style: RenderStyle = DEFAULT_STYLE) -> View:
+    """What shows an answer that has ended, beside whatever else is shown in the cell."""
+    name = _automatic()
+    return _view("display" if name == "widget" else name, owns_cell=False, style=style)
+
+
+def _automatic() -> str:
+    """The best that the front end is known to have."""
+    if not has_rich_output():
+        return "text"
+    if is_captured():
+        return "append"
+    if has_widgets():
+        # Who is not there sees no widget, and the file would keep it.
+        return "widget" if is_attended() else "display"
+    return "append" if only_adds_outputs() else "display"
+
+
+def _view(name: str, *, owns_cell: bool, style: RenderStyle, blocking: bool = False) -> View:
+    if name == "text":
         return TerminalView()
+    if name == "append":
+        from .append import AppendView
+
+        return AppendView(owns_cell=owns_cell, style=style)
     from .display import DisplayView
 
     display = DisplayView(owns_cell=owns_cell, style=style)
-    if wanted == "display":
+    if name == "display":
         return display
     try:
         from .widget import WidgetView
@@ -59,35 +94,6 @@ def choose_view(
         return display
     widget = WidgetView(owns_cell=owns_cell, blocking=blocking, style=style)
     return _FirstThatOpens(widget, display)
-
-
-def has_rich_output() -> bool:
-    """Whether this is a kernel: its front end shows more than text."""
-    if "IPython" not in sys.modules:
-        return False
-    from IPython.core.getipython import get_ipython
-
-    return getattr(get_ipython(), "kernel", None) is not None
-
-
-def has_widgets() -> bool:
-    """Whether the front end is known to show widgets."""
-    return _automatic() == "widget"
-
-
-def _automatic() -> str:
-    """A kernel cannot see its front end; it can see who started it."""
-    if not has_rich_output():
-        return "text"
-    # Jupyter Server names a session; VS Code's kernels inherit its variables, the shells
-    # in its terminal do not; Colab has its package.
-    shows_widgets = (
-        "JPY_SESSION_NAME" in os.environ
-        or "VSCODE_PID" in os.environ
-        or "VSCODE_CWD" in os.environ
-        or "google.colab" in sys.modules
-    )
-    return "widget" if shows_widgets else "display"
 
 
 def _in_marimo() -> bool:

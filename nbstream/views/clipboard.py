@@ -12,7 +12,7 @@ from typing import Any
 
 from IPython.display import display
 
-from .choose import has_rich_output
+from .frontend import has_rich_output
 from .terminal import printable
 
 __all__ = ["offer"]

@@ -17,6 +17,7 @@ from ..render.summary import mark, usage_line, usage_rows
 from ..response import Response
 from .channel import Channel, FrameWidget
 from .ending import leave, leaves_nothing
+from .hooks import CellHooks
 from .outline import Outline
 from .static import module, stylesheet
 
@@ -52,6 +53,7 @@ class WidgetView:
         self._owns_cell = owns_cell
         self._blocking = blocking
         self._style = style
+        self._hooks = CellHooks()
         self._outline = Outline(style)
         self._has_failed = False
         self._has_ended = False
@@ -63,17 +65,18 @@ class WidgetView:
         source = _Answer(self._outline, blocking=self._blocking)
         name = uuid.uuid4().hex
         make = partial(AnswerWidget, name=name)
-        channel = Channel(make, source, lambda said, _: decide(response, said))
-        try:
-            self._handle = display(
-                view_of(channel.widget),
-                raw=True,
-                metadata={"nbstream": {"answer": name}},  # of which static/unsaved.js knows
-                display_id=True,
-            )
-        except BaseException:
-            channel.close()
-            raise
+        with self._hooks:
+            channel = Channel(make, source, lambda said, _: decide(response, said))
+            try:
+                self._handle = display(
+                    view_of(channel.widget),
+                    raw=True,
+                    metadata={"nbstream": {"answer": name}},  # of which static/unsaved.js knows
+                    display_id=True,
+                )
+            except BaseException:
+                channel.close()
+                raise
         self._channel = channel
 
     def update(self, response: Response) -> None:
@@ -90,7 +93,8 @@ class WidgetView:
         try:
             if leaves_nothing(response, owns_cell=self._owns_cell):
                 self._end(response)
-                clear_output()
+                with self._hooks:
+                    clear_output()
             else:
                 leave(partial(self._replace, response), response, style=self._style)
         finally:
@@ -100,10 +104,11 @@ class WidgetView:
     def _replace(self, response: Response, data: dict[str, Any]) -> None:
         """Put static output in the place of the live view."""
         self._end(response)
-        if self._handle is None:
-            self._handle = display(data, raw=True, display_id=True)
-        else:
-            self._handle.update(data, raw=True)
+        with self._hooks:
+            if self._handle is None:
+                self._handle = display(data, raw=True, display_id=True)
+            else:
+                self._handle.update(data, raw=True)
 
     def _end(self, response: Response) -> None:
         """Bring the live view to its end; what fails in it is in the static output all the same."""
