@@ -240,6 +240,8 @@ class Screen:
         if self._is_stale:
             return  # it comes again, with what has happened meanwhile
         has_window = self._window is not None
+        if has_window and is_in_voila():
+            return  # its page is no file
         without = _LATER if has_window else _without_widgets() if self._is_open else _EMPTY
         transcript.update(ended, folded=has_window, without=without)
         if not self._is_open and len(ended) == len(turns):
