@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
@@ -44,7 +44,14 @@ def backslashes_plugin(md: MarkdownIt) -> None:
 
 def is_in_regex(text: str, at: int) -> bool:
     r"""Whether the backslash at `at` is a regular expression's, as in `\d+\.\d+`."""
-    return text[at + 1 : at + 2] in _ESCAPED_IN_REGEX and _REGEX.search(_word(text, at)) is not None
+    if text[at + 1 : at + 2] not in _ESCAPED_IN_REGEX or not _holds_regex(text):
+        return False
+    return _REGEX.search(_word(text, at)) is not None
+
+
+@lru_cache(maxsize=4)  # the same text is asked about for each of its backslashes
+def _holds_regex(text: str) -> bool:
+    return _REGEX.search(text) is not None
 
 
 def holds_kept_backslash(text: str) -> bool:

@@ -119,6 +119,11 @@ class InlineParser(ParserInline):
         self._rules: list[RuleFuncInlineType] = []  # that the table was made of
         self._table: dict[str, list[RuleFuncInlineType]] = {}
 
+    def is_plain(self, src: str) -> bool:
+        """Whether no sign in `src` begins anything."""
+        self._note_rules()
+        return self.terminator_re.search(src) is None
+
     def tokenize(self, state: StateInline) -> None:
         """Make tokens of the text from `state.pos` to `state.posMax`."""
         self._note_rules()

@@ -46,6 +46,10 @@ class EmphasisParser(InlineParser):
     """The parser's own, with another idea of where emphasis begins and ends."""
 
     def parse(self, src: str, md: MarkdownIt, env: EnvType, tokens: list[Token]) -> list[Token]:
+        if self.is_plain(src):  # as most cells of tables are
+            if src:
+                tokens.append(Token("text", "", 0, content=src))
+            return tokens
         state = _State(src, md, env, tokens)
         self.tokenize(state)
         for rule in self.ruler2.getRules(""):

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import nh3
 from markdown_it import MarkdownIt
+from markdown_it.common import normalize_url
 from markdown_it.common.utils import escapeHtml, unescapeAll
 from markdown_it.renderer import RendererHTML
 from markdown_it.rules_core import StateCore
@@ -53,12 +54,16 @@ _LANGUAGE = re.compile(r"\s*\{?\.?([^\s:,{}]+)")
 _NOT_A_CLASS = re.compile(r"[^\w+#.-]")
 _ALIGNMENT = {"text-align:left": "nbs-l", "text-align:center": "nbs-c", "text-align:right": "nbs-r"}
 _UP_TO_BLOCKS = ("normalize", "block", "direction")  # rules that look at more than one block
+_KEPT = 300  # characters of an address that is asked about with each frame
 _OF_A_LIST = frozenset({"dir", "start"})
 _WITH_DIRECTION = "blockquote h1 h2 h3 h4 h5 h6 ol p ul"
 _MATH_CLOSING = {"$": "$", "$$": "$$", "\\(": "\\)", "\\[": "\\]"}
 
 
 class _Parser(MarkdownIt):
+    def normalizeLink(self, url: str) -> str:  # noqa: N802 - the parser's own name
+        return _normalized(url) if len(url) <= _KEPT else super().normalizeLink(url)
+
     def validateLink(self, url: str) -> bool:  # noqa: N802 - the parser's own name
         return is_safe_link(url)
 
@@ -66,6 +71,11 @@ class _Parser(MarkdownIt):
         """An address as it is written. The parser's own would show what a punycode host or
         `%E2%80%AE` stands for, which may look like another address."""
         return link
+
+
+@lru_cache(maxsize=256)
+def _normalized(url: str) -> str:
+    return normalize_url.normalizeLink(url)
 
 
 def make_parser() -> MarkdownIt:

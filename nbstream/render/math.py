@@ -155,8 +155,9 @@ def _last_line(
     limit = min(end_line, start_line + _MAX_LINES)
     is_at_the_end = limit == len(state.bMarks) - 1
     start = opening.end()
-    if state.src.find(closing, start, state.eMarks[limit - 1]) < 0 and not is_at_the_end:
-        return None
+    is_open = state.src.find(closing, start, state.eMarks[limit - 1]) < 0
+    if is_open and (not is_at_the_end or state.env.get("open_formula", limit) <= start_line):
+        return None  # or one that is open above it is known already
     indent = min(state.blkIndent, state.sCount[start_line])
     depth = 1
     for line in range(start_line, limit):
@@ -164,6 +165,8 @@ def _last_line(
             if line == len(state.bMarks) - 2:  # it may be half a line, and no end
                 _leave(state, "open_formula", start_line)
             return None
+        if is_open:
+            continue
         begin = state.bMarks[line] + state.tShift[line] if line > start_line else start
         text = state.src[begin : state.eMarks[line]].rstrip()
         if opening[1]:

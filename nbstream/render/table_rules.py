@@ -62,8 +62,8 @@ _ALIGNMENTS = {
 def cells(row: str, columns: int) -> list[str]:
     """The cells of a row of a table that has so many columns."""
     row = row.strip(" \t")
-    plain = _split(row, [match.start() for match in _BAR.finditer(row)])
-    if is_split_plainly(row, columns):
+    plain = _plain(row)
+    if len(plain) <= columns or not _may_hold_bars(row):
         return plain
     held = _split(row, list(_bars_outside(row)))
     return held if len(held) == columns else plain
@@ -71,10 +71,16 @@ def cells(row: str, columns: int) -> list[str]:
 
 def is_split_plainly(row: str, columns: int) -> bool:
     """Whether `row` is split at each `|`, whatever stands in it."""
-    if len(row) > _LONGEST_ROW or not any(sign in row for sign in "`$\\"):
-        return True
     row = row.strip(" \t")
-    return len(_split(row, [match.start() for match in _BAR.finditer(row)])) <= columns
+    return not _may_hold_bars(row) or len(_plain(row)) <= columns
+
+
+def _may_hold_bars(row: str) -> bool:
+    return len(row) <= _LONGEST_ROW and any(sign in row for sign in "`$\\")
+
+
+def _plain(row: str) -> list[str]:
+    return _split(row, [match.start() for match in _BAR.finditer(row)])
 
 
 def _split(row: str, bars: list[int]) -> list[str]:
