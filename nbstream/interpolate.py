@@ -16,14 +16,21 @@ from .pictures import figure_of
 
 __all__ = ["interpolate", "is_table", "prompt_text"]
 
+_SHOWN = 40  # characters of what is no parameter
 
-def interpolate(prompt: str, namespace: Mapping[str, Any]) -> Content:
+
+def interpolate(prompt: str, namespace: Mapping[str, Any], *, names_only: bool = False) -> Content:
     r"""`prompt` with every `{{ expression }}` replaced by its value's text.
 
     Expressions may hold braces themselves (`{{ {"a": 1}["a"] }}`); `\{{` is two braces,
     and single braces are never touched; nor are those close around a plain value, as in
     C's `int m[3][3] = {{0}};`. A figure or an image stays one: the prompt is
     then a list of content parts.
+
+    Args:
+        prompt: the text.
+        namespace: what expressions are evaluated in.
+        names_only: whether nothing is evaluated: each expression is a name of the namespace.
 
     Raises:
         UsageError: an expression that is none, or that raises; nothing is sent then.
@@ -35,9 +42,14 @@ def interpolate(prompt: str, namespace: Mapping[str, Any]) -> Content:
             pieces.append(prompt[position : start - 1] + "{{")
             position = start + 2
             continue
-        expression, end = _expression(prompt, start + 2)
+        expression, end = (_first if names_only else _expression)(prompt, start + 2)
         if not prompt[start + 2].isspace() and _is_plain(expression):
             pieces.append(prompt[position:end])
+        elif names_only and expression not in namespace:
+            raise UsageError(
+                f"{{{{ {expression[:_SHOWN]} }}}} is not a parameter that was given: pass it as "
+                "KEY=VALUE, or write \\{{ in the file for two braces"
+            )
         else:
             pieces += [prompt[position:start], _piece(expression, namespace)]
         position = end
@@ -91,6 +103,14 @@ def _content(pieces: list[str | Mapping[str, Any]]) -> Content:
     if all(part["type"] == "text" for part in parts):
         return "".join(str(piece) for piece in pieces)
     return tuple(parts)
+
+
+def _first(prompt: str, start: int) -> tuple[str, int]:
+    """What stands between the braces, without a look at what it is."""
+    end = prompt.find("}}", start)
+    return (
+        (prompt[start:].strip(), len(prompt)) if end < 0 else (prompt[start:end].strip(), end + 2)
+    )
 
 
 def _expression(prompt: str, start: int) -> tuple[str, int]:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from kernels import kernel
-from replay import ReplayServer, completion, error, whole
+from replay import ReplayServer, completion, error, models, whole
 
 from nbstream import Chat
 from nbstream.errors import BadRequestError
@@ -166,3 +166,42 @@ def test_a_cell_that_runs_again_leaves_the_same_bytes(nb, server, view):
     assert nb.value("_chat.timing.duration > 0 and _chat.rounds[0].calls[0].id[:5]") == "call_"
     record = second.outputs[-1][RECORD]
     assert set(record["timing"].values()) == {None}
+
+
+# --- names --------------------------------------------------------------------------------
+
+
+def test_models_have_names_of_their_own(nb, server):
+    nb.run("%config ChatMagics.aliases = {'fast': 'vendor/model-mini-2026', 'deep': 'm-1'}")
+    for line in ("-m fast", "fast"):
+        server.reply(completion("x"))
+        assert not nb.run(f"%%chat {line}\nHi").error
+        assert sent(server)["model"] == "vendor/model-mini-2026"
+    nb.run("%config ChatMagics.model = 'deep'")
+    server.reply(completion("x"))
+    nb.run("%%chat\nHi")
+    assert sent(server)["model"] == "m-1"
+    server.reply(models(["m-1", "m-2"]), models(["m-1", "m-2"]), to="/v1/models")
+    assert {"fast", "deep", "m-1", "local"} <= set(nb.complete("%%chat -m "))
+    assert "fast → vendor/model-mini-2026" in nb.run("%chat models").stdout
+
+
+def test_a_prompt_is_kept_in_a_variable_or_a_file(nb, server, tmp_path):
+    (tmp_path / "review.md").write_text("Review this {{ lang }} code.\n")
+    nb.run("kept = 'Say it in {{ lang }}, {{ n + 1 }} times.'\nn = 1")
+    server.reply(completion("x"), completion("y"), completion("z"))
+    result = nb.run("%%chat --template kept lang='plain English' -m replay-1 --fresh")
+    assert not result.error, result.error
+    assert sent(server)["messages"][-1]["content"] == "Say it in plain English, 2 times."
+    code = "%%chat --no-history --template {} lang=C\nint x = {{{{ n }}}};"
+    result = nb.run(code.format(tmp_path / "review.md"))
+    assert not result.error, result.error
+    assert sent(server)["messages"][-1]["content"] == "Review this C code.\n\nint x = 1;"
+    asked = len(server.requests)
+    (tmp_path / "evil.md").write_text("{{ globals().setdefault('ran', 1) }}")
+    assert "is not a parameter" in nb.run(f"%%chat --template {tmp_path}/evil.md").error
+    assert nb.value("'ran' in globals()") == "False"
+    assert len(server.requests) == asked
+    assert "a template is --template NAME" in nb.run("%%chat -t kept\nHi").error
+    server.fallback = None
+    server._queues.clear()

@@ -45,6 +45,10 @@ class Host(Protocol):
     catalog: Catalog
     tools: dict[str, Any]
 
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """Models by the names that the user gives them."""
+
     def options(self) -> Options:
         """The settings as they stand."""
 
@@ -216,6 +220,8 @@ class Commands:
 
     def models(self) -> None:
         """the models that the endpoint offers"""
+        for name, model in self._host.aliases.items():
+            _say(f"{name} → {model}")
         for name in self._host.catalog.names():
             _say(name)
 

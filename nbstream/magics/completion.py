@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..catalog import Catalog
 from ..session import Sessions
 from ..views.choose import VIEWS
 
@@ -20,7 +19,7 @@ class Completer:
         parser: of the cell magic's line.
         commands: of the line magic.
         sessions: those that there are.
-        catalog: the models.
+        models: gives the names of models.
     """
 
     def __init__(
@@ -28,12 +27,12 @@ class Completer:
         parser: argparse.ArgumentParser,
         commands: Sequence[str],
         sessions: Sessions,
-        catalog: Catalog,
+        models: Callable[[], list[str]],
     ) -> None:
         self._flags = list(parser._option_string_actions)  # noqa: SLF001
         self._commands = commands
         self._sessions = sessions
-        self._catalog = catalog
+        self._models = models
 
     def complete_cell(self, _shell: Any, event: Any) -> list[str]:
         """What may follow on a `%%chat` line."""
@@ -46,7 +45,7 @@ class Completer:
         if before == "--session":
             return [session.name for session in self._sessions]
         if before in ("-m", "--model") or len(words) == 1:
-            return self._catalog.names_at_hand()
+            return self._models()
         return []
 
     def complete_line(self, _shell: Any, event: Any) -> list[str]:

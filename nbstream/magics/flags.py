@@ -50,12 +50,28 @@ def _one(*flags: str, **about: Any) -> Any:
     return argument(*flags, action=_Once, **about)
 
 
+def _temperature(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            "it takes a number; a template is --template NAME"
+        ) from None
+
+
 _ARGUMENTS = (
     argument("positional_model", nargs="?", metavar="MODEL", help="the same as --model"),
     _one("-m", "--model", help="the model to ask; local or local:/path/to.gguf: on this machine"),
     _one("-s", "--system", metavar="TEXT", help="the system message of the session"),
     # `--temp` would else be short for `--template` as well.
-    _one("-t", "--temperature", "--temp", type=float, metavar="X", help="sampling temperature"),
+    _one(
+        "-t",
+        "--temperature",
+        "--temp",
+        type=_temperature,
+        metavar="X",
+        help="sampling temperature",
+    ),
     _one("--max-tokens", type=int, metavar="N", help="the most tokens of the answer"),
     argument(
         "--param",
@@ -126,7 +142,14 @@ _ARGUMENTS = (
     ),
     argument("--fresh", "-r", "--reset", action="store_true", help="start the session over"),
     argument("--no-history", action="store_true", help="ask alone: send and remember nothing else"),
-    argument("--no-interpolate", action="store_true", help="leave {{ }} as it is"),
+    argument("--no-interpolate", action="store_true", help="leave {{ }} in the cell as it is"),
+    _one(
+        "--template",
+        nargs="+",
+        metavar=("NAME", "KEY=VALUE"),
+        help="a prompt that is kept in a variable or a file, with its parameters; the cell's own "
+        "text, if there is any, stands below it",
+    ),
     argument(
         "--bg",
         action="store_true",

@@ -28,6 +28,7 @@ from ..response import Response
 from ..schema import as_schema
 from ..secret import Headers, Secret, SecretURL, check_variable_name, secret_headers
 from ..session import CONTINUE, Place, Session, Sessions, System
+from ..templates import filled, joined
 from ..tools.tool import Tool, ToolSource, tools_of
 from ..views.choose import choose_view
 from ..views.frontend import has_widgets, is_attended
@@ -85,6 +86,11 @@ class ChatMagics(Magics):
     """
 
     model = Unicode(help="The model to ask; 'local' is the embedded one.").tag(config=True)
+    aliases = Dict(
+        value_trait=Unicode(),
+        key_trait=Unicode(),
+        help="Names for models: with {'fast': 'MODEL'}, -m fast asks MODEL.",
+    ).tag(config=True)
     base_url = _Address(help="The endpoint, up to and with /v1.").tag(config=True)
     api_key_env = _VariableName(
         help="The NAME of the environment variable that holds the key."
@@ -145,7 +151,10 @@ class ChatMagics(Magics):
         self.catalog = Catalog(self.options)
         self.commands = Commands(self)
         self.completer = Completer(
-            self.chat_cell.parser, self.commands.names, self.sessions, self.catalog
+            self.chat_cell.parser,
+            self.commands.names,
+            self.sessions,
+            lambda: [*self.aliases, *self.catalog.names_at_hand()],
         )
 
     @no_var_expand
@@ -171,12 +180,14 @@ class ChatMagics(Magics):
             raise UsageError("with --no-history no session can start over: leave out --fresh")
         out = self._variable(args.out)
         evaluated = not args.no_interpolate
-        prompt = self._prompt(cell, interpolated=evaluated)
+        prompt = self._prompt(cell, args.template, interpolated=evaluated)
         evaluate = partial(self._value, "--attach")
         parts = tuple(attachment(each, evaluate) for each in args.attach)
-        typed = cell.strip("\n") if evaluated else None
+        # Of a template it is what was made of it: a file's text is not evaluated later either.
+        is_typed = evaluated and not args.template
+        typed = cell.strip("\n") if is_typed else None
         place = Place(
-            typed=typed, typed_here=evaluated, attached=parts, fresh=self._fresh_system(args)
+            typed=typed, typed_here=is_typed, attached=parts, fresh=self._fresh_system(args)
         )
         self.ask(
             attach(prompt, parts),
@@ -319,8 +330,9 @@ class ChatMagics(Magics):
 
     def _options(self, args: argparse.Namespace) -> Options:
         params = {key: json_or_text(value) for key, value in args.param}
+        model = args.model or args.positional_model or self.model or None
         return Options(
-            model=args.model or args.positional_model or self.model or None,
+            model=self.aliases.get(model or "", model),
             base_url=args.base_url or self.base_url.reveal() or None,
             api_key_env=args.api_key_env or self.api_key_env or None,
             headers=self._headers(args),
@@ -374,11 +386,12 @@ class ChatMagics(Magics):
         except Exception as error:
             raise UsageError(f"{flag} {expression}: {type(error).__name__}: {error}") from error
 
-    def _prompt(self, cell: str, *, interpolated: bool) -> Content:
-        prompt = cell.strip("\n")
-        if not prompt.strip():
+    def _prompt(self, cell: str, template: list[str] | None, *, interpolated: bool) -> Content:
+        typed, namespace = cell.strip("\n"), self.shell.user_ns
+        if not (typed.strip() or template):
             raise UsageError("nothing to ask: type the prompt below the %%chat line")
-        return interpolate(prompt, self.shell.user_ns) if interpolated else prompt
+        prompt = interpolate(typed, namespace) if interpolated else typed
+        return joined(filled(template[0], template[1:], namespace), prompt) if template else prompt
 
     def _variable(self, name: str | None) -> str | None:
         if name is not None and (not name.isidentifier() or keyword.iskeyword(name)):
