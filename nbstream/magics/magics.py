@@ -290,6 +290,7 @@ class ChatMagics(Magics):
             name or self.view,
             owns_cell=blocking,
             blocking=blocking,
+            raises=blocking,
             style=self.style(),
         )
 

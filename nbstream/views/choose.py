@@ -24,6 +24,7 @@ def choose_view(
     *,
     owns_cell: bool,
     blocking: bool = False,
+    raises: bool = False,
     style: RenderStyle = DEFAULT_STYLE,
 ) -> View:
     """The view called `name`; `auto` is the best that the front end is known to have.
@@ -33,6 +34,7 @@ def choose_view(
         owns_cell: whether nothing else is shown in the cell, so that its output may be
             replaced.
         blocking: whether the cell waits for the answer.
+        raises: whether who asks raises what goes wrong, so that a terminal need not tell it too.
         style: how answers look.
 
     Raises:
@@ -46,7 +48,7 @@ def choose_view(
         raise UsageError(f"no view {name!r}: use one of {', '.join(VIEWS)}")
     wanted = _automatic() if name == "auto" else name
     if wanted == "text":
-        return TerminalView()
+        return TerminalView(tells_error=not raises)
     from .display import DisplayView
 
     display = DisplayView(owns_cell=owns_cell, style=style)
