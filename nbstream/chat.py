@@ -224,7 +224,7 @@ class Chat:
     def _view(self, *, blocking: bool = False) -> View:
         if self.view == "none":
             return NullView()
-        return choose_view(self.view, owns_cell=False, blocking=blocking)
+        return choose_view(self.view, owns_cell=False, blocking=blocking, raises=True)
 
     def _start(
         self,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 import sys
 
 import pexpect
 import pytest
-from replay import Hang, Reply, chunk, completion
+from replay import Hang, Reply, chunk, completion, error
 
 
 @pytest.fixture
@@ -75,3 +76,50 @@ def test_text_comes_before_the_end_and_ctrl_c_stops_it(terminal, replay):
     terminal.sendline("answer.status, answer.text")
     terminal.expect(r"\('cancelled', 'Half an ans'\)")
     assert replay.requests[-1].aborted.wait(2)
+
+
+def test_an_error_is_told_once(terminal, replay):
+    replay.reply(error(404, "no model of that name"), error(404, "no model of that name"))
+    ask(terminal, "Hi")
+    terminal.expect(r"In \[3\]: ")
+    assert terminal.before.count("no model of that name") == 1
+    assert "NotFoundError: " in terminal.before
+    terminal.sendline("import nbstream; nbstream.Chat('replay-1').send('Hi')")
+    terminal.expect(r"In \[4\]: ")
+    assert terminal.before.count("no model of that name") == 1
+    terminal.sendline("%chat last")  # which does not fail, and tells it itself
+    terminal.expect("Failed: .*no model of that name")
+
+
+def test_what_send_returns_is_not_shown_again(terminal, replay):
+    replay.reply(completion("Hello there"), completion("Hello again"))
+    terminal.sendline("import nbstream; chat = nbstream.Chat('replay-1'); chat.send('Hi')")
+    terminal.expect(r"In \[3\]: ")
+    assert terminal.before.count("Hello there") == 1
+    terminal.sendline("chat.last")
+    terminal.expect("Hello there")
+    terminal.sendline("print(f'<{_3}>')")
+    terminal.expect("<Hello there>")
+
+
+def test_head_reads_the_beginning_and_all_ends_quietly(replay, tmp_path):
+    """As in `python ask.py | head -1`: the pipe is closed while the answer comes."""
+    replay.reply(completion(["first line\n", "second line\n", "third line\n"], gate="piece"))
+    program = tmp_path / "ask.py"
+    program.write_text(
+        f"import nbstream\nchat = nbstream.Chat('replay-1', base_url='{replay.base_url}')\n"
+        "answer = chat.send('Hi')\nprint(answer)\n"
+        f"open({str(tmp_path / 'kept.txt')!r}, 'w').write(answer.text)\n"
+    )
+    running = subprocess.Popen(
+        [sys.executable, program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    replay.open("piece-0")
+    assert running.stdout.readline() == "first line\n"
+    running.stdout.close()
+    replay.open("piece-1")
+    replay.open("piece-2")
+    assert running.stderr.read() == ""
+    assert running.wait(30) == 0
+    running.stderr.close()
+    assert (tmp_path / "kept.txt").read_text().count("line") == 3

@@ -325,6 +325,7 @@ class ChatMagics(Magics):
             wanted,
             owns_cell=blocking,
             blocking=blocking,
+            raises=blocking,
             style=self.style(),
         )
 

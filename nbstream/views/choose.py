@@ -31,6 +31,7 @@ def choose_view(
     *,
     owns_cell: bool,
     blocking: bool = False,
+    raises: bool = False,
     style: RenderStyle = DEFAULT_STYLE,
 ) -> View:
     """The view called `name`; `auto` is the best that the front end is known to have.
@@ -40,6 +41,7 @@ def choose_view(
         owns_cell: whether nothing else is shown in the cell, so that its output may be
             replaced.
         blocking: whether the cell waits for the answer.
+        raises: whether who asks raises what goes wrong, so that a terminal need not tell it too.
         style: how answers look.
 
     Raises:
@@ -54,13 +56,17 @@ def choose_view(
     if name == "auto":
         tell_once()
     wanted = _automatic() if name == "auto" else name
-    return _view(wanted, owns_cell=owns_cell, blocking=blocking, style=style)
+    if wanted == "text":
+        return TerminalView(tells_error=not raises)
+    return _rich_view(wanted, owns_cell=owns_cell, blocking=blocking, style=style)
 
 
 def view_of_ended(style: RenderStyle = DEFAULT_STYLE) -> View:
     """What shows an answer that has ended, beside whatever else is shown in the cell."""
     name = _automatic()
-    return _view("display" if name == "widget" else name, owns_cell=False, style=style)
+    if name == "text":
+        return TerminalView()
+    return _rich_view("display" if name == "widget" else name, owns_cell=False, style=style)
 
 
 def _automatic() -> str:
@@ -75,9 +81,7 @@ def _automatic() -> str:
     return "append" if only_adds_outputs() else "display"
 
 
-def _view(name: str, *, owns_cell: bool, style: RenderStyle, blocking: bool = False) -> View:
-    if name == "text":
-        return TerminalView()
+def _rich_view(name: str, *, owns_cell: bool, style: RenderStyle, blocking: bool = False) -> View:
     if name == "append":
         from .append import AppendView
 

@@ -7,7 +7,9 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TextIO
 
 from ..render.json_text import JSONAnswer
@@ -40,10 +42,13 @@ class TerminalView:
 
     Args:
         stream: where to write; by default `sys.stdout` as it is when the view opens.
+        tells_error: whether to say why an answer failed or is cut. Who asked may raise that,
+            and it is told once; the last line says that it is not whole in any case.
     """
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, *, tells_error: bool = True) -> None:
         self._stream = stream
+        self._tells_error = tells_error
 
     def open(self, response: Response) -> None:  # noqa: ARG002  # every view gets it
         self._paper = _Paper(self._stream or sys.stdout)
@@ -69,7 +74,8 @@ class TerminalView:
             log.exception("the view failed; the rest of the answer is written as it came")
             self._write_rest(response)
         self._paper.paragraph("")
-        self._paper.line(_said(mark, response))
+        if self._tells_error or response.status not in ("error", "incomplete"):
+            self._paper.line(_said(mark, response))
         self._paper.line(_said(usage_line, response))
         self._paper.flush()
 
@@ -160,6 +166,7 @@ class _Paper:
         self._dims = stream.isatty() and not os.environ.get("NO_COLOR")
         self._paragraph = ""
         self._is_at_line_start = True
+        self._has_reader = True
 
     def paragraph(self, name: str) -> None:
         """What follows belongs to `name`; a blank line parts it from something else."""
@@ -193,6 +200,10 @@ class _Paper:
         return first + "\n".join([lines[0], *rest])
 
     def _put(self, text: str) -> None:
+        if self._has_reader:
+            self._attempt(partial(self._write, text))
+
+    def _write(self, text: str) -> None:
         try:
             self._stream.write(text)
         except UnicodeEncodeError:  # a console that is not UTF-8, or half of a surrogate pair
@@ -200,4 +211,20 @@ class _Paper:
             self._stream.write(text.encode(encoding, "replace").decode(encoding))
 
     def flush(self) -> None:
-        self._stream.flush()
+        if self._has_reader:
+            self._attempt(self._stream.flush)
+
+    def _attempt(self, write: Callable[[], None]) -> None:
+        """Write; where the other end of a pipe is closed, as `head` does it, nobody reads on.
+
+        The answer itself goes on. What the program writes later, and what Python flushes at its
+        end, goes nowhere as well (https://docs.python.org/3/library/signal.html#note-on-sigpipe).
+        """
+        try:
+            write()
+        except BrokenPipeError:
+            self._has_reader = False
+            with suppress(OSError, ValueError):  # a stream without a file
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, self._stream.fileno())
+                os.close(nowhere)
