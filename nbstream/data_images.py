@@ -14,7 +14,7 @@ DATA_IMAGE = re.compile(
     rf"""
     !\[(?P<text>[^\[\]\n]{{0,500}}+)\]
     \([ ]*+ <?+ (?:(?P<source>{_ADDRESS})(?=[>\s)]) | (?P<other>data:[^\s()<>]*+)) >?+
-    (?:[ ]++ (?P<quote>["'])(?P<title>(?:(?!(?P=quote))[^\n]){{0,500}}+)(?P=quote))?+ [ ]*+ \)
+    (?:[ ]++ (?P<quote>["'])(?P<title>(?:(?!(?P=quote))[^\n]){{0,500}}+)(?P=quote))? [ ]*+ \)
     """,
     re.VERBOSE | re.IGNORECASE,
 )

@@ -12,6 +12,7 @@ from markdown_it.token import Token
 
 from nbstream.render.blocks import Blocks
 from nbstream.render.html import parser
+from nbstream.render.style import RenderStyle
 
 ATOMS = [
     *(
@@ -81,6 +82,23 @@ ATOMS = [
         "[x](https://y z",
     ),
     *("![i](data:image/png;base64,iVBORw0KGgo=)", "![i](data:image/gif;base64,R0", "&#x202e;"),
+    *(
+        "[](https://a.b)",
+        "[<http://a.b>](http://c.d)",
+        "[//]: # (c)\n",
+        "[A]: http://q.x\n",
+        "[c]: <v",
+    ),
+    *(
+        "```py t=w\n",
+        "```a/b.py\n",
+        "~~~md\n",
+        "```mermaid\ngraph TD\n",
+        "<br>",
+        "a\\\nb",
+        "> > > - 1. ",
+    ),
+    *("$1 - q$ ", "\u200b", "\x1b[1m", "한(a)"),
     *("- [ ] ", "- [x] a", "[", "]", "(", ")", "!", ":", ";", "\\", "."),
 ]
 
@@ -247,9 +265,9 @@ class HtmlPage:
         return "".join([*self.blocks, opening, children, inside, closing, after])
 
 
-def whole(text: str) -> str:
-    """What the parser makes of all of `text`."""
-    html: str = parser().render(text, {})
+def whole(text: str, *, is_ended: bool = True) -> str:
+    """What the parser makes of all of `text`, which goes on if it is not `is_ended`."""
+    html: str = parser().render(text, {"style": RenderStyle(is_part=not is_ended)})
     return html
 
 
@@ -265,7 +283,7 @@ def assert_exact(
     for piece, prefix in prefixes(text, pieces):
         blocks.advance(piece)
         # A carriage return may be half of a line end, so it waits for what follows.
-        assert page.html == whole(prefix.removesuffix("\r")), prefix
+        assert page.html == whole(prefix.removesuffix("\r"), is_ended=False), prefix
     blocks.advance("", final=True)
     assert page.html == whole(text), text
     assert page.open is None

@@ -19,9 +19,9 @@ VOID = frozenset({"br", "hr", "img", "input"})
 ATTRIBUTES = {
     "a": {"href": r"(https?://[^/?#\\]|mailto:|#).*", "title": r".*", "class": "anchor-link"},
     "code": {"class": r"language-[a-z0-9+#._-]+"},
-    "div": {"class": "highlight", "dir": "rtl"},
+    "div": {"class": "highlight|jp-Mermaid", "dir": "rtl"},
     "p": {"dir": "rtl", "style": "text-align:right"},
-    "pre": {"dir": "ltr"},
+    "pre": {"dir": "ltr", "class": "mermaid"},
     "input": {
         "class": "task-list-item-checkbox",
         "type": "checkbox",

@@ -100,6 +100,7 @@ TRICKY = (
     *("x<sub>2</sub>", "<kbd>", "</kbd>", "<u>", "</u>", "<mark>**m**</mark>", "<sup>$x$</sup>"),
     *("https://a.example继续", "[https://a.b](https://c.d)", "[x](https://y.z/a b)", "a@b.c@d.e"),
     *("C:\\x\\.config", "^\\d+\\.\\d$", "![i](data:image/png;base64,iVBORw0KGgo=)", "&#x202e;"),
+    *("[](https://e.m)", "[<http://a.b>](http://c.d)", "\u202e", "\u200b", "a\u200db", "مرحبا"),
     *("<br>", "<BR/>", "<br><br>", "重要", "：", "「a」", "“b”", "한(a)", "95%", "שלום"),
 )
 MARKS = ("*", "**", "_", "__", "~~", "***", "`", "``", "~")
@@ -119,7 +120,7 @@ CODE = (
         "a  ",
     ),
 )
-INFOS = ("", "", "python", "mermaid", "foo bar", '"><img>', "latex")
+INFOS = ("", "", "python", "mermaid", "foo bar", '"><img>', "latex", "js {1,3}", "src/a.py")
 FORMULAS = (
     *("x", "\\frac{a}{b}", "a\\\\b", "x<y", "\\begin{aligned}\na &= b\\\\\n&= c\n\\end{aligned}"),
     *(
@@ -144,7 +145,7 @@ def _blocks(chance: Random, count: int, depth: int) -> str:
 
 def _block(chance: Random, depth: int) -> str:
     kinds = [_text, _text, _text, _text, _heading, _underlined, _fence, _fence, _indented]
-    kinds += [_rule, _formula, _table, _definition, _html]
+    kinds += [_rule, _formula, _table, _definition, _html, _as_models_write]
     if depth < 3 and chance.random() < 0.25:
         return (_quote, _list, _list)[chance.randrange(3)](chance, depth)
     return kinds[chance.randrange(len(kinds))](chance)
@@ -209,13 +210,46 @@ def _table(chance: Random) -> str:
     def row() -> str:
         return f"| {' | '.join(_line(chance, 1) for _ in range(columns))} |"
 
+    def odd_row() -> str:
+        return f"{row()} {chance.choice(TRICKY)} |" if chance.random() < 0.15 else row()
+
     delimiters = "|".join(chance.choice(("---", ":-:", "-:", ":--")) for _ in range(columns))
-    return "\n".join([row(), f"|{delimiters}|", *(row() for _ in range(chance.randint(0, 3)))])
+    return "\n".join([row(), f"|{delimiters}|", *(odd_row() for _ in range(chance.randint(0, 3)))])
 
 
 def _definition(chance: Random) -> str:
     return chance.choice(
-        ('[r]: http://ref.x "t"', "[r]: javascript:x", f"[^1]: {_text(chance, 2)}")
+        (
+            *('[r]: http://ref.x "t"', "[r]: javascript:x", "[q *s*]: <http://q.x>", "[//]: # (c)"),
+            *("[a]: http://a.x\n[A]: http://b.x", f"[^1]: {_text(chance, 2)}"),
+        )
+    )
+
+
+def _as_models_write(chance: Random) -> str:
+    """What CommonMark reads in another way than it is meant."""
+    word, code = chance.choice(PLAIN), chance.choice(CODE)
+    line = _line(chance)
+    return chance.choice(
+        (
+            f"> [!{chance.choice(('NOTE', 'tip', 'OTHER'))}] {chance.choice(('', line))}\n> {line}",
+            f"```py\n{code}\n``` And then {line}",
+            f"Here is {word}: ```python\n{code}\n```",
+            f"```py\n{code}```\n",
+            f"````md\n```py\n{code}\n```\n{line}\n````",
+            f"```markdown\n# {word}\n```js\n{code}\n```\n{line}\n```",
+            f"```mermaid\ngraph TD\n  A[{word}]-->B\n```",
+            f"```mermaid\ngraph TD\n  A-->B[{line}]\n```",
+            f"שלום {line}\n{line}",
+            f"> مرحبا {line}\n\n{line}",
+            f"- \u200f{line}\n\n  אב {line}",
+            f"\ufeff# {word}",
+            f"-       {line}",
+            "- " * chance.randint(8, 14) + line,
+            "> " * chance.randint(8, 24) + line,
+            "1. " * chance.randint(8, 14) + line,
+            f"> - > 1. {line}\n> - > {line}",
+        )
     )
 
 

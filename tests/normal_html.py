@@ -46,7 +46,7 @@ def _rename(soup: BeautifulSoup) -> None:
     for box in soup("input"):
         item = box.find_parent("li") or box
         item["title"] = "checked" if box.has_attr("checked") else "unchecked"
-    for paragraph in soup.select("li > p"):
+    for paragraph in soup.select("li > p, li > .nbs-code > p"):
         paragraph.name = "line"
 
 
@@ -89,7 +89,7 @@ def _unwrap(soup: BeautifulSoup) -> None:
     for wrapper in soup.select("div, span, thead, tbody, pre code, input"):
         wrapper.unwrap()
     for link in soup("a"):
-        href, text = link["href"], unquote(link.get_text())
+        href, text = link["href"], unquote(link.get_text()).strip()
         if text in (href.removeprefix("mailto:"), href.removeprefix("http://"), href) or not href:
             link.unwrap()
 

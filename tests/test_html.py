@@ -91,7 +91,7 @@ def assert_harmless(html: str) -> None:
         ),
         (
             "``` no-such x\n<x>\n```",
-            '<div class="nbs-code highlight"><pre><code class="language-no-such">&lt;x&gt;\n</code></pre></div>',
+            '<div class="nbs-code highlight"><p>no-such x</p><pre><code class="language-no-such">&lt;x&gt;\n</code></pre></div>',
         ),
         ("    a", '<div class="nbs-code highlight"><pre><code>a\n</code></pre></div>'),
         (

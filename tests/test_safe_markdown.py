@@ -35,7 +35,9 @@ CASES = read_fixture_file(FOLDER / "safe_markdown.txt")
 PERMISSIVE = make_parser().enable(["html_block", "html_inline"])
 PERMISSIVE.options["html"] = True
 PERMISSIVE.inline.__class__ = ParserInline  # and with everybody's idea of emphasis
-PERMISSIVE.disable("backslash")  # and with CommonMark's escapes, as all others
+PERMISSIVE.disable(
+    ["backslash", "regex_backslash", "link_hosts"]
+)  # and with CommonMark's escapes, as all others
 #: What else there is: markdown-it as others set it up.
 PLAIN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 
@@ -152,6 +154,7 @@ def test_lists_are_as_tight_as_they_were(markdown, paragraphs):
 
 # -- hostile text --------------------------------------------------------------------
 
+PNG = "data:image/png;base64,iVBORw0KGgo="
 #: Where a payload may stand; each with the payload on one line, or as it is.
 CONSTRUCTS = (
     "{any}",
@@ -173,6 +176,24 @@ CONSTRUCTS = (
     "\\begin{align}\n{any}\n\\end{align}\n\n\\\\({line}\\\\)",
     "$\\text{_{line}_}$ $\\color{{line}}{x}$ $\\ket{{line}}$",
     "<details><summary>{line}</summary>\n\n{any}\n\n</details>",
+    # what models write in their own way
+    "x<sub>{line}</sub> <kbd>{line} <u>**{line}**</u></kbd> <mark>`{line}` {line}",
+    "> [!NOTE] {line}\n> {any}\n\n> [!{line}]",
+    "[a](https://x.y/a {line}) [{line}](https://x.y/a b '{line}') [](https://x.y/{line})",
+    f"![{{line}}]({PNG} '{{line}}') ![a]({PNG} \"{{line}}\") ![a](data:image/png,{{line}})",
+    "```mermaid\ngraph TD\n  A[{line}]-->B\n{any}\n```",
+    "```mermaid {line}\ngraph TD\n  A-->B\n```",
+    f"שלום {{line}} `{{line}}` [{{line}}](https://x.y '{{line}}') ![{{line}}]({PNG} '{{line}}')",
+    "> שלום **{line}** <sup>{line}</sup> ${line}$ <{line}> [^1]<br>{line}\n\n[^1]: {line}",
+    "|שלום|b|\n|-|-|\n|1|{line}|`{line}`|**{line}**|{line}|x|",
+    "```python\nx\n``` And then {line}\n{any}",
+    "Here it is {line}: ```python\n{any}\n``` {line}",
+    "```markdown\n```py\n{any}\n```\n{line}\n```\n{any}",
+    "```python title={line}\nx\n```\n\n- ```{line}\n  x\n  ```",
+    "[{line}]: https://x.y/{line} '{line}'\n\n[a]: https://x.y '{line}'\n[a]: <https://z/{line}>",
+    '[//]: # ({line})\n\n- [{line}]: # "{line}"',
+    "- " * 12 + "{line}\n\n" + "> " * 24 + "{line}",
+    "C:\\{line}\\.{line} ^\\d+{line}\\.$ https://x.y继{line} [https://x.y](https://z.w/{line})",
 )
 
 
@@ -230,6 +251,19 @@ def test_no_text_closes_or_opens_a_fold_of_ours(text):
     saved = f"<details><summary>a</summary>\n\n{safe_markdown(text)}\n\n</details>\n\nafter"
     for seen in readings(saved, folds=1):
         assert seen.rstrip().endswith("after")
+
+
+@pytest.mark.parametrize("end", ["&#13;", "&#10;", "&#10;&#10;", "&#x2028;", "&#12;", "&#x85;"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a{end}# b", "a{end}    c", "# a{end}- b", "|a{end}- b|\n|-|\n|c{end}|", "**a{end}- b**"),
+        *("אב{end}</p>{end}# c", "> אב **a{end}b** `c`", "[a{end}# b](https://x.y 'c{end}d')"),
+        *("[^1]: a{end}b", "```py t{end}# b\nx\n```"),
+    ],
+)
+def test_an_entity_ends_no_line(text, end):
+    assert_same(text.replace("{end}", end))
 
 
 def test_control_characters_and_surrogates():

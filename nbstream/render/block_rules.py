@@ -16,8 +16,9 @@ import re
 from collections.abc import Callable
 
 from markdown_it import MarkdownIt
-from markdown_it.rules_block import StateBlock, blockquote, code, heading, hr, list_block, reference
+from markdown_it.rules_block import StateBlock, blockquote, code, heading, hr, list_block
 
+from .definitions import definition
 from .direction import has_letter
 from .fence_rules import begin_line_at, fence, opening_behind_words
 from .signs import ZERO_WIDTH
@@ -105,7 +106,7 @@ def _reference(state: StateBlock, start_line: int, end_line: int, silent: bool) 
     start = state.bMarks[start_line] + state.tShift[start_line]
     if _COMMENT.match(state.src, start, state.eMarks[start_line]):
         return False
-    return reference(state, start_line, end_line, silent)
+    return definition(state, start_line, end_line, silent)
 
 
 def _paragraph(state: StateBlock, start_line: int, end_line: int, _silent: bool) -> bool:  # noqa: FBT001 - the parser's own

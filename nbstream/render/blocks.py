@@ -110,6 +110,8 @@ class Blocks:
         self._page.tail(*self._shown)
         self._engine.references.take_asked()
         self._sealer.render_again(len(text), final=final)
+        if final:
+            self._sealer.add_unused_definitions()
         self._looked_at = len(self._text)
         self._is_outdated = False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from markdown_it.token import Token
 
 from .credit import Credit
+from .definitions import Definition, unused_definitions
 from .direction import mark_direction
 from .eye import completed, header_as_table, open_cell
 from .html import parse_inside, parser
@@ -21,7 +23,14 @@ from .style import DEFAULT_STYLE, RenderStyle
 
 __all__ = ["Engine"]
 
-_LEFT_BY_A_PARSE = ("open_formula", "last_formula", "duplicate_refs", "cuts")
+_LEFT_BY_A_PARSE = (
+    "open_formula",
+    "last_formula",
+    "duplicate_refs",
+    "cuts",
+    "definitions",
+    "used_labels",
+)
 # The marks of quotes and items before a fence or a formula.
 _BEFORE_FENCE = re.compile(r"(?:[ \t>]|(?:[-*+]|\d{1,9}[.)])(?=[ \t]))*")
 _LONGEST_LINE = 1_000  # characters of running text that are parsed again for each that comes
@@ -52,6 +61,8 @@ class Engine:
         self._open_formula: int | None = None  # the line of these that one begins on
         self._formula: OpenFormula | None = None  # that the last `open_html` ended in
         self._sealed_formulas = 0
+        self._definitions: list[Definition] = []  # that hold for good
+        self._new_definitions: list[Definition] = []  # of the text that was parsed last
         self._md = parser()
         self._env: dict[str, Any] = {"references": self.references, "style": style}
 
@@ -70,6 +81,7 @@ class Engine:
         tokens = self.tokens(text)
         if cuts := self._env.get("cuts"):
             return self._parse_in_lines(text, cuts, final=final)
+        self._new_definitions = self._env.pop("definitions", [])
         found = spans(tokens, lines)
         self._open_formula = self._env.get("open_formula")
         self.changed.update(self.references.provisional)
@@ -106,6 +118,18 @@ class Engine:
     def commit(self, line: int) -> None:
         """The definitions above this line of the text that was parsed last hold for good."""
         self.changed.update(self.references.commit(line))
+        self._definitions += [each for each in self._new_definitions if each.line < line]
+        self._new_definitions = [each for each in self._new_definitions if each.line >= line]
+
+    def take_used_labels(self) -> set[str]:
+        """The labels that links refer to, of all that was rendered since the last `rewind`."""
+        used: set[str] = self._env.pop("used_labels", set())
+        return used
+
+    def unused_definitions(self, used: Collection[str]) -> list[Token]:
+        """A block of the definitions that nothing refers to, as the text has ended."""
+        definitions, self._definitions = self._definitions, []
+        return unused_definitions(self._md, definitions, used, self._env)
 
     def html(self, tokens: list[Token]) -> str:
         """Parse what is inside these blocks, and render them."""
@@ -123,6 +147,7 @@ class Engine:
     def rewind(self, formulas: int | None = None) -> None:
         """Count formulas from here: from what is sealed, or from so many characters of them."""
         self._env["formulas"] = self._sealed_formulas if formulas is None else formulas
+        self._env.pop("used_labels", None)
 
     def keep(self) -> int:
         """What was counted since is sealed; return how many characters of formulas are."""

@@ -23,6 +23,7 @@ __all__ = [
     "formulas",
     "link_definitions",
     "tables",
+    "unused_definitions",
 ]
 
 
@@ -108,6 +109,17 @@ def link_definitions(markdown: str) -> str:
         for label, link in env.get("references", {}).items()
         if link["href"] and not _HARD_TO_DEFINE.search(label)
     )
+
+
+def unused_definitions(markdown: str) -> str:
+    """Markdown that shows the definitions of `markdown` that nothing in it refers to; or ""."""
+    if "]:" not in markdown:
+        return ""
+    env: dict[str, Any] = {}
+    parser().parse(clean(markdown), env)
+    used = env.get("used_labels", ())
+    unused = [each.text for each in env.get("definitions", ()) if each.label not in used]
+    return "\\\n".join(text.replace("[", "&#91;", 1) for text in unused)
 
 
 def tables(markdown: str) -> list[Table]:

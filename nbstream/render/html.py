@@ -8,7 +8,7 @@ top-level block is exactly one element.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -26,6 +26,7 @@ from .addresses import addresses_plugin
 from .backslashes import backslashes_plugin
 from .block_rules import block_rules_plugin
 from .by_sign import BlockParser
+from .definitions import definitions_plugin, unused_definitions
 from .direction import direction_plugin
 from .emphasis import EmphasisParser
 from .entities import entities_plugin
@@ -37,11 +38,12 @@ from .link_hosts import link_hosts_plugin
 from .links import is_safe_link, links_plugin
 from .math import math_plugin, typesettable
 from .pictures import pictures_plugin
-from .safe_text import clean
+from .safe_text import clean, is_known_language
 from .style import DEFAULT_STYLE, RenderStyle
 
 __all__ = [
     "code_language",
+    "code_title",
     "make_parser",
     "parse_blocks",
     "parse_inside",
@@ -51,6 +53,8 @@ __all__ = [
 ]
 
 _LANGUAGE = re.compile(r"\s*\{?\.?([^\s:,{}]+)")
+_PATH_SIGN = re.compile(r"[/.]")
+_WORD = re.compile(r"\w")
 _NOT_A_CLASS = re.compile(r"[^\w+#.-]")
 _ALIGNMENT = {"text-align:left": "nbs-l", "text-align:center": "nbs-c", "text-align:right": "nbs-r"}
 _UP_TO_BLOCKS = ("normalize", "block", "direction")  # rules that look at more than one block
@@ -61,6 +65,12 @@ _MATH_CLOSING = {"$": "$", "$$": "$$", "\\(": "\\)", "\\[": "\\]"}
 
 
 class _Parser(MarkdownIt):
+    def parse(self, src: str, env: MutableMapping[str, Any] | None = None) -> list[Token]:
+        env = {} if env is None else env
+        tokens = super().parse(src, env)
+        used = env.get("used_labels", ())
+        return tokens + unused_definitions(self, env.get("definitions", ()), used, env)
+
     def normalizeLink(self, url: str) -> str:  # noqa: N802 - the parser's own name
         return _normalized(url) if len(url) <= _KEPT else super().normalizeLink(url)
 
@@ -93,7 +103,7 @@ def make_parser() -> MarkdownIt:
     md.use(math_plugin).use(footnotes_plugin).use(addresses_plugin).use(links_plugin)
     md.use(link_hosts_plugin).use(inline_html_plugin).use(backslashes_plugin)
     md.use(pictures_plugin).use(entities_plugin)
-    return md.use(line_breaks_plugin).use(direction_plugin)
+    return md.use(line_breaks_plugin).use(direction_plugin).use(definitions_plugin)
 
 
 @cache
@@ -146,6 +156,20 @@ def code_language(token: Token) -> str:
     return word[1] if word else ""
 
 
+def code_title(token: Token) -> str:
+    """What a fence says beside a language, such as the name of a file, or ""."""
+    info = " ".join(unescapeAll(token.info).split())
+    word = _LANGUAGE.match(info)
+    title = info[word.end() :].strip(" :,") if word else info
+    if info.startswith("{"):
+        title = title.removesuffix("}")
+    if word and not is_known_language(word[1]) and (title or _PATH_SIGN.search(word[1])):
+        title = info
+    if not _WORD.search(title):
+        return ""
+    return clean(title) if "&" in token.info else title  # an entity may hide something
+
+
 class _Renderer(RendererHTML):
     """HTML without whitespace between blocks, and without attributes from the model.
 
@@ -171,7 +195,10 @@ class _Renderer(RendererHTML):
             html = colouring.html
         else:
             html = escapeHtml(code)
-        return f'<div class="nbs-code highlight"><pre><code{attribute}>{html}</code></pre></div>'
+        title = code_title(tokens[idx])
+        before = f"<p>{escapeHtml(title)}</p>" if title else ""
+        code = f"<pre><code{attribute}>{html}</code></pre>"
+        return f'<div class="nbs-code highlight">{before}{code}</div>'
 
     def code_block(self, tokens: Sequence[Token], idx: int, *context: Any) -> str:
         return self.fence(tokens, idx, *context)

@@ -22,6 +22,7 @@ _SHOWN = re.compile(
     r"(?: [a-z][a-z0-9+.-]{1,20}:[/\\]{2} | (?<![\w.-])(?=www\.) ) ([^\s/?\#<>()\[\]\"'|\\]++)",
     re.IGNORECASE | re.VERBOSE,
 )
+_MAY_HOLD_LINK = re.compile(r"\[|://|www\.", re.IGNORECASE)
 _LONGEST_TEXT = 2_000  # characters
 _BEHIND_A_HOST = ".,;:!?*_~…"
 _LOOK_LATIN = ("CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE")
@@ -29,13 +30,13 @@ _LOOK_LATIN = ("CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE")
 
 def link_hosts_plugin(md: MarkdownIt) -> None:
     """Links whose text is another host's address get a text with that of their target."""
-    md.core.ruler.after("remote_images", "link_hosts", _link_hosts)
+    md.core.ruler.after("addresses", "link_hosts", _link_hosts)
 
 
 def _link_hosts(state: StateCore) -> None:
     for block in state.tokens:
         children = block.children
-        if not children or not ("://" in block.content or "www." in block.content.lower()):
+        if not children or not _MAY_HOLD_LINK.search(block.content):
             continue
         shown: list[Token] = []
         start = 0

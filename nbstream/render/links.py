@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import cache
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -67,12 +67,13 @@ def image_host(url: str) -> str:
 
 
 def links_plugin(md: MarkdownIt) -> None:
-    """Images of hosts that are not allowed become links.
+    """Images of hosts that are not allowed become links, and each link shows something.
 
     The allowed hosts are those of `env["style"]`, a `RenderStyle`; without it none is.
     """
     md.helpers = cast("Any", _Helpers())
     md.core.ruler.after("inline", "remote_images", _remote_images)
+    md.core.ruler.after("inline", "link_texts", _link_texts)
 
 
 class _Helpers:
@@ -137,6 +138,33 @@ def _as_link(image: Token, *, inside_link: bool) -> list[Token]:
     if "title" in image.attrs:
         opening.attrs["title"] = image.attrs["title"]
     return [opening, text, Token("link_close", "a", -1, level=image.level)]
+
+
+def _link_texts(state: StateCore) -> None:
+    """A link without a text shows its address, and an address in a link's text is no link."""
+    for block in state.tokens:
+        if block.children and "[" in block.content:
+            block.children = list(_with_texts(block.children))
+
+
+def _with_texts(tokens: list[Token]) -> Iterator[Token]:
+    depth = 0
+    address = ""  # of the link that has shown nothing so far
+    for token in tokens:
+        if token.type == "link_open":
+            depth += 1
+            if depth > 1:
+                continue
+            address = str(token.attrs["href"])
+        elif token.type == "link_close":
+            depth -= 1
+            if depth > 0:
+                continue
+            if address:
+                yield Token("text", "", 0, content=address, level=token.level + 1)
+        elif token.type == "image" or token.content.strip():
+            address = ""
+        yield token
 
 
 def plain_text(tokens: list[Token] | None) -> str:

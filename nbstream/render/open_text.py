@@ -51,6 +51,8 @@ _EMPHASIS = "|".join(
     for mark in (r"\*\*\*", r"\*\*", r"\*", "__", "_", "~~")
 )
 _TAGS = f"(?i:{'|'.join(HARMLESS_TAGS)})"
+# No group is captured: in an atomic one, Python's `re` may fail with a SystemError.
+_PAIRED_TAGS = "|".join(f"(?i:<{tag}>){_PLAIN}++(?i:</{tag}>)" for tag in HARMLESS_TAGS)
 _CLOSED = rf"""
       (?![ ]){_PLAIN}
     | (?<={_LETTER})_++(?={_LETTER})
@@ -58,7 +60,7 @@ _CLOSED = rf"""
     | (?<![^ \n])\*++(?=[ \n])
     | !(?!\[)
     | <(?![A-Za-z])
-    | <(?P<tag>{_TAGS})>{_PLAIN}++</(?P=tag)>
+    | {_PAIRED_TAGS}
     | <(?!{_TAGS}>)[^\s<>\\`*_~\[\]!$]*+>
     | \\[!-'*-/:-@\]-`{{-~]
     | \\\\(?![(\[])

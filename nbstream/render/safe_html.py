@@ -19,7 +19,8 @@ from .tex import portable
 
 __all__ = ["right_to_left_paragraph"]
 
-_ENTITY = re.compile(r"&(?=\#?\w+;)|<")
+# What HTML would read in a formula: an entity, or a tag.
+_NOT_IN_HTML = re.compile(r"&(?=\#?\w+;)|<(?=[A-Za-z/!?])")
 
 
 def right_to_left_paragraph(tokens: Sequence[Token]) -> str:
@@ -37,13 +38,14 @@ def _break(token: Token) -> str:
 
 
 def _code(token: Token) -> str:
-    return f"<code>{attribute_text(' '.join(token.content.split()))}</code>"
+    code = token.content if token.type == "code_inline" else " ".join(token.content.split())
+    return f"<code>{attribute_text(code)}</code>"
 
 
 def _math(token: Token) -> str:
     display = token.type == "math_inline_block"
     tex = portable(token.content, display=display, one_line=True)
-    if tex is None or _ENTITY.search(tex):
+    if tex is None or _NOT_IN_HTML.search(tex):
         return _code(token)
     return f"$${tex}$$" if display else f"${tex}$"
 

@@ -34,8 +34,11 @@ _DELIMITERS = frozenset("*~_\\")
 _CLEAR_NEIGHBOURS = frozenset(" \n\t.,;:!?()'\"/-")
 _BORDER = "<span></span>"  # parts what two signs would mean together
 _FIRST_CHARACTERS = {"softbreak": "\n", "hardbreak": "\n", "code_inline": "`", "link_open": "["}
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _AUTOLINK = re.compile(
-    r"(?:https?://|mailto:)(?:[\w/:?=#%+.,;~!()'-]|@(?!@\d)|&(?=\w+=))+", re.ASCII | re.IGNORECASE
+    rf"(?:https?://|mailto:(?=[^@]*@{_LABEL}(?:\.{_LABEL})*\Z))"
+    r"(?:[\w/:?=#%+.,;~!()'-]|@(?!@\d)|&(?=\w+=))+",
+    re.ASCII | re.IGNORECASE,
 )
 
 
@@ -89,6 +92,7 @@ class _InlineWriter:
         self._last = ""
         self._open: list[_Open] = []
         self._links = 0
+        self._keys = 0  # how many `<kbd>` are open
         self._holds_math = False
         self._position = 0
 
@@ -122,7 +126,9 @@ class _InlineWriter:
     # -- text, code, math --------------------------------------------------------
 
     def text(self, token: Token) -> None:
-        text = escape_text(token.content, in_link=self._links > 0)
+        # JupyterLab takes the text in a `<kbd>` for HTML, where `&copy` needs no semicolon.
+        parts = token.content.split("&") if self._keys else [token.content]
+        text = "&amp;".join(escape_text(part, in_link=self._links > 0) for part in parts)
         following = self._following()
         if following is not None and following.type in ("link_open", "image") and text[-1] == "!":
             text = text[:-1] + "\\!"
@@ -173,6 +179,7 @@ class _InlineWriter:
         self._add(f"<sup>{escape_text(token.content, in_link=True)}</sup>")
 
     def tag(self, token: Token) -> None:
+        self._keys += token.nesting if token.tag == "kbd" else 0
         following = self._following()
         alone = following is None or following.type != "text" or following.content[0].isspace()
         if self._last in ("", "\n") and alone:

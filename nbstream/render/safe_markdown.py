@@ -17,7 +17,8 @@ from typing import Any
 
 from markdown_it.token import Token
 
-from .html import code_language, parse_blocks, parse_inside
+from .definitions import unused_definitions
+from .html import code_language, code_title, parse_blocks, parse_inside, parser
 from .math import typesettable
 from .safe_html import right_to_left_paragraph
 from .safe_inline import inline_cell, inline_line, inline_lines
@@ -103,14 +104,20 @@ class _BlockWriter:
         self._is_right_to_left = False
 
     def write(self) -> str:
+        self._write_blocks()
+        definitions, used = self._env.get("definitions", ()), self._env.get("used_labels", ())
+        self._tokens = [*self._tokens, *unused_definitions(parser(), definitions, used, self._env)]
+        self._write_blocks()
+        self._turn(right_to_left=False)
+        return "\n".join(self._lines)
+
+    def _write_blocks(self) -> None:
         while self._position < len(self._tokens):
             token = self._tokens[self._position]
             if token.level == 0 and token.nesting >= 0:
                 self._turn(right_to_left=_is_right_to_left(self._tokens, self._position))
             _WRITERS.get(token.type, _BlockWriter.other)(self, token)
             self._position += 1
-        self._turn(right_to_left=False)
-        return "\n".join(self._lines)
 
     def _turn(self, *, right_to_left: bool) -> None:
         """Change the direction of the blocks that follow."""
@@ -265,6 +272,10 @@ class _BlockWriter:
         self._write(["___"])
 
     def code(self, token: Token) -> None:
+        if title := code_title(token):
+            text = Token("text", "", 0, content=title)
+            self._begin(Token("paragraph_open", "p", 1))
+            self._write(inline_lines([text]))
         self._begin(token)
         self._write(self._code(token.content, code_language(token)))
 

@@ -83,11 +83,11 @@ _SPECIAL = r"""
     | \^ (?=\[)                      # an inline footnote
     | @ (?=@\d | [\w-]+\.)
     | (?<=[ps]): (?=//) | (?<=www)\. # an address that is no link here
-    | \n
+    | [\n\r\f\x85\u2028\u2029]         # of an entity: the end of a line to some reader
 """
 _IN_TEXT = re.compile(_SPECIAL + r"| \] (?=[(\[:]|\Z)", re.VERBOSE | re.IGNORECASE)
 _IN_LINK = re.compile(_SPECIAL + r"| [\[\]]", re.VERBOSE | re.IGNORECASE)
-_SPELLING = {char: _entities(char) for char in "<&\\`@:.[]\n"}
+_SPELLING = {char: _entities(char) for char in "<&\\`@:.[]\n\r\f\x85\u2028\u2029"}
 
 #: A `$` that MathJax pairs with no other.
 GUARDED_DOLLAR = r"<span>\$</span>"
@@ -155,6 +155,7 @@ def escape_line(line: str) -> str:
 _MATH_SIGN = re.compile(r"@@(?=\d)|\\begin(?=\{)|\\end(?=\{)|\\\\[()\[\]]")
 _BEFORE_NON_ASCII = re.compile(r"\\[^\x00-\x7f]")
 _NOT_PLAIN = re.compile(r"[^\w ,/?%+-]|_")
+_LINE_END = re.compile(r"[\n\r\f\x85\u2028\u2029]")
 _NOT_HTML = re.compile(r"[&<$\\\t]|@(?=@\d)")
 
 
@@ -271,4 +272,4 @@ def html_inline(text: str) -> str:
         entity = _entities(match[0])
         return f"<span>{entity}</span>" if match[0] in "$\\" else entity
 
-    return _NOT_HTML.sub(spell, text)
+    return _LINE_END.sub(_as_entities, _NOT_HTML.sub(spell, text))

@@ -31,6 +31,7 @@ class Sealer:
         self._sources: list[str] = []
         self._formulas = [0]  # how many characters of formulas stand before each block
         self._askers = Askers()
+        self._used: dict[int, set[str]] = {}  # the labels that each block's links refer to
         self._outdated: set[int] = set()
         self._credit = 0  # saved up for a block that is larger than what one frame may cost
         # Of the open container:
@@ -42,7 +43,7 @@ class Sealer:
         """Seal a block."""
         self.page.seal(self.engine.sealed_html(tokens), _code_in(tokens))
         self._formulas.append(self.engine.keep())
-        self._askers.note(len(self._sources), self.engine.references.take_asked())
+        self._note(len(self._sources))
         self._sources.append(source)
 
     def enter(
@@ -69,22 +70,20 @@ class Sealer:
         self._open_source = [source]
         self._open_code = []
         self._render_open = render
-        self._askers.note(len(self._sources), self.engine.references.take_asked())
+        self._note(len(self._sources))
 
     def part(self, tokens: list[Token], count: int, source: str) -> None:
         """Seal `count` children of the open container."""
         self.page.add(self.engine.sealed_html(tokens), count)
         self._open_code += _code_in(tokens)
-        asked = self.engine.references.take_asked()
-        self._askers.note(len(self._sources), asked, more=True)
+        self._note(len(self._sources), more=True)
         self._open_source.append(source)
 
     def text(self, html: str, source: str) -> None:
         """Seal more of the text of the open container, which was rendered last."""
         self.engine.keep()
         self.page.add_text(html)
-        asked = self.engine.references.take_asked()
-        self._askers.note(len(self._sources), asked, more=True)
+        self._note(len(self._sources), more=True)
         self._open_source.append(source)
 
     def reopen(self) -> str:
@@ -93,6 +92,7 @@ class Sealer:
         self.engine.rewind(self._formulas[-1])
         self.engine.keep()
         self._askers.note(len(self._sources), {})
+        self._used.pop(len(self._sources), None)
         self._render_open = None
         return "".join(self._open_source)
 
@@ -111,7 +111,7 @@ class Sealer:
             return
         self.engine.rewind(self._formulas[-1])
         self.page.refill(*self._render_open(source))
-        self._askers.note(len(self._sources), self.engine.references.take_asked())
+        self._note(len(self._sources))
 
     def render_again(self, came: int, *, final: bool) -> None:
         """Render again what refers to something that is defined otherwise by now.
@@ -134,6 +134,21 @@ class Sealer:
                 self._render(index)
         self._credit = 0
 
+    def add_unused_definitions(self) -> None:
+        """Seal what nothing refers to as a last block: the text has ended."""
+        used = set().union(*self._used.values())
+        if tokens := self.engine.unused_definitions(used):
+            self.page.seal(self.engine.shell(tokens), [])
+            self.page.tail("", "")
+
+    def _note(self, block: int, *, more: bool = False) -> None:
+        """`block` was rendered, or with `more` a part of it: keep what it refers to."""
+        self._askers.note(block, self.engine.references.take_asked(), more=more)
+        used = self.engine.take_used_labels()
+        if more:
+            used |= self._used.get(block, set())
+        self._used[block] = used
+
     def _size(self, index: int) -> int:
         if index == len(self._sources):
             return sum(map(len, self._open_source))
@@ -146,7 +161,7 @@ class Sealer:
         source = self._sources[index]
         self.engine.rewind(self._formulas[index])
         self.page.replace(index, self.engine.html(self.engine.tokens(source)))
-        self._askers.note(index, self.engine.references.take_asked())
+        self._note(index)
 
 
 def _code_in(tokens: list[Token]) -> list[Token]:

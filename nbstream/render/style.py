@@ -17,12 +17,14 @@ class RenderStyle:
         diagrams: whether harmless diagrams of Mermaid may be drawn in what is saved; else code.
         saved_timings: whether what is saved says how long it took, and holds the servers' ids;
             else equal answers are equal outputs.
+        is_part: whether more of the text stands elsewhere, which may refer to what this defines.
     """
 
     image_hosts: frozenset[str] = frozenset()
     line_breaks: bool = True
     diagrams: bool = True
     saved_timings: bool = True
+    is_part: bool = False
 
 
 DEFAULT_STYLE = RenderStyle()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -47,6 +47,7 @@ class AppendView:
     def __init__(self, *, owns_cell: bool, style: RenderStyle = DEFAULT_STYLE) -> None:
         self._owns_cell = owns_cell
         self._style = style
+        self._part_style = replace(style, is_part=True)
         self._hooks = CellHooks()
         self._parts = Parts()
         self._links: list[str] = []  # of each round, what is known of its links so far
@@ -78,7 +79,7 @@ class AppendView:
             for links, turn in zip(known, came.rounds, strict=True)
         ]
         linked = self._parts.next(response, stable, self._links)
-        markdown = content_markdown(linked, self._style)
+        markdown = content_markdown(linked, self._part_style)
         if markdown:
             self._show({"text/markdown": markdown, "text/plain": f"{_text(came)}\n"})
             self._done.append(_Done(self._parts.sealed, stable, markdown))
@@ -94,7 +95,7 @@ class AppendView:
 
     def _rest(self, response: Response) -> dict[str, Any]:
         links = [link_definitions(str(turn.text)) for turn in response.rounds]
-        rest = bundle(self._parts.rest(response, links), self._style)
+        rest = bundle(self._parts.rest(response, links), self._part_style)
         late = [display_markdown(line, self._style) for line in self._late(response, links)]
         return {
             "text/markdown": "\n\n".join([*late, rest["text/markdown"]]),
@@ -107,7 +108,7 @@ class AppendView:
         for done in self._done if any(links) else ():
             part = excerpt(response, done.starts, done.ends, links)
             part.finish("complete", None, Timing())
-            if content_markdown(part, self._style) != done.markdown:
+            if content_markdown(part, self._part_style) != done.markdown:
                 late |= dict.fromkeys(f"\\{line}" for each in links for line in each.splitlines())
         return list(late)
 

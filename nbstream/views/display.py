@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -54,6 +54,7 @@ class DisplayView:
         self._style = style
         self._hooks = CellHooks()
         self._parts = Parts()
+        self._part_style = replace(style, is_part=True)
         self._tail: DisplayHandle | None = None
         self._done: list[_Done] = []
 
@@ -105,7 +106,9 @@ class DisplayView:
         """`data` without the text that stands in outputs that are done."""
         try:
             definitions = [link_definitions(str(turn.text)) for turn in response.rounds]
-            rest = bundle(self._parts.rest(response, definitions), self._style)["text/markdown"]
+            rest = bundle(self._parts.rest(response, definitions), self._part_style)[
+                "text/markdown"
+            ]
             if any(definitions):
                 self._link(response, definitions)
         except Exception:
@@ -124,7 +127,7 @@ class DisplayView:
                     done.output.update(data, raw=True)
 
     def _data(self, part: Response, notice: str = "") -> dict[str, Any]:
-        content = content_markdown(part, self._style)
+        content = content_markdown(part, self._part_style)
         parts = [each for each in (content, display_markdown(notice, self._style)) if each]
         return {"text/markdown": "\n\n".join(parts), "text/plain": plain_summary(part)}
 

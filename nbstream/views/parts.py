@@ -13,6 +13,7 @@ from typing import Any
 
 from ..buffers import TextBuffer
 from ..render.blocks import settled_length
+from ..render.extract import unused_definitions
 from ..response import Response, Timing
 from ..rounds import Round
 
@@ -142,6 +143,9 @@ class Parts:
         rest = excerpt(response, self.sealed, ends, definitions)
         for part, turn in zip(rest.rounds, response.rounds, strict=True):
             part.alternatives = turn.alternatives
+            # A part alone cannot tell that nothing refers to what it defines.
+            if definitions and (unused := unused_definitions(str(turn.text))):
+                part.text.append(f"\n\n{unused}\n")
         rest.finish(response.status, response.error, response.timing)
         return rest
 
