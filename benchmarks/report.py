@@ -10,6 +10,7 @@ import whole_path
 import wire
 from page import Figures as PageFigures
 from results import Results, Summary, goals, machine, summaries
+from short import Figures as ShortFigures
 
 __all__ = ["page", "plot"]
 
@@ -24,6 +25,8 @@ def page(results: Results, scenarios: tuple[whole_path.Scenario, ...], picture: 
     if picture:
         parts.append(f"![the figures as a picture]({picture})\n")
     parts += _goals(results, scenarios)
+    if results.short:
+        parts += _short(results.short)
     if results.renderer:
         parts += _renderer(results.renderer)
     if results.wire:
@@ -152,6 +155,24 @@ def _goals(results: Results, scenarios: tuple[whole_path.Scenario, ...]) -> list
 
 
 # -- the parts ---------------------------------------------------------------------------
+
+
+def _short(figures: list[ShortFigures]) -> list[str]:
+    head = ("", "cell", "from", "to", "set-up", "first cell")
+    rows = [
+        (
+            f"**{entry.title}**" if entry.is_ours else entry.title,
+            *(f"{s * 1e3:.0f} ms" for s in (entry.cell, min(entry.cells), max(entry.cells))),
+            f"{entry.load:.2f} s",
+            f"{entry.first:.2f} s",
+        )
+        for entry in figures
+    ]
+    text = (
+        "20 tokens at 1,000 a second, in kernels that take turns; medians. The first cell stands "
+        "right behind `%load_ext` in a new kernel; that of the SDK is counted with its import.\n"
+    )
+    return ["## Short answers\n", _table(head, rows), text]
 
 
 def _renderer(figures: list[renderer.Figures]) -> list[str]:

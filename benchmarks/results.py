@@ -14,6 +14,7 @@ from statistics import median
 import corpus
 import page
 import renderer
+import short
 import whole_path
 import wire
 from environments import versions
@@ -31,6 +32,7 @@ class Results:
     renderer: list[renderer.Figures] = field(default_factory=list)
     wire: list[wire.Figures] = field(default_factory=list)
     page: list[page.Figures] = field(default_factory=list)
+    short: list[short.Figures] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ def goals(results: Results, scenarios: Iterable[whole_path.Scenario]) -> list[Go
     found: list[Goal] = []
     for scenario in scenarios:
         found += _path_goals(scenario, summaries(results.whole_path, scenario))
+    found += _short_goals(results.short)
     return found + _renderer_goals(results.renderer) + _page_goals(results.page)
 
 
@@ -148,6 +151,24 @@ def _path_goals(scenario: whole_path.Scenario, by_key: dict[str, Summary]) -> li
         # 30 frames, and what opens and closes the view
         Goal("messages in the busiest second", ours.busiest_second, 36),
     ]
+
+
+def _short_goals(figures: list[short.Figures]) -> list[Goal]:
+    found: list[Goal] = []
+    by_key = {entry.key: entry for entry in figures}
+    bare = by_key.pop("bare", None)
+    if bare is None:
+        return []
+    for key, ours in by_key.items():
+        if key == "nbstream_none":
+            ratio = ours.cell / bare.cell
+            found.append(Goal("a short answer without a view", ratio, 1.3, "× the bare loop"))
+        else:
+            later = (ours.cell - bare.cell) * 1e3
+            found.append(Goal(f"a short cell, {ours.title}", later, 30, "ms more"))
+        first = (ours.first - bare.first) * 1e3
+        found.append(Goal(f"the first cell, {ours.title}", first, 200, "ms more"))
+    return found
 
 
 def _renderer_goals(figures: list[renderer.Figures]) -> list[Goal]:

@@ -1,6 +1,6 @@
 """Measure, and write RESULTS.md and results.png: `make bench`.
 
-    python benchmarks/run.py                 all of it, about nine minutes on an idle machine
+    python benchmarks/run.py                 all of it, about eleven minutes on an idle machine
     python benchmarks/run.py --quick         a smoke run; prints, writes nothing
     python benchmarks/run.py --only wire     one part; prints, writes nothing
 
@@ -20,12 +20,13 @@ from typing import TypeVar
 import page
 import renderer
 import report
+import short
 import whole_path
 import wire
 from results import Results
 
 _FOLDER = Path(__file__).parent
-_PARTS = ("whole_path", "renderer", "wire", "page")
+_PARTS = ("whole_path", "short", "renderer", "wire", "page")
 
 T = TypeVar("T")
 
@@ -61,6 +62,8 @@ def _measured(options: argparse.Namespace, scenarios: tuple[whole_path.Scenario,
     if "whole_path" in parts:
         measured = whole_path.measure(_chosen(options.contender), scenarios)
         results.whole_path = list(_told(measured, lambda f: f.contender.title))
+    if "short" in parts:
+        results.short = short.measure(quick=options.quick)
     if "page" in parts:
         results.page = list(_told(page.measure(quick=options.quick), lambda f: f.title))
     return results

@@ -414,6 +414,14 @@ REFUSED = (
         )
     ),
     Fault(
+        "The server does not stream",
+        replies=(error(400, "Streaming is not supported for this model."),),
+        sees="HOST does not accept the request (400): Streaming is not supported for this model. · "
+        "--no-stream asks for the answer in one piece (of a Chat: stream=False)",
+        error=errors.BadRequestError,
+        in_cell=True,
+    ),
+    Fault(
         "A 404 that is not about the model's name",
         replies=(error(404, "No endpoints found that support tool use."),),
         sees="HOST has no such model or path (404): No endpoints found that support tool use. · "

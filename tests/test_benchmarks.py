@@ -14,6 +14,7 @@ sys.path.insert(0, str(BENCHMARKS))
 import corpus  # noqa: E402
 import renderer  # noqa: E402
 import report  # noqa: E402
+import short  # noqa: E402
 import whole_path  # noqa: E402
 import wire  # noqa: E402
 from kernel import Message  # noqa: E402
@@ -149,3 +150,20 @@ def test_goals_are_met_up_to_their_limit():
     assert Goal("", 5.0, 5).is_met
     assert not Goal("", 5.01, 5).is_met
     assert goals(Results(), (SCENARIO,)) == []
+
+
+def test_short_answers_are_compared_with_the_bare_loop():
+    bare = short.Figures("bare", [0.5, 0.5], [0.1, 0.1], [0.02, 0.03, 0.02])
+    ours = short.Figures("nbstream_none", [0.2, 0.2], [0.7, 0.7], [0.024, 0.024, 0.5])
+    shown = short.Figures("nbstream_widget", [0.2, 0.2], [0.9, 0.9], [0.06, 0.06, 0.04])
+    found = [(round(g.value, 3), g.is_met) for g in goals(Results(short=[bare, ours, shown]), ())]
+    assert found == [(1.2, True), (100, True), (40, False), (300, False)]
+    page = report.page(Results(short=[bare, ours, shown]), ())
+    assert "| **nbstream, no view** | 24 ms | 24 ms | 500 ms | 0.20 s | 0.70 s |" in page
+
+
+def test_short_answers_are_measured_in_real_kernels(monkeypatch):
+    monkeypatch.setattr(short, "CONTENDERS", {"nbstream_none": "nbstream, no view"})
+    (figures,) = short.measure(quick=True)
+    assert (len(figures.firsts), len(figures.loads), len(figures.cells)) == (2, 2, 3)
+    assert all(each > 0 for each in (figures.cell, figures.load, figures.first))

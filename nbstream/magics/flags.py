@@ -55,7 +55,7 @@ def _temperature(text: str) -> float:
         return float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(
-            "it takes a number; a template is --template NAME"
+            f"invalid float value: {text!r}; a template is --template NAME"
         ) from None
 
 
