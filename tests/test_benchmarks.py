@@ -12,6 +12,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
 import corpus  # noqa: E402
+import hostile  # noqa: E402
 import renderer  # noqa: E402
 import report  # noqa: E402
 import whole_path  # noqa: E402
@@ -149,3 +150,15 @@ def test_goals_are_met_up_to_their_limit():
     assert Goal("", 5.0, 5).is_met
     assert not Goal("", 5.01, 5).is_met
     assert goals(Results(), (SCENARIO,)) == []
+
+
+def test_hostile_texts_are_grown_saved_and_taken_apart(monkeypatch):
+    monkeypatch.setattr(hostile, "SIZES", (500, 1_000))
+    (figures,) = hostile.measure(["$5 "])
+    assert hostile.hostile("an equation's lines", 100).startswith("\\begin{align}\na &= b")
+    assert len(hostile.hostile("200 columns", 1_000)) == 1_000
+    assert figures.per_character >= hostile.per_character(figures.live) > 0
+    assert 0 < figures.worst <= figures.live[-1]
+    page = report.page(Results(hostile=[figures]), ())
+    assert "| &#39;&#36;5 &#39; |" in page
+    assert [goal.unit for goal in goals(Results(hostile=[figures]), ())] == ["µs", "×", "ms"]
