@@ -151,15 +151,14 @@ class Blocks:
         closing = _BLANK_LINE if self._ends_at_a_blank_line() else _MARGIN_AFTER_BLANK_LINE
         if closing.search(self._text, max(0, len(self._text) - len(text) - 2)):
             return False
-        if 2 * len(text) >= len(self._text):
-            return False  # what is parsed so costs no more than twice what came
         if len(self._text) > self._lazy_at:
             grown = len(self._text) - self._looked_at
             if grown < self._looked_at / 10 and not self._has_begun(text):
                 return True
             if len(text) > _BURST:
                 return False
-        return not self._credit.affords(self._text)
+        # Where most of it came just now, a parse costs no more than twice what came.
+        return 2 * len(text) < len(self._text) and not self._credit.affords(self._text)
 
     def _has_begun(self, text: str) -> bool:
         """Whether a block has begun since the last parse, which should be shown as one."""
