@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import hostile
 import renderer
 import whole_path
 import wire
@@ -29,6 +30,8 @@ def page(results: Results, scenarios: tuple[whole_path.Scenario, ...], picture: 
         parts += _short(results.short)
     if results.renderer:
         parts += _renderer(results.renderer)
+    if results.hostile:
+        parts += _hostile(results.hostile)
     if results.wire:
         parts += _wire(results.wire)
     if results.page:
@@ -195,6 +198,33 @@ def _renderer(figures: list[renderer.Figures]) -> list[str]:
         "character was given to the parser.\n"
     )
     return ["## The renderer alone\n", _table(head, rows), text]
+
+
+def _hostile(figures: list[hostile.Figures]) -> list[str]:
+    sizes = [f"{size:,}" for size in hostile.SIZES]
+    head = ("", *(f"live, {size}" for size in sizes), "growth", "saved", "as data", "slowest frame")
+    rows = [
+        (
+            _quoted(entry.name),
+            *(_number(hostile.per_character(entry.live, at)) for at in range(len(sizes))),
+            f"{hostile.growth(entry.live):.1f} ×",
+            _number(hostile.per_character(entry.saved)),
+            _number(hostile.per_character(entry.extracted)),
+            f"{entry.worst * 1e3:.0f} ms",
+        )
+        for entry in figures
+    ]
+    text = (
+        "One piece over and over, in µs a character of CPU; live, it grows by "
+        f"{hostile.FRAME} characters a frame. Saved, and as data (code, tables or formulas): at "
+        f"{sizes[-1]} characters. The slowest frame is of those that end nothing.\n"
+    )
+    return ["## Hostile text\n", _table(head, rows), text]
+
+
+def _quoted(name: str) -> str:
+    """The name of a text in a cell; what it holds is for no renderer."""
+    return "".join(c if c.isalnum() or c == " " else f"&#{ord(c)};" for c in repr(name))
 
 
 def _wire(figures: list[wire.Figures]) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 
 import corpus
+import hostile
 import page
 import renderer
 import short
@@ -30,6 +31,7 @@ class Results:
 
     whole_path: list[whole_path.Figures] = field(default_factory=list)
     renderer: list[renderer.Figures] = field(default_factory=list)
+    hostile: list[hostile.Figures] = field(default_factory=list)
     wire: list[wire.Figures] = field(default_factory=list)
     page: list[page.Figures] = field(default_factory=list)
     short: list[short.Figures] = field(default_factory=list)
@@ -128,7 +130,8 @@ def goals(results: Results, scenarios: Iterable[whole_path.Scenario]) -> list[Go
     for scenario in scenarios:
         found += _path_goals(scenario, summaries(results.whole_path, scenario))
     found += _short_goals(results.short)
-    return found + _renderer_goals(results.renderer) + _page_goals(results.page)
+    found += _renderer_goals(results.renderer) + _hostile_goals(results.hostile)
+    return found + _page_goals(results.page)
 
 
 def _path_goals(scenario: whole_path.Scenario, by_key: dict[str, Summary]) -> list[Goal]:
@@ -184,6 +187,17 @@ def _renderer_goals(figures: list[renderer.Figures]) -> list[Goal]:
         Goal(f"{entry.tokens:,} tokens of one {entry.shape}", entry.full_parses, 6, "full parses")
         for entry in figures
         if (entry.shape, entry.tokens) in _GIANTS
+    ]
+
+
+def _hostile_goals(figures: list[hostile.Figures]) -> list[Goal]:
+    if not figures:
+        return []
+    dearest = max(f.per_character for f in figures)
+    return [
+        Goal("a character of hostile text", dearest, 20, "µs"),
+        Goal("four times as much hostile text", max(f.growth for f in figures), 4.5, "×"),
+        Goal("slowest frame in hostile text", max(f.worst for f in figures) * 1e3, 50, "ms"),
     ]
 
 

@@ -1,6 +1,6 @@
 """Measure, and write RESULTS.md and results.png: `make bench`.
 
-    python benchmarks/run.py                 all of it, about eleven minutes on an idle machine
+    python benchmarks/run.py                 all of it, about 15 minutes on an idle machine
     python benchmarks/run.py --quick         a smoke run; prints, writes nothing
     python benchmarks/run.py --only wire     one part; prints, writes nothing
 
@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+import hostile
 import page
 import renderer
 import report
@@ -26,7 +27,7 @@ import wire
 from results import Results
 
 _FOLDER = Path(__file__).parent
-_PARTS = ("whole_path", "short", "renderer", "wire", "page")
+_PARTS = ("whole_path", "short", "renderer", "hostile", "wire", "page")
 
 T = TypeVar("T")
 
@@ -59,6 +60,9 @@ def _measured(options: argparse.Namespace, scenarios: tuple[whole_path.Scenario,
     if "renderer" in parts:
         grown = renderer.measure(renderer.plan(quick=options.quick))
         results.renderer = list(_told(grown, lambda f: f"{f.tokens:,} tokens of {f.shape}"))
+    if "hostile" in parts:
+        dear = hostile.measure(list(hostile.HOSTILE)[: 3 if options.quick else None])
+        results.hostile = list(_told(dear, lambda f: repr(f.name)))
     if "whole_path" in parts:
         measured = whole_path.measure(_chosen(options.contender), scenarios)
         results.whole_path = list(_told(measured, lambda f: f.contender.title))

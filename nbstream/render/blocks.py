@@ -159,7 +159,8 @@ class Blocks:
                 return True
             if len(text) > _BURST:
                 return False
-        return not self._credit.affords(self._text)
+        # Where most of it came just now, a parse costs no more than twice what came.
+        return 2 * len(text) < len(self._text) and not self._credit.affords(self._text)
 
     def _has_begun(self, text: str) -> bool:
         """Whether a block has begun since the last parse, which should be shown as one."""

@@ -18,7 +18,7 @@ _CHEAPER = 6  # times, so that the blocks of a long item are shown as they begin
 _EARNED = 10  # for each character
 _EARNED_BY_A_FRAME = 300
 _SAVED = 80_000  # at the beginning, and at most
-_DEAREST = 24_000  # that one frame may cost
+_DEAREST = 20_000  # that one frame may cost
 _LONGEST = 12_000  # characters that it may parse
 
 
