@@ -12,12 +12,13 @@ PY := $(VENV)/bin/python
 # A file of tests after the other on each core: many of them wait for a kernel or a page.
 PYTEST := $(PY) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 LITELLM := .build/litellm
+BOOK := .build/book
 ARGS ?=
 # Each kernel of a test would compile everything that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long fuzz bench picture lint test-lowest setup model clean
+.PHONY: help demo test test-long fuzz bench picture lint test-lowest setup model book-tools clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -77,6 +78,13 @@ $(LITELLM)/.done: tests/litellm.txt
 	  --python $(LITELLM)/bin/python --requirement $<
 	touch $@
 
+# Tools that make books of notebooks. They pin an older markdown-it-py, so they live alone.
+book-tools: $(BOOK)/.done  ## what the tests of books need
+$(BOOK)/.done:
+	$(PYTHON) -m venv --clear $(BOOK)
+	$(BOOK)/bin/python -m pip install --quiet myst-nb 'jupyter-book<2'
+	touch $@
+
 $(VENV)-lowest/.test: pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)-lowest
 	$(VENV)-lowest/bin/python -m pip install --quiet uv
@@ -85,5 +93,5 @@ $(VENV)-lowest/.test: pyproject.toml
 	touch $@
 
 clean:  ## remove the environments and what tests leave behind
-	rm -rf $(VENV) $(VENV)-lowest $(LITELLM) .mypy_cache .ruff_cache .hypothesis dist tests/browser/screenshots
+	rm -rf $(VENV) $(VENV)-lowest $(LITELLM) $(BOOK) .mypy_cache .ruff_cache .hypothesis dist tests/browser/screenshots
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -8,13 +8,13 @@ import threading
 import weakref
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from IPython.core.getipython import get_ipython
 from ipywidgets import Layout
 from traitlets import Bool, Bunch, HasTraits, Instance, List
 
-from ..chat import Chat
+from ..chat import Chat, ChatOptions
 from ..conversation import Turn
 from ..errors import UsageError
 from ..messages import Content
@@ -61,7 +61,7 @@ class ChatPanel(HasTraits):
     """
 
     response = Instance(Response, allow_none=True, read_only=True)
-    responses = List(Instance(Response), read_only=True)
+    responses: List[Response] = List(Instance(Response), read_only=True)
     busy = Bool(read_only=True)
 
     def __init__(
@@ -71,7 +71,7 @@ class ChatPanel(HasTraits):
         image_hosts: Iterable[str] = (),
         line_breaks: bool = True,
         diagrams: bool = True,
-        **options: Any,
+        **options: Unpack[ChatOptions],
     ) -> None:
         super().__init__()
         if not isinstance(chat, Chat | None):
