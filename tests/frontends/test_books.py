@@ -150,7 +150,7 @@ def test_a_page_of_sphinx_without_warnings(book):
     assert "myst_nb" in python
     (book / "conf.py").write_text(f'project = "Book"\nroot_doc = "page"\n{python}')
     assert_shown(
-        build(book, "sphinx", "-q", "-W", "--keep-going", "-b", "html", ".", "_build/html")
+        build(book, "sphinx-build", "-q", "-W", "--keep-going", "-b", "html", ".", "_build/html")
     )
 
 
