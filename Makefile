@@ -13,12 +13,13 @@ PY := $(VENV)/bin/python
 PYTEST := $(PY) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 LITELLM := .build/litellm
 FRONTENDS := .build/frontends
+BOOK := .build/book
 ARGS ?=
 # Each kernel of a test would compile everything that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long fuzz bench picture lint test-lowest test-frontends setup model clean
+.PHONY: help demo test test-long fuzz bench picture lint test-lowest test-frontends setup model book-tools clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -51,7 +52,7 @@ lint: $(VENV)/.test  ## formatting, lint and types
 test-lowest: $(VENV)-lowest/.test setup  ## the tests against the lowest versions in pyproject.toml
 	$(VENV)-lowest/bin/python -m pytest -m "not browser" $(ARGS)
 
-test-frontends: $(FRONTENDS)/.done  ## the tests in the tools that people run notebooks with
+test-frontends: $(FRONTENDS)/.done $(BOOK)/.done  ## the tests in the tools that people run notebooks with
 	$(FRONTENDS)/bin/python -m pytest tests/frontends $(ARGS)
 
 setup: $(VENV)/.test model
@@ -89,6 +90,13 @@ $(FRONTENDS)/.done: pyproject.toml
 	  --editable . --group frontends
 	touch $@
 
+# Tools that make books of notebooks. They pin an older markdown-it-py, so they live alone.
+book-tools: $(BOOK)/.done  ## what the tests of books need
+$(BOOK)/.done:
+	$(PYTHON) -m venv --clear $(BOOK)
+	$(BOOK)/bin/python -m pip install --quiet myst-nb 'jupyter-book<2'
+	touch $@
+
 $(VENV)-lowest/.test: pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)-lowest
 	$(VENV)-lowest/bin/python -m pip install --quiet uv
@@ -97,5 +105,5 @@ $(VENV)-lowest/.test: pyproject.toml
 	touch $@
 
 clean:  ## remove the environments and what tests leave behind
-	rm -rf $(VENV) $(VENV)-lowest $(LITELLM) $(FRONTENDS) .mypy_cache .ruff_cache .hypothesis dist tests/browser/screenshots
+	rm -rf $(VENV) $(VENV)-lowest $(LITELLM) $(FRONTENDS) $(BOOK) .mypy_cache .ruff_cache .hypothesis dist tests/browser/screenshots
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

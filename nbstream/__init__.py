@@ -85,6 +85,9 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: Any) -> None:
     """`%load_ext nbstream`: the magics `%%chat`, `%chat` and `%%nbchat`."""
+    from .io_thread import check_threads
+
+    check_threads()  # before anything is loaded that a browser's Python may not even have
     from .magics.extension import load
 
     load(shell)

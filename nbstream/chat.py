@@ -9,11 +9,10 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict
 
 from .approval import Approval, ask
 from .driver import Run
-from .errors import Interrupted, NbstreamError
 from .events import ApprovalEvent, Event
 from .interrupts import interrupts
 from .messages import Content, Message
@@ -27,23 +26,51 @@ from .tools.tool import tools_of
 from .views.choose import choose_view
 from .views.protocol import NullView, View
 
-__all__ = ["Chat", "raise_for_status"]
+if TYPE_CHECKING:
+    from .response import T
+else:
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+__all__ = ["Chat", "ChatOptions", "raise_for_status"]
 
 
-def raise_for_status(response: Response) -> Response:
+class ChatOptions(TypedDict, total=False):
+    """What `Chat` takes by name; `Chat` says what each is."""
+
+    model: str | None
+    system: str | None
+    base_url: str | None
+    api_key_env: str | None
+    headers: Mapping[str, str] | None
+    temperature: float | None
+    max_tokens: int | None
+    params: Mapping[str, Any] | None
+    timeout: float | None
+    first_token_timeout: float | None
+    idle_timeout: float | None
+    tools: Iterable[Any]
+    approve: bool
+    max_rounds: int
+    schema: type | Mapping[str, Any] | None
+    view: str
+
+
+def raise_for_status(response: Response[T]) -> Response[T]:
     """`response`, if it is complete.
 
     Raises:
         NbstreamError, Interrupted: why it is not; its `response` is what came.
     """
     error = response.error
-    if isinstance(error, NbstreamError | Interrupted):
+    if error is not None:
         error.response = response
         raise error
     return response
 
 
-class Chat:
+class Chat(Generic[T]):
     """A conversation with a model; every turn remembers those before.
 
     Args:
@@ -91,7 +118,7 @@ class Chat:
         tools: Iterable[Any] = (),
         approve: bool = False,
         max_rounds: int = 8,
-        schema: Any = None,
+        schema: type[T] | Mapping[str, Any] | None = None,
         view: str = "auto",
         stream: bool = True,
     ) -> None:
@@ -114,7 +141,7 @@ class Chat:
             schema=None if schema is None else as_schema(schema),
             stream=stream,
         )
-        self.last: Response | None = None
+        self.last: Response[T] | None = None
 
     @classmethod
     def of(cls, session: Session, options: Options) -> Self:
@@ -134,7 +161,7 @@ class Chat:
         self.session.reset()
         self.session.system = system
 
-    def send(self, prompt: Content) -> Response:
+    def send(self, prompt: Content) -> Response[T]:
         """Ask, show the answer as it comes, and return it.
 
         Raises:
@@ -148,7 +175,7 @@ class Chat:
         self._mark_shown(response)
         return raise_for_status(response)
 
-    async def asend(self, prompt: Content) -> Response:
+    async def asend(self, prompt: Content) -> Response[T]:
         """As `send`, without blocking the event loop; cancelling stops the answer.
 
         A call that waits for approval asks at the prompt where a cell awaits this, because

@@ -25,10 +25,6 @@ _MAX_LINE = 200  # of one of several errors that came together
 _MAX_CAUSES = 3
 
 _CACHED = type(functools.cache(lambda: None))
-_LIBRARIES = {
-    Path(__file__).parent.resolve(),
-    *(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")),
-}
 
 
 # -- exceptions ------------------------------------------------------------------------
@@ -82,7 +78,14 @@ def _is_own(frame: traceback.FrameSummary) -> bool:
         return name in ("<stdin>", "<string>") or bool(linecache.getlines(name))
     path = Path(name).resolve()
     is_installed = not {"site-packages", "dist-packages"}.isdisjoint(path.parts)
-    return not is_installed and not any(map(path.is_relative_to, _LIBRARIES))
+    return not is_installed and not any(map(path.is_relative_to, _library_folders()))
+
+
+@functools.cache
+def _library_folders() -> tuple[Path, ...]:
+    """Where Python's own modules are, and ours."""
+    python = (Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib"))
+    return (Path(__file__).parent.resolve(), *python)
 
 
 def _place(filename: str) -> str:

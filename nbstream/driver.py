@@ -19,6 +19,7 @@ from .approval import Approval
 from .endpoints import resolve
 from .errors import (
     APITimeoutError,
+    Failure,
     IncompleteError,
     Interrupted,
     NbstreamError,
@@ -147,7 +148,7 @@ async def _run(
     """Run to the end, in whatever way it ends, and close record, history and view."""
     response = runner.response
     status: Status = "complete"
-    error: BaseException | None = None
+    error: Failure | None = None
     total = runner.question.options.deadlines.total
     try:
         async with asyncio.timeout(total) as limit:

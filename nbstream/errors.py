@@ -26,9 +26,13 @@ The names of the API errors are the OpenAI SDK's where it has the same thing.
 from __future__ import annotations
 
 from collections.abc import Callable as _Callable
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any
 
 from .record_fields import Fields as _Fields
+
+if _TYPE_CHECKING:
+    from .response import Response as _Response
 
 __all__ = [
     "APIConnectionError",
@@ -38,6 +42,7 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "ConfigurationError",
+    "Failure",
     "IncompleteError",
     "Interrupted",
     "LocalModelError",
@@ -82,7 +87,7 @@ class _OneLine:
         response: what came before it, as a `Response`, where there is one.
     """
 
-    response: Any = None
+    response: _Response | None = None
 
     def _render_traceback_(self) -> list[str]:
         return [f"{type(self).__name__}: {' '.join(str(self).split())}"]
@@ -189,7 +194,10 @@ class Interrupted(_OneLine, KeyboardInterrupt):
     """The reader stopped the answer; what came is kept."""
 
 
-_BY_NAME: dict[str, type[BaseException]] = {
+#: What an answer that is not complete holds.
+Failure = NbstreamError | Interrupted
+
+_BY_NAME: dict[str, type[Failure]] = {
     name: cls
     for name, cls in globals().items()
     if isinstance(cls, type) and issubclass(cls, (NbstreamError, Interrupted))
@@ -209,7 +217,7 @@ def error_to_dict(error: BaseException) -> dict[str, object]:
     return data
 
 
-def error_from_dict(data: Any) -> BaseException:
+def error_from_dict(data: Any) -> Failure:
     """The error that `error_to_dict` wrote; an unknown type comes back as `NbstreamError`.
 
     Raises:

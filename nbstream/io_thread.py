@@ -14,9 +14,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from .errors import UsageError
+from .errors import ConfigurationError, UsageError
 
-__all__ = ["IOThread", "Job", "in_thread", "io_thread", "tool_thread"]
+__all__ = ["IOThread", "Job", "check_threads", "in_thread", "io_thread", "tool_thread"]
 
 _T = TypeVar("_T")
 
@@ -92,6 +92,20 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
+def check_threads() -> None:
+    """Look whether this Python can read an answer at all.
+
+    Raises:
+        ConfigurationError: it runs in a browser (Pyodide, as in JupyterLite), without threads and
+            sockets.
+    """
+    if sys.platform == "emscripten":
+        raise ConfigurationError(
+            "nbstream needs threads and sockets, and this Python, which runs in the browser "
+            "(JupyterLite, Pyodide), has neither · open the notebook in Jupyter on a machine"
+        )
+
+
 def _thread_class() -> type[threading.Thread]:
     """`marimo.Thread` in a notebook of marimo, where what widgets send from no other arrives."""
     marimo = sys.modules.get("marimo")
@@ -125,7 +139,16 @@ class IOThread:
             return self._loop
 
     def submit(self, coroutine: Coroutine[Any, Any, Any]) -> Job:
-        """Start `coroutine` in a copy of the caller's context."""
+        """Start `coroutine` in a copy of the caller's context.
+
+        Raises:
+            ConfigurationError: there are no threads (`check_threads`).
+        """
+        try:
+            check_threads()
+        except ConfigurationError:
+            coroutine.close()
+            raise
         job = Job(self.loop)
         job.start(coroutine)
         return job

@@ -13,16 +13,24 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Generic, Literal, get_args
 
 from .approval import Approval
-from .errors import IncompleteError, error_from_dict, error_to_dict
+from .errors import Failure, IncompleteError, error_from_dict, error_to_dict
 from .messages import Message, ToolCall, Usage, api_name, tool_name
 from .record_fields import Fields
 from .rounds import Round
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
     from .render.extract import CodeBlock, Table
+
+    T = TypeVar("T", default=Any)  # what `parsed` is; a bare `Response` says nothing of it
+else:
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 __all__ = ["HOW_TO_GO_ON", "Response", "Status", "Timing"]
 
@@ -63,7 +71,7 @@ class Timing:
         return cls(*(record.number(name) for name in names))
 
 
-class Response:
+class Response(Generic[T]):
     """An answer as data: text, reasoning, tool calls, usage, timings, the whole record.
 
     Over several rounds of tools, `text`, `reasoning` and `refusal` are the last
@@ -101,18 +109,18 @@ class Response:
         self.requested_model = model
         self.is_json = is_json
         self.schema_form: str | None = None
-        self.parsed: Any = None
+        self.parsed: T | None = None
         self.rounds: list[Round] = []
         self.offered_tools: tuple[Mapping[str, Any], ...] = ()
         self.status: Status = "running"
-        self.error: BaseException | None = None
+        self.error: Failure | None = None
         self.timing = Timing()
         self.notice = ""
         self.how_to_go_on = HOW_TO_GO_ON
         self._finished: Future[None] = Future()
         self._finished.set_running_or_notify_cancel()  # who stops waiting does not cancel it
         self._cancel: Callable[[], None] | None = None
-        self._is_shown_again: Callable[[Response], bool] = lambda _: False
+        self._is_shown_again: Callable[[Response[T]], bool] = lambda _: False
 
     # -- what came ---------------------------------------------------------------
 
@@ -230,7 +238,7 @@ class Response:
             concurrent.futures.wait((self._finished,), left)
         return self.done
 
-    def __await__(self) -> Generator[Any, None, Response]:
+    def __await__(self) -> Generator[Any, None, Response[T]]:
         yield from self._ended().__await__()
         return self
 
@@ -251,7 +259,7 @@ class Response:
         if cancel is not None and not self.done:
             cancel()
 
-    def finish(self, status: Status, error: BaseException | None, timing: Timing) -> None:
+    def finish(self, status: Status, error: Failure | None, timing: Timing) -> None:
         """Close the record. For the driver."""
         self.error, self.timing, self.notice = error, timing, ""
         self._cancel = None
@@ -340,7 +348,7 @@ class Response:
     def __format__(self, spec: str) -> str:
         return format(str(self), spec)
 
-    def shown_where(self, is_shown_again: Callable[[Response], bool]) -> None:
+    def shown_where(self, is_shown_again: Callable[[Response[T]], bool]) -> None:
         """Say what tells whether a cell is about to show again what it has just shown."""
         self._is_shown_again = is_shown_again
 

@@ -9,13 +9,13 @@ import weakref
 from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from IPython.core.getipython import get_ipython
 from ipywidgets import Layout
 from traitlets import Bool, Bunch, HasTraits, Instance, List
 
-from ..chat import Chat
+from ..chat import Chat, ChatOptions
 from ..conversation import Turn
 from ..errors import UsageError
 from ..interrupts import interrupts
@@ -65,7 +65,7 @@ class ChatPanel(HasTraits):
     """
 
     response = Instance(Response, allow_none=True, read_only=True)
-    responses = List(Instance(Response), read_only=True)
+    responses: List[Response] = List(Instance(Response), read_only=True)
     busy = Bool(read_only=True)
 
     def __init__(
@@ -76,7 +76,7 @@ class ChatPanel(HasTraits):
         line_breaks: bool = True,
         diagrams: bool = True,
         saved_timings: bool = True,
-        **options: Any,
+        **options: Unpack[ChatOptions],
     ) -> None:
         super().__init__()
         if not isinstance(chat, Chat | None):

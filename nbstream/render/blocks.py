@@ -76,6 +76,7 @@ class Blocks:
         self._is_outdated = False  # whether a block has begun since then
         self._shown = ("", "")  # the tail, inside of what is open and after it
         self._container: Container | None = None
+        self._may_enter = True  # whether what is left may be opened as a container
         self._left: list[Span] = []  # the blocks of _text, where no container is open
 
     @property
@@ -188,9 +189,12 @@ class Blocks:
     def _step(self, *, final: bool) -> bool:
         """Seal what can be sealed; return whether there is more to look at."""
         if self._container:
+            size = len(self._text)
             self._text, over = self._container.step(self._text, final=final)
             if over:
                 self._container = None
+                # What takes nothing would be opened again and again.
+                self._may_enter = len(self._text) < size
             return over
         if blank := _BLANK_LINES.match(self._text):
             self._text = self._text[blank.end() :]
@@ -210,7 +214,8 @@ class Blocks:
 
     def _enter(self, parsed: Parsed, line: int) -> bool:
         """Open a container if what is left is one block that is worth it."""
-        if len(self._left) != 1 or parsed.undecided is not None:
+        may_enter, self._may_enter = self._may_enter, True
+        if len(self._left) != 1 or parsed.undecided is not None or not may_enter:
             return False
         span = self._left[0]
         if span.first != line:

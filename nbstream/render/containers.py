@@ -19,11 +19,13 @@ from .html import code_language
 from .open_row import OpenRow
 from .open_text import open_text
 from .sealer import Sealer
+from .signs import ZERO_WIDTH
 from .structure import Parsed, Span, children, end_line, is_decided, settled, spans, top_level
 from .table_rules import delimiters
 
 __all__ = ["Container", "open_container"]
 
+_ZERO_WIDTH = tuple(ZERO_WIDTH)
 _LISTS = ("bullet_list_open", "ordered_list_open")
 _QUOTE_MARK = re.compile(r" {0,3}> ?")
 
@@ -58,6 +60,8 @@ def open_container(sealer: Sealer, span: Span, parsed: Parsed, *, long: bool) ->
 
 def _open_parts(sealer: Sealer, span: Span, parsed: Parsed) -> Container | None:
     first, kind = span.first, span.kind
+    if parsed.lines[first].lstrip(" ")[:1] in _ZERO_WIDTH:
+        return None  # behind a header of ours this line would begin a block of its own
     if kind == "table_open" and _has_rows(span.tokens, parsed.complete):
         return _OpenTable(sealer, span.tokens, parsed.source(first, first + 2))
     if kind in _LISTS and len(_decided(children(span.tokens), parsed.complete)) > 1:
