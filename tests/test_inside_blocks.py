@@ -203,7 +203,9 @@ def test_diagrams_that_only_draw_keep_their_language(kind):
     [
         'A@{ img: "http://x.y" }', 'A["<img src=x>"]', "%%{init: {}}%%", 'click A "x"', "A[//x]",
         "style A fill:red", "classDef a b", "A[#60;img]", "A[&lt;]", "link A: B @ x", "A[\\\\x]",
-        "linkStyle 0 x", "A[url(x)]", "---\nconfig: x\n---",
+        "linkStyle 0 x", "A[url(x)]", "---\nconfig: x\n---", "A[ﬂ°°60¶ßimg]", "A : ~img src=/x~",
+        " & ".join("ABCDEFGHIJKLMNOPQR") + " --> S", "A --> B\n" * 201,
+        "excludes 2014-01-10", "A :a1, 99999d", "::icon(x' onload=y)",
     ],
 )  # fmt: skip
 def test_other_diagrams_are_code(line):
