@@ -12,8 +12,8 @@ from nbstream.render import by_sign
 from nbstream.render.credit import Credit
 from nbstream.render.engine import Engine
 from nbstream.render.html import make_parser
+from nbstream.render.invisible import visible
 from nbstream.render.patches import Document
-from nbstream.render.signs import visible
 
 PIECES = [
     *("\\(", "\\[", "\\\\(", "$", "$$", "$x$ ", "\\begin{align}\n", "|", "a|b\n", "```\n", "`"),

@@ -12,9 +12,9 @@ from nbstream.messages import Message
 from nbstream.render.extract import code_blocks
 from nbstream.render.eye import completed
 from nbstream.render.html import render
+from nbstream.render.invisible import VisibleReader, invisible_characters, visible
 from nbstream.render.patches import Document
 from nbstream.render.safe_markdown import safe_markdown
-from nbstream.render.signs import SignReader, holds_signs, visible
 from nbstream.render.style import RenderStyle
 from nbstream.request_messages import Recipient, request_messages
 
@@ -144,7 +144,7 @@ def test_signs_that_nobody_sees():
         assert visible(kept) == kept
     assert visible("\ufeff# a\n \u200b- b") == "# a\n - b"
     assert visible("⟨U+202E⟩ ⟨a⟩") == "⟨U+27E8⟩U+202E⟩ ⟨a⟩"
-    assert holds_signs("a\u202eb\u200bc\u200b") == ["U+202E", "U+200B"]
+    assert invisible_characters("a\u202eb\u200bc\u200b") == ["U+202E", "U+200B"]
     for markdown in ("a\u202eb", "`a\u202eb`", "```\na\u202eb\n```", "a&#x202e;b"):
         assert "a⟨U+202E⟩b" in render(markdown)
         assert "\u202e" not in safe_markdown(markdown)
@@ -172,7 +172,7 @@ def test_signs_in_pieces():
     for seed in range(3_000):
         chance = Random(seed)
         text = "".join(chance.choices(pieces, k=12))
-        reader = SignReader()
+        reader = VisibleReader()
         read = [reader.read(char) for char in text]
         assert "".join([*read, reader.read("", final=True)]) == visible(text)
 

@@ -14,7 +14,7 @@ from ..endpoints import NO_KEY, Endpoint, LocalEndpoint, resolve
 from ..errors import NbstreamError, UsageError
 from ..key_prompt import run_key_command
 from ..messages import Message
-from ..render.signs import holds_signs
+from ..render.invisible import invisible_characters
 from ..render.style import RenderStyle
 from ..request import Options
 from ..response import Response
@@ -164,7 +164,7 @@ class Commands:
         code = block.text.rstrip("\n")
         if not self._host.insert(code):
             _say(f"{printable(code)}\n\nThe code could not be put into a cell: nobody is here.")
-        _tell_of_signs(block.text)
+        _tell_of_invisible(block.text)
 
     def copy(self, *words: str) -> None:
         """[code N | table N [csv] | formula N]: copy the last answer, or that part of it"""
@@ -173,7 +173,7 @@ class Commands:
             raise UsageError("no answer yet: ask with %%chat at the top of a cell")
         text, name = part_of(response, words)
         offer(text, name, has_widgets=self._host.shows_widgets())
-        _tell_of_signs(text)
+        _tell_of_invisible(text)
 
     def history(self, session: str = "default") -> None:
         """[SESSION]: what the next request of a session carries"""
@@ -332,10 +332,10 @@ def _label(part: Mapping[str, Any]) -> str:
     return f"[{part.get('type')}]"
 
 
-def _tell_of_signs(text: str) -> None:
-    if signs := holds_signs(text):
-        named = ", ".join(signs)
-        _say(f"The text holds signs that nobody sees ({named}): look before you use it.")
+def _tell_of_invisible(text: str) -> None:
+    if found := invisible_characters(text):
+        named = ", ".join(found)
+        _say(f"The text holds invisible characters ({named}): look before you use it.")
 
 
 def _say(text: str) -> None:

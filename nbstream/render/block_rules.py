@@ -21,7 +21,7 @@ from markdown_it.rules_block import StateBlock, blockquote, code, heading, hr, l
 from .definitions import definition
 from .direction import has_letter
 from .fence_rules import begin_line_at, fence, opening_behind_words
-from .signs import ZERO_WIDTH
+from .invisible import ZERO_WIDTH
 from .table_rules import table
 
 __all__ = ["Rule", "block_rules_plugin", "bounded"]

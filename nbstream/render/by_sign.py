@@ -16,7 +16,7 @@ from markdown_it.ruler import Ruler
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 
-from .signs import ZERO_WIDTH
+from .invisible import ZERO_WIDTH
 
 __all__ = ["BlockParser", "InlineParser"]
 

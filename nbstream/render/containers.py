@@ -16,10 +16,10 @@ from markdown_it.token import Token
 
 from .fences import FenceReader
 from .html import code_language
+from .invisible import ZERO_WIDTH
 from .open_row import OpenRow
 from .open_text import open_text
 from .sealer import Sealer
-from .signs import ZERO_WIDTH
 from .structure import Parsed, Span, children, end_line, is_decided, settled, spans, top_level
 from .table_rules import delimiters
 

@@ -1,11 +1,11 @@
-"""Signs that nobody sees, where a model wrote them as entities: `&#x202e;`."""
+"""Invisible characters, where a model wrote them as entities: `&#x202e;`."""
 
 from __future__ import annotations
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 
-from .signs import visible
+from .invisible import visible
 
 __all__ = ["entities_plugin"]
 

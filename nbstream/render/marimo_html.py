@@ -9,8 +9,8 @@ from html import escape
 from ..response import Response
 from ..rounds import Round
 from .html import render
+from .invisible import visible
 from .json_text import indented, json_markdown
-from .signs import visible
 from .style import DEFAULT_STYLE, RenderStyle
 from .summary import call_line, mark, reasoning_line, usage_line
 

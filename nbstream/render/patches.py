@@ -38,8 +38,8 @@ from markdown_it.token import Token
 from .blocks import Blocks
 from .highlight import Colouring, prepare
 from .html import code_language, sanitize
+from .invisible import VisibleReader
 from .safe_text import printable
-from .signs import SignReader
 from .style import DEFAULT_STYLE, RenderStyle
 
 __all__ = ["Document", "Op", "warm_up"]
@@ -66,7 +66,7 @@ class Document:
 
     def __init__(self, style: RenderStyle = DEFAULT_STYLE, *, anticipates: bool = True) -> None:
         self._news: list[str] = []
-        self._signs = SignReader()
+        self._signs = VisibleReader()
         self._page = _Patcher()
         self._blocks = Blocks(self._page, style, anticipates=anticipates)
 

@@ -23,7 +23,7 @@ from functools import cache
 
 from .backslashes import holds_kept_backslash
 from .diagrams import MERMAID, is_harmless_diagram
-from .signs import visible
+from .invisible import visible
 
 __all__ = [
     "GUARDED_DOLLAR",
@@ -49,7 +49,7 @@ _NAMED = {"<": "&lt;", "&": "&amp;"}
 def clean(text: str) -> str:
     """`text` without what some reader cannot take.
 
-    Signs that nobody sees are made visible and the colours of a terminal are dropped. Other
+    Invisible characters are made visible and the colours of a terminal are dropped. Other
     control characters, and lone surrogates (JSON has none), become U+FFFD; the line
     separators, at which JavaScript ends a line and markdown does not, become spaces.
     """

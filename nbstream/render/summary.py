@@ -14,7 +14,7 @@ from typing import TypeGuard
 from ..messages import ToolCall
 from ..response import Response
 from ..rounds import CALL_REASONS, OWN_END_REASONS, Round
-from .signs import holds_signs
+from .invisible import invisible_characters
 
 __all__ = ["call_line", "mark", "plain_summary", "reasoning_line", "usage_line", "usage_rows"]
 
@@ -33,8 +33,8 @@ _LEAKED = (
 # Controls, lone surrogates, and what turns the direction of the text that follows.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
-_MAX_SIGNS = 4  # that are named
-_SIGNS = "The text holds signs that nobody sees ({}): shown here by name, kept in what is copied."
+_MAX_INVISIBLE = 4  # that are named
+_INVISIBLE = "The text holds invisible characters ({}): shown here by name, kept in what is copied."
 
 
 def reasoning_line(turn: Round) -> str:
@@ -135,9 +135,9 @@ def _doubts(response: Response) -> str | None:
     if any(choice.is_unclosed for choice in choices):
         doubts.append(_UNCLOSED)
     texts = "".join(str(choice.text) for choice in choices)
-    if signs := holds_signs(texts):
-        names = ", ".join(signs[:_MAX_SIGNS]) + (", …" if len(signs) > _MAX_SIGNS else "")
-        doubts.append(_SIGNS.format(names))
+    if found := invisible_characters(texts):
+        names = ", ".join(found[:_MAX_INVISIBLE]) + (", …" if len(found) > _MAX_INVISIBLE else "")
+        doubts.append(_INVISIBLE.format(names))
     return " ".join(doubts) or None
 
 

@@ -16,8 +16,8 @@ from itertools import chain, repeat
 from markdown_it.rules_block import StateBlock
 from markdown_it.token import Token
 
+from .invisible import ZERO_WIDTH
 from .math import inline_formula
-from .signs import ZERO_WIDTH
 
 __all__ = [
     "cell_tokens",

@@ -40,7 +40,7 @@ function wrapButton(frame) {
 }
 
 /**
- * The code without the names of signs that nobody sees, `⟨U+200B⟩`: with the signs.
+ * The code without the names of invisible characters, `⟨U+200B⟩`: as it came.
  * @param {string} text
  */
 function asItCame(text) {

@@ -1,4 +1,4 @@
-"""Signs that nobody sees, made visible in what is shown: `⟨U+202E⟩`.
+"""Invisible characters, made visible in what is shown: `⟨U+202E⟩`.
 
 Text that runs the other way, letters without width and tags hide what a text says from who
 reads it, or what it looks like from who copies it. Joiners between letters of other scripts and
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["ZERO_WIDTH", "SignReader", "holds_signs", "visible"]
+__all__ = ["ZERO_WIDTH", "VisibleReader", "invisible_characters", "visible"]
 
 #: Signs of no width, which may stand before the first mark of a line: the byte order mark,
 #: spaces, joiners.
@@ -48,18 +48,18 @@ _REACH = 600  # characters; what is open for longer is none of these
 
 def visible(text: str) -> str:
     """`text` as it is shown."""
-    return SignReader().read(text, final=True)
+    return VisibleReader().read(text, final=True)
 
 
-def holds_signs(text: str) -> list[str]:
-    """The names of the signs that `visible` shows in `text`, each once: `U+202E`."""
+def invisible_characters(text: str) -> list[str]:
+    """The names of the characters that `visible` shows in `text`, each once: `U+202E`."""
     if text.isascii():
         return []
     found = (_named(m) for m in _SIGN.finditer(text) if m[0] != "⟨")
     return list(dict.fromkeys(name.strip("⟨⟩") for name in found if name.startswith("⟨")))
 
 
-class SignReader:
+class VisibleReader:
     """`visible` for a text that comes in pieces; any cut gives the same."""
 
     def __init__(self) -> None:
