@@ -271,6 +271,16 @@ def test_a_direction_may_show_late(text):
     assert_exact(text, enter_at=0)
 
 
+@pytest.mark.parametrize("sign", ["\u200b", "\ufeff"])
+@pytest.mark.parametrize(
+    "text", ["{s}- a\n- b\n", "{s}- \n- \n", "{s}> a\n>\n> b\n", "> {s}- a\n> - b\n"]
+)
+def test_a_sign_of_no_width_before_a_mark_stops_nothing(text, sign):
+    text = text.replace("{s}", sign)
+    assert_exact(text, enter_at=0)
+    assert_exact(f"{text}{text}\nc\n", enter_at=0)
+
+
 def test_open_markup_that_is_completed_changes_nothing_that_is_sealed():
     for seed in range(150):
         text = random_document(seed)

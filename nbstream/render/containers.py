@@ -60,7 +60,7 @@ def open_container(sealer: Sealer, span: Span, parsed: Parsed, *, long: bool) ->
 
 def _open_parts(sealer: Sealer, span: Span, parsed: Parsed) -> Container | None:
     first, kind = span.first, span.kind
-    if parsed.lines[first].lstrip(" ")[:1] in _ZERO_WIDTH:
+    if parsed.lines[first].lstrip(" \t>")[:1] in _ZERO_WIDTH:
         return None  # behind a header of ours this line would begin a block of its own
     if kind == "table_open" and _has_rows(span.tokens, parsed.complete):
         return _OpenTable(sealer, span.tokens, parsed.source(first, first + 2))

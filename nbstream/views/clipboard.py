@@ -12,6 +12,7 @@ from typing import Any
 
 from IPython.display import display
 
+from ..render.invisible import visible
 from .frontend import has_rich_output
 from .terminal import printable
 
@@ -49,7 +50,8 @@ def _offer_in_page(text: str, name: str) -> None:
     from .widget import view_of
 
     output = uuid.uuid4().hex
-    widget = CopyWidget(text=text, label=name, name=output)
+    shown = visible(text)
+    widget = CopyWidget(text=text, shown="" if shown == text else shown, label=name, name=output)
     handle = display(
         {**view_of(widget), "text/plain": printable(text)},
         raw=True,

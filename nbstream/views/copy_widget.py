@@ -14,6 +14,8 @@ class CopyWidget(anywidget.AnyWidget):
     """A text to be copied, and its `label`; the page finds its output by its `name`."""
 
     text = traitlets.Unicode().tag(sync=True)
+    #: The text as it is shown, where that is not the same: invisible characters have names.
+    shown = traitlets.Unicode().tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)
     name = traitlets.Unicode().tag(sync=True)
     #: Whether the page has tried to copy it without being told to.

@@ -73,6 +73,12 @@ PLACES: dict[str, tuple[str, str]] = {
     "text of a formula": ("\\(\\text{ {} }\\)", " "),
     "after our fold's end": ("</details>\n\n{}", "\n"),
     "harmless tag": ("a<sub>{}</sub> <kbd><u>{}</u></kbd> <mark>{}", " "),
+    "data image text": ("![{}](data:image/png;base64,iVBORw0KGgo=)", " "),
+    "data image address": ("![x](data:image/png;base64,iVBO{})", " "),
+    "data image title": ('![x](data:image/png;base64,iVBO "{}")', " "),
+    "callout": ("> [!NOTE] {}", "\n> "),
+    "diagram": ("```mermaid\ngraph TD\n  A[{}]\n```", " "),
+    "diagram's lines": ("```mermaid\nsequenceDiagram\n  A->>B: x\n  {}\n```", "\n  "),
     "in a comment": ("<!-- {} -->", "\n"),
 }
 

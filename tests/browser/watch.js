@@ -12,15 +12,18 @@
   const ANSWERS = ".nbs-answer, .nbs-panel, .jp-OutputArea .jp-RenderedMarkdown";
   // MathJax's own elements, made from formulas.
   const TYPESET = "mjx-container, mjx-test, mjx-measure-text";
+  // What JupyterLab makes of a diagram: a picture, or its text and what is wrong with it.
+  const DIAGRAM = ".jp-OutputArea-output .jp-RenderedMermaid :is(figure, figcaption, img)";
   const TAGS = new Set(
-    `a blockquote br button code del details div em h1 h2 h3 h4 h5 h6 hr input li ol p pre s
-    section span strong sub summary sup table tbody td textarea th thead tr ul`.split(/\s+/),
+    `a blockquote br button code del details div em h1 h2 h3 h4 h5 h6 hr input kbd li mark ol p pre
+    s section span strong sub summary sup table tbody td textarea th thead tr u ul`.split(/\s+/),
   );
   const PANEL_TAGS = new Set(
     `article fieldset img label legend option path select svg`.split(/\s+/),
   );
-  // Those that a tool made or the user attached; the address is of data.
-  const PICTURES = ".nbs-answer .nbs-call > img, .jp-OutputArea-output p > img";
+  // Those that a tool made or the user attached, and in texts; the address is of data.
+  const IN_TEXTS = ".nbs-answer .nbs-text img, .nbs-answer .nbs-fold-body img, .jp-OutputArea-output img";
+  const PICTURES = `.nbs-answer .nbs-call > img, ${IN_TEXTS}`;
   const PICTURE = /^(blob:|data:image\/(png|jpeg|gif|webp);base64,[\w+/=]*$)/;
   const LIVE_CLASS = /^(nbs-[a-z-]+|language-[\w+#.-]+|highlight|task-list-item(-checkbox)?|[a-z][a-z0-9]{0,2})$/;
   const ANY = /^/;
@@ -53,11 +56,16 @@
     ["hidden", ".nbs-approval textarea, .nbs-approval button", /^$/],
     ["aria-hidden", "span", /^true$/],
     ["src", PICTURES, PICTURE],
+    ["src", DIAGRAM, /^data:image\/svg\+xml,/],
+    ["width", DIAGRAM, /^\d+$/],
+    ["alt", IN_TEXTS, ANY],
+    ["title", IN_TEXTS, ANY],
     ["alt", PICTURES, /^(what the tool returned|attached)$/],
     // Written by the front ends themselves, into markdown of whatever origin.
     ["data-jupyter-id", "h1, h2, h3, h4, h5, h6", ANY],
     ["id", ".jp-OutputArea-output :is(h1, h2, h3, h4, h5, h6)", ANY],
     ["align", ".jp-OutputArea-output :is(td, th)", /^(left|center|right)$/],
+    ["style", ".jp-OutputArea-output p[dir=rtl]", /^text-align: ?right;?$/],
     ["style", ".jp-OutputArea-output :is(td, th)", /^text-align: ?(left|center|right);?$/],
   ];
 
@@ -110,7 +118,7 @@
     const isPanels = isInPanel(element) && !element.parentElement?.closest(".nbs-answer");
     const isIcon = isPanels && element.matches(".nbs-tool > svg, .nbs-tool > svg > path");
     if (element.namespaceURI !== "http://www.w3.org/1999/xhtml" && !isIcon) report("not HTML");
-    const isPicture = element.matches(PICTURES);
+    const isPicture = element.matches(PICTURES) || element.matches(DIAGRAM);
     const isKnown = TAGS.has(element.localName) || (isPanels && PANEL_TAGS.has(element.localName));
     if (!isKnown && !isPicture) report("a strange element");
     const attributes = isPanels ? [...PANEL_ATTRIBUTES, ...ATTRIBUTES] : ATTRIBUTES;

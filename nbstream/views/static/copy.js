@@ -34,7 +34,7 @@ export default function createCopier() {
     /** @param {{model: any, el: HTMLElement}} context */
     render({ model, el }) {
       const text = document.createElement("pre");
-      text.textContent = model.get("text");
+      text.textContent = model.get("shown") || model.get("text");
       const button = document.createElement("button");
       button.type = "button";
       button.className = "nbs-button";
