@@ -18,6 +18,7 @@ from shapes import shape
 from nbstream.render import open_text
 from nbstream.render.html import parser, render, sanitize
 from nbstream.render.patches import Document
+from nbstream.render.signs import SignReader
 from nbstream.render.style import RenderStyle
 from nbstream.views.static import module
 
@@ -71,10 +72,12 @@ def frames(text: str, pieces: Any, *, enter_at: int) -> list[dict[str, Any]]:
     document._blocks._enter_at = enter_at
     document._blocks._lazy_at = float("inf")
     found = []
-    for piece, prefix in prefixes(text, pieces):
+    signs, shown = SignReader(), ""
+    for piece, _ in prefixes(text, pieces):
         document.feed(piece)
         ops = document.patch()
-        html = sanitize(parser().render(prefix.removesuffix("\r"), {}))
+        shown += signs.read(piece)
+        html = sanitize(parser().render(shown.removesuffix("\r"), {}))
         found.append(
             {"ops": ops, "snapshot": json.loads(json.dumps(document.snapshot())), "html": html}
         )
