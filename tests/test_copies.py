@@ -1,4 +1,4 @@
-"""What is copied of an answer: tables as markdown and CSV, formulas, and `%chat copy`."""
+"""What is copied of an answer: tables, formulas, `%chat copy`; and the settings of its looks."""
 
 from __future__ import annotations
 
@@ -211,3 +211,37 @@ def test_a_page_with_widgets_gets_one_that_leaves_a_line(nb):
         {"text/plain": "Table 2 (Markdown) is copied."}
     ]
     assert nb.value(f"{model!r} in _instances") == "False"
+
+
+SIGNS = 'if user != "a\u202e\u2066// ":\n    go()\n'
+
+
+def test_signs_that_nobody_sees_are_told_and_copied_as_they_came(nb, server):
+    server.reply(completion(f"```python\n{SIGNS}```"))
+    nb.run("%%chat replay-1\nSigns")
+    copied = nb.run("%chat copy code 1").stdout
+    assert "(U+202E, U+2066)" in copied
+    assert SIGNS in copied.replace("\r", "")
+    inserted = nb.run("%chat code 1")
+    assert "(U+202E, U+2066)" in inserted.stdout
+    (payload,) = inserted.reply["content"]["payload"]
+    assert payload["text"] == SIGNS.removesuffix("\n")
+
+
+# --- how answers look ---------------------------------------------------------------
+
+LOOKS = "one\ntwo\n\n```mermaid\ngraph TD\n A[Init] --> B\n```"
+
+
+def test_cells_follow_the_settings_of_how_answers_look(nb, server):
+    def saved() -> str:
+        server.reply(completion(LOOKS, piece=7))
+        return nb.run("%%chat replay-1\nLooks").outputs[-1]["text/markdown"]
+
+    assert "```mermaid\ngraph TD\n A[Init] --> B\n```" in saved()
+    assert saved().startswith("one\\\ntwo\n")
+    nb.run("%config ChatMagics.line_breaks = False\n%config ChatMagics.diagrams = False")
+    plain = saved()
+    nb.run("%config ChatMagics.line_breaks = True\n%config ChatMagics.diagrams = True")
+    assert plain.startswith(LOOKS.replace("mermaid", ""))
+    assert "mermaid" in saved()

@@ -6,9 +6,11 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+from diagrams import HARMLESS, HOSTILE, TOO_LARGE, fence
 
 from nbstream.data_images import without_data_images
 from nbstream.messages import Message
+from nbstream.render.diagrams import DiagramBudget
 from nbstream.render.extract import code_blocks
 from nbstream.render.eye import completed
 from nbstream.render.html import render
@@ -184,31 +186,32 @@ def test_right_to_left_paragraphs_stand_at_the_right_when_they_are_saved():
     assert "<p" not in safe_markdown('<p style="color:red">אב</p>').replace(right, "")
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        *("graph TD", "sequenceDiagram", "pie", "%% note\nflowchart LR"),
-        "graph TD\n  I[Initialize the curl description] --> P(Important themes)",
-    ],
-)
-def test_diagrams_that_only_draw_keep_their_language(kind):
-    fence = f"```mermaid\n{kind}\n  A-->B\n```"
-    assert safe_markdown(fence) == fence
-    as_code = safe_markdown(fence, RenderStyle(diagrams=False))
-    assert as_code == fence.replace("mermaid", "")
+@pytest.mark.parametrize("code", HARMLESS)
+def test_diagrams_that_only_draw_keep_their_language(code):
+    assert safe_markdown(fence(code)) == fence(code)
+    as_code = safe_markdown(fence(code), RenderStyle(diagrams=False))
+    assert as_code == fence(code).replace("```mermaid", "```")
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        'A@{ img: "http://x.y" }', 'A["<img src=x>"]', "%%{init: {}}%%", 'click A "x"', "A[//x]",
-        "style A fill:red", "classDef a b", "A[#60;img]", "A[&lt;]", "link A: B @ x", "A[\\\\x]",
-        "linkStyle 0 x", "A[url(x)]", "---\nconfig: x\n---", "A[ﬂ°°60¶ßimg]", "A : ~img src=/x~",
-        " & ".join("ABCDEFGHIJKLMNOPQR") + " --> S", "A --> B\n" * 201,
-        "excludes 2014-01-10", "A :a1, 99999d", "::icon(x' onload=y)",
-    ],
-)  # fmt: skip
-def test_other_diagrams_are_code(line):
-    for code in (f"graph TD\n  {line}", f"{line}\ngraph TD"):
-        assert "mermaid" not in safe_markdown(f"```mermaid\n{code}\n```")
-    assert "mermaid" not in safe_markdown("```mermaid\nsankey-beta\na,b,1\n```")
+@pytest.mark.parametrize("code", [*HOSTILE, *TOO_LARGE])
+def test_other_diagrams_are_code(code):
+    written = safe_markdown(fence(code))
+    assert "mermaid" not in written
+    assert written.startswith("```\n")
+
+
+def test_no_words_join_where_nbconvert_leaves_out_a_line_break():
+    written = safe_markdown(fence('graph TD\n A["one<br>two  <BR />three"]'))
+    assert written == fence('graph TD\n A["one <br/>two <br/>three"]')
+
+
+@pytest.mark.parametrize("sign", "\r\x0b\x1c\x85\xa0\u2028\u3000\ufeff\0")
+def test_no_diagram_holds_what_mermaid_reads_as_another_space(sign):
+    assert DiagramBudget(is_allowed=True).may_draw("graph TD\n A")
+    assert not DiagramBudget(is_allowed=True).may_draw(f"graph TD\n{sign}A")
+
+
+def test_the_diagrams_of_a_text_are_bounded_together():
+    code = "graph TD\n" + "\n".join(f"A{i} --> A{i + 1}" for i in range(40))
+    for markdown in ("\n\n".join([fence(code)] * 20), f"{fence(code)}\n" * 20):
+        assert safe_markdown(markdown).count("```mermaid") == 4

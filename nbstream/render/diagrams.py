@@ -5,51 +5,98 @@ notebook that nobody trusts, and Mermaid does more than draw: `A@{ img: "https:/
 in a label, a style with `url(…)` and a configuration load what they name, `click` and `link`
 lead to any address, and a few hundred arrows keep the page busy for half a minute. So only
 diagrams of known kinds without any of that keep their language.
+
+Where a word is a directive depends on the kind, and in labels it is a word: `A[Click here]`.
+The source is the grammars of Mermaid 11 (`packages/mermaid/src/diagrams/*/parser`). In some of
+them a statement may follow another without anything between.
 """
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["MERMAID", "is_harmless_diagram"]
+__all__ = ["MERMAID", "DiagramBudget", "drawable"]
 
 MERMAID = "mermaid"
+MAX_COST = 200  # of one diagram: about a second in a page
+MAX_TOTAL = 400  # of all diagrams of a text
 _MAX_SIZE = 6_000  # characters
-_MAX_COST = 200  # about a second in a page
 
-_KINDS = re.compile(
-    r"(?:\s*%%[^{\n][^\n]*\n)*\s*(?:graph|flowchart|sequenceDiagram|classDiagram|"
-    r"stateDiagram(?:-v2)?|erDiagram|gantt|pie|mindmap|timeline|journey|gitGraph|"
-    r"quadrantChart|xychart-beta)\b(?![-\w])"
+_START = r"(?:^|[;}]|\bend\b)\s*"
+_NOTHING = r"(?!)"
+# What loads, links or styles in a diagram of this kind.
+_DIRECTIVES = {
+    "flowchart": rf"{_START}(?:click|style|linkStyle|classDef)\b",
+    "sequenceDiagram": rf"{_START}(?:links?|properties|details)\b",
+    "classDiagram": rf"(?:{_START}|{{\s*)(?:click|link|callback|style|classDef)\b",
+    "stateDiagram": r"^(?:(?<!:):(?!:)[^:\n;]*+|[^:\n]|:{2,}+)*?"  # but in a description
+    r"(?<!\")\b(?:click|style|classDef)\b",
+    "erDiagram": r"\b(?:style|classDef)\b(?![\n\"])",
+    "gantt": rf"{_START}click\b|\btodayMarker\b(?!\ off\s*$)|\b(?:in|ex)cludes\b(?!\ weekends\s*$)"
+    r"|\d{4,}[a-z]",  # each day of it would be looked at
+    "mindmap": r"::icon\((?![\w\s-]*\))",  # the name of a class, written into a tag as it is
+    "quadrantChart": r"\bclassDef\b",
+    "pie": _NOTHING,
+    "timeline": _NOTHING,
+    "journey": _NOTHING,
+    "gitGraph": _NOTHING,
+    "xychart": _NOTHING,
+}
+_FLAGS = re.IGNORECASE | re.MULTILINE | re.ASCII  # as JavaScript sees words
+_DIRECTIVE = {kind: re.compile(pattern, _FLAGS) for kind, pattern in _DIRECTIVES.items()}
+_KIND = re.compile(
+    rf"(?:[ \t\n]*%%[^{{\n][^\n]*\n)*\s*(?:(?P<kind>{'|'.join(_DIRECTIVES)})|graph)"
+    r"(?:-v2|-beta)?(?![-\w])",
+    re.ASCII,
 )
+# The uses of `<` that are no tag, but for a line break: nbconvert writes a diagram into its page
+# as if it were HTML.
+_ARROW_OR_BREAK = re.compile(r"<br */?>|<\|?(?:--|\.\.)|<-\.|<==|<->|<<--?>>", re.IGNORECASE)
+_BREAK = re.compile(r" *<br */?>", re.IGNORECASE)
 _HARMFUL = re.compile(
     r"""
-      [<\\\0] | @\{ | %%\{ | ^\s*--- | // | \$\$ | !\[
+      < | @\{ | %%\{ | ^\s*--- | [\\/]{2} | \$\$ | !\[ | \burl\s*\( | image-set | @import
     | &\#?\w+; | \#\w+; | ﬂ° | ¶ß               # entities, which Mermaid makes signs of
     | ~[^~\n]*\s[^~\n,]*=                       # `~` stands for `<` and `>` in types
-    | image-set | @import | ::icon\((?![\w\s-]*\))
-    | \b(?:in|ex)cludes\b(?!\ weekends\s*$) | \b\d{4,}[dhmMswy]\b  # days, each looked at
-    | [^\S\ \t\n] | [\x01-\x08\x0e-\x1f\x7f-\x9f\ufeff]   # space to JavaScript alone, or to us
-    | \b(?:click|href|url|style|linkStyle|classDef|cssClass)\b | url\s*\(
-    | ^\s*(?:links?|callback|properties|details)\b     # of classes, and of a sequence
+    | [^\S \t\n] | [\0-\x08\x0e-\x1f\x7f-\x9f\ufeff]   # space to JavaScript alone, or to us alone
     """,
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
-
 _STATEMENT = re.compile(r"\n|;|--|==|\.-|->")
 _AND = re.compile(r"&(?!\w)|(?<!\w)&")
 
 
-def is_harmless_diagram(code: str) -> bool:
-    """Whether a saved code block that holds this may say that it is a diagram of Mermaid."""
-    return (
-        len(code) <= _MAX_SIZE
-        and _cost(code) <= _MAX_COST
-        and _KINDS.match(code) is not None
-        and _HARMFUL.search(code) is None
-    )
+class DiagramBudget:
+    """The diagrams of a text that may be drawn: those that are harmless, up to a bound together.
+
+    Args:
+        is_allowed: whether any are.
+    """
+
+    def __init__(self, *, is_allowed: bool) -> None:
+        self._left = MAX_TOTAL if is_allowed else 0
+
+    def may_draw(self, code: str) -> bool:
+        """Whether a saved code block that holds this may say that it is a diagram of Mermaid."""
+        cost = min(MAX_COST + 1, _cost(code)) if len(code) <= _MAX_SIZE else MAX_COST + 1
+        if cost > min(MAX_COST, self._left) or not _is_harmless(code):
+            return False
+        self._left -= cost
+        return True
+
+
+def drawable(code: str) -> str:
+    """A diagram as it is saved: where a line break is lost, as in nbconvert, no words join."""
+    return _BREAK.sub(" <br/>", code)
 
 
 def _cost(code: str) -> int:
     """About how much there is to be drawn; `A & B --> C & D` are four arrows."""
     return len(_STATEMENT.findall(code)) + len(_AND.findall(code)) ** 2
+
+
+def _is_harmless(code: str) -> bool:
+    found = _KIND.match(code)
+    if found is None or _HARMFUL.search(_ARROW_OR_BREAK.sub(" ", code)):
+        return False
+    return not _DIRECTIVE[found["kind"] or "flowchart"].search(code)

@@ -18,6 +18,7 @@ from typing import Any
 from markdown_it.token import Token
 
 from .definitions import unused_definitions
+from .diagrams import MERMAID, DiagramBudget
 from .html import code_language, code_title, parse_blocks, parse_inside, parser
 from .math import typesettable
 from .safe_html import right_to_left_paragraph
@@ -94,7 +95,7 @@ class _BlockWriter:
     def __init__(self, tokens: Sequence[Token], env: dict[str, Any], style: RenderStyle) -> None:
         self._tokens = tokens
         self._env = env
-        self._style = style
+        self._diagrams = DiagramBudget(is_allowed=style.diagrams)
         self._tight = _tight_lists(tokens)
         self._position = 0
         self._lines: list[str] = []
@@ -285,7 +286,7 @@ class _BlockWriter:
             language,
             nested=self._nested,
             right_to_left=self._is_right_to_left,
-            diagrams=self._style.diagrams,
+            is_diagram=language.lower() == MERMAID and self._diagrams.may_draw(code),
         )
 
     def math(self, token: Token) -> None:

@@ -22,7 +22,7 @@ import re
 from functools import cache
 
 from .backslashes import holds_kept_backslash
-from .diagrams import MERMAID, is_harmless_diagram
+from .diagrams import MERMAID, drawable
 from .invisible import visible
 
 __all__ = [
@@ -182,7 +182,7 @@ def code_block(
     *,
     nested: bool,
     right_to_left: bool = False,
-    diagrams: bool = False,
+    is_diagram: bool = False,
 ) -> list[str]:
     """The lines of a code block: a fence, or a `<pre>` element where no fence can hold it.
 
@@ -192,7 +192,7 @@ def code_block(
         nested: whether it stands in a list or a quote. There JupyterLab looks for math in
             it, and marked replaces its tabs.
         right_to_left: whether what it stands in is, which code never is.
-        diagrams: whether it may be drawn as the diagram that it describes.
+        is_diagram: whether it may be drawn, if it says that it is one of Mermaid.
     """
     signs = set(_MATH_SIGN.findall(code))
     environment = {"\\begin", "\\end"} <= signs
@@ -203,8 +203,8 @@ def code_block(
         direction = ' dir="ltr"' if right_to_left else ""
         return f"<pre{direction}><code>{inner}</code></pre>".split("\n")
     language = _known(language)
-    if language == MERMAID and not (diagrams and is_harmless_diagram(code)):
-        language = ""
+    if language == MERMAID:
+        language, code = (MERMAID, drawable(code)) if is_diagram else ("", code)
     if (environment or "@@" in signs) and language not in ("latex", "tex"):
         language = ""  # JupyterLab's highlighter would tear its placeholder for math
     runs = re.findall(r"`{3,}", code)

@@ -30,8 +30,8 @@ MAX_NESTING = 30
 MAX_SIZE = 4_000
 #: How many all formulas of an answer may have together, ...
 MAX_TOTAL = 30_000
-#: ... each of which counts for so many more: 500 short ones take a page as long.
-COST = 40
+#: ... each of which counts for so many more: 270 short ones take a page as long.
+COST = 100
 _MAX_CHEMISTRY = 1_000  # with `\ce`, whose own parser is five times as slow
 
 _ENVIRONMENT_NAMES = """

@@ -1,109 +1,141 @@
-"""Saved Mermaid diagrams in JupyterLab and in nbconvert's page: drawn, and nothing is loaded."""
+"""Diagrams of Mermaid in a saved notebook: drawn where they only draw, else code.
+
+Proved by the requests that a server of the test gets, in a notebook that nobody trusts and in
+the page that nbconvert makes of it. The same diagrams as the model wrote them do ask for what
+they name, so the test can fail.
+"""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
 import nbformat
 import pytest
-from bs4 import BeautifulSoup
-from harness import wait_for
-from playwright.sync_api import expect
-from watching import JUPYTER, Watch, converted, show_all_cells
+from diagrams import HARMLESS, HOSTILE, fence
+from harness import NotebookPage, wait_for
+from playwright.sync_api import Browser, expect
+from watching import converted, show_all_cells
 
 from nbstream.render.safe_markdown import safe_markdown
 from nbstream.render.style import RenderStyle
 
-LEAK = "http://leak.test/x.png"
-HARMLESS = [
-    "graph TD\n  A[Init] -->|yes| B{Is it?}\n  B --> C((Done))",
-    "flowchart LR\n  subgraph one\n    a1-->a2\n  end",
-    "sequenceDiagram\n  Alice->>Bob: Hello\n  Note right of Bob: He thinks",
-    "stateDiagram-v2\n  [*] --> Still\n  Still --> [*]",
-    "erDiagram\n  CUSTOMER ||--o{ ORDER : places",
-    "gantt\n  title Plan\n  section A\n  One :a1, 2024-01-01, 3d",
-    'pie title Pets\n  "Dogs" : 3\n  "Cats" : 1',
-]
-HOSTILE = [
-    f'flowchart TD\n  A@{{ img: "{LEAK}", label: "x", w: 60, h: 60 }}',
-    f"flowchart TD\n  A[\"<img src='{LEAK}'>\"]",
-    f'flowchart TD\n  A["#60;img src={LEAK}#62;"]',
-    f"flowchart TD\n  A[\"&lt;img src='{LEAK}'&gt;\"]",
-    f'flowchart TD\n  A["`![x]({LEAK})`"]',
-    f'flowchart TD\n  A --> B\n  click A "{LEAK}"',
-    f"flowchart TD\n  A --> B\n  style A fill:url({LEAK})",
-    f"flowchart TD\n  A:::b\n  classDef b fill:url({LEAK})",
-    f"flowchart TD\n  A --> B\n  linkStyle 0 stroke:url({LEAK})",
-    f'%%{{init: {{"themeCSS": "@import url({LEAK})"}}}}%%\nflowchart TD\n  A --> B',
-    f"---\nconfig:\n  themeCSS: '@import url({LEAK})'\n---\nflowchart TD\n  A --> B",
-    f"sequenceDiagram\n  participant A\n  link A: x @ {LEAK}\n  A->>A: x",
-    f'classDiagram\n  class A\n  link A "{LEAK}"',
-    f'C4Context\n  Person(a, "b", "c", $sprite="{LEAK}")',
-]
-# What JupyterLab draws, and what it makes of a diagram that it cannot draw.
-DRAWN = ".jp-RenderedMermaid img, .jp-RenderedMermaid svg"
+DRAWN = ".jp-RenderedMermaid"
+FAULTY = f"{DRAWN}.jp-mod-warning"
+FOR_MERMAID = ".jp-Mermaid > pre.mermaid"
+#: What the diagrams of `HOSTILE` load, as a model writes them.
+LOADED = {f"/{name}" for name in ("shape", "label", "mindmap", "state", "note", "init", "head")}
 
 
-def fence(code: str) -> str:
-    return f"```mermaid\n{code}\n```"
+class Asked:
+    """A server that gives nothing, and the paths that it was asked for."""
 
+    def __init__(self) -> None:
+        paths: list[str] = []
+        self.paths = paths
 
-def saved(path, texts: list[str]):
-    """A notebook with one output for each text, which nobody trusts."""
-    outputs = [nbformat.v4.new_output("display_data", {"text/markdown": text}) for text in texts]
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell("", outputs=outputs)],
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
-    )
-    nbformat.write(notebook, path)
-    return path
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                paths.append(self.path)
+                self.send_error(404)
+
+            def log_message(self, *_arguments: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
 
 
 @pytest.fixture
-def opened(open_notebook, jupyter):
-    """`opened(name, texts)`: these outputs in JupyterLab, and what the page asks for."""
+def servers() -> Iterator[Callable[[], Asked]]:
+    with ExitStack() as stack:
 
-    def open_(name: str, texts: list[str]):
-        server = jupyter("lab", "/")
-        notebook = open_notebook(saved(server.root / f"{name}.ipynb", texts))
-        watch = Watch(notebook.page, server.url, JUPYTER)
-        notebook.reopen()
-        show_all_cells(notebook)
-        return notebook, watch
+        def start() -> Asked:
+            server = Asked()
+            stack.callback(server.close)
+            return server
 
-    return open_
+        yield start
+
+
+def notebook_file(path: Path, outputs: list[str]) -> Path:
+    """A notebook whose cells have these markdown outputs, and which no kernel has run."""
+    cells = [
+        nbformat.v4.new_code_cell(
+            f"# {number}",
+            outputs=[nbformat.v4.new_output("display_data", data={"text/markdown": markdown})],
+        )
+        for number, markdown in enumerate(outputs)
+    ]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
+    return path
+
+
+def foreign(notebook: NotebookPage) -> list[str]:
+    """The requests from now on that leave for another host."""
+    own = (notebook.server.url, "blob:", "data:")
+    requests: list[str] = []
+
+    def note(url: str) -> None:
+        if not url.startswith(own):
+            requests.append(url)
+
+    notebook.page.on("request", lambda request: note(request.url))
+    return requests
 
 
 @pytest.mark.own_page
-def test_diagrams_are_drawn_and_none_loads_anything(opened):
-    texts = [safe_markdown(fence(code)) for code in [*HOSTILE, *HARMLESS]]
-    notebook, watch = opened("diagrams", texts)
-    expect(notebook.output(0).locator(DRAWN)).to_have_count(len(HARMLESS))
-    expect(notebook.output(0).locator("pre:not(.jp-RenderedMermaid *) code")).to_have_count(
-        len(HOSTILE)
-    )
+def test_diagrams_draw_and_ask_for_nothing(open_notebook, jupyter, servers):
+    folder = jupyter("lab").root
+    # The control: what the model wrote.
+    asked = servers()
+    raw = [fence(code, asked.address) for code in HOSTILE]
+    notebook = open_notebook(notebook_file(folder / "diagrams-raw.ipynb", raw))
+    show_all_cells(notebook)
+    wait_for(lambda: set(asked.paths) >= LOADED, f"requests of {LOADED}", 60, notebook.page)
+
+    asked = servers()
+    hostile = safe_markdown("\n\n".join(fence(code, asked.address) for code in HOSTILE))
+    all_code = safe_markdown("\n\n".join(map(fence, HARMLESS)), RenderStyle(diagrams=False))
+    # Each a text of its own: together they are bounded.
+    saved = [*(safe_markdown(fence(code)) for code in HARMLESS), hostile, all_code]
+    notebook.file = notebook_file(folder / "diagrams-saved.ipynb", saved)
+    requests = foreign(notebook)
+    notebook.reopen()
+    show_all_cells(notebook)
+    for number in range(len(HARMLESS)):
+        expect(notebook.output(number).locator(f"{DRAWN} img")).to_have_count(1)
+    expect(notebook.page.locator(FAULTY)).to_have_count(0)
+    for number, count in ((len(HARMLESS), len(HOSTILE)), (len(HARMLESS) + 1, len(HARMLESS))):
+        expect(notebook.output(number).locator("pre > code")).to_have_count(count)
+        expect(notebook.output(number).locator(DRAWN)).to_have_count(0)
     notebook.screenshot("diagrams")
-    assert [url for url in watch.requests if "leak.test" in url] == []
+    assert requests == []
+    assert asked.paths == []
 
 
-@pytest.mark.own_page
-def test_what_is_kept_from_being_drawn_would_load(opened):
-    notebook, watch = opened("leaks", [fence(HOSTILE[0]), fence(HOSTILE[1])])
-    figures = notebook.output(0).locator(".jp-RenderedMermaid, .jp-RenderedMarkdown details")
-    expect(figures).not_to_have_count(0)
-    wait_for(lambda: LEAK in watch.requests, "the image to be asked for", 30, notebook.page)
-
-
-def test_the_page_of_nbconvert_draws_the_harmless_ones_alone(tmp_path):
-    texts = [safe_markdown(fence(code)) for code in [*HOSTILE, *HARMLESS]]
-    page = BeautifulSoup(
-        converted(saved(tmp_path / "a.ipynb", texts), tmp_path).read_text(), "html.parser"
-    )
-    drawn = page.select(".jp-Mermaid pre.mermaid")
-    assert [each.get_text().strip() for each in drawn] == [code.strip() for code in HARMLESS]
-    raw = converted(saved(tmp_path / "raw.ipynb", [fence(code) for code in HOSTILE]), tmp_path)
-    raw_page = BeautifulSoup(raw.read_text(), "html.parser")
-    assert len(raw_page.select(".jp-Mermaid pre.mermaid")) == len(HOSTILE)
-
-
-def test_without_diagrams_all_are_code(tmp_path):
-    style = RenderStyle(diagrams=False)
-    assert all("mermaid" not in safe_markdown(fence(code), style) for code in HARMLESS)
+def test_the_page_of_nbconvert_draws_no_other_diagrams(browser: Browser, servers, tmp_path):
+    asked = servers()
+    hostile = [fence(code, asked.address) for code in HOSTILE]
+    saved = [safe_markdown(text) for text in [*map(fence, HARMLESS), *hostile]]
+    named = (("saved", saved, len(HARMLESS)), ("raw", hostile, len(hostile)))
+    for name, outputs, count in named:
+        file = converted(notebook_file(tmp_path / f"{name}.ipynb", outputs), tmp_path)
+        page = browser.new_page()
+        page.route("https://**", lambda route: route.abort())  # its own libraries
+        page.goto(file.as_uri())
+        expect(page.locator(FOR_MERMAID)).to_have_count(count)
+        page.close()
+        # It writes a diagram into the page as if it were HTML, before Mermaid reads it.
+        assert bool(asked.paths) == (name == "raw")

@@ -12,6 +12,7 @@ import pytest
 import spec
 from growing import prefixes, random_document, random_paragraph, sizes
 from long import LONG
+from nbstream.render.invisible import VisibleReader
 from playwright.sync_api import Browser, Page
 from shapes import shape
 
@@ -71,10 +72,12 @@ def frames(text: str, pieces: Any, *, enter_at: int) -> list[dict[str, Any]]:
     document._blocks._enter_at = enter_at
     document._blocks._lazy_at = float("inf")
     found = []
-    for piece, prefix in prefixes(text, pieces):
+    signs, shown = VisibleReader(), ""
+    for piece, _ in prefixes(text, pieces):
         document.feed(piece)
         ops = document.patch()
-        html = sanitize(parser().render(prefix.removesuffix("\r"), {}))
+        shown += signs.read(piece)
+        html = sanitize(parser().render(shown.removesuffix("\r"), {}))
         found.append(
             {"ops": ops, "snapshot": json.loads(json.dumps(document.snapshot())), "html": html}
         )

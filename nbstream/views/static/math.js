@@ -4,6 +4,7 @@
 import { guarded } from "./guarded.js";
 
 const AT_ONCE = 400; // characters of TeX; the page moves on before the next are set
+const EACH = 40; // characters that it takes as long to set as to begin a formula at all
 
 /**
  * @typedef {{typeset: (element: HTMLElement) => unknown}} Typesetter
@@ -33,7 +34,7 @@ export function createTypesetter(widgetManager) {
       const formula = waiting[count];
       count += 1;
       if (formula.firstElementChild !== null) continue; // it is set
-      size += formula.textContent?.length ?? 0;
+      size += EACH + (formula.textContent?.length ?? 0);
       set(formula);
     }
     waiting = waiting.slice(count).filter((formula) => formula.isConnected);
