@@ -12,12 +12,12 @@ import pytest
 import spec
 from growing import prefixes, random_document, random_paragraph, sizes
 from long import LONG
-from nbstream.render.invisible import VisibleReader
 from playwright.sync_api import Browser, Page
 from shapes import shape
 
 from nbstream.render import open_text
 from nbstream.render.html import parser, render, sanitize
+from nbstream.render.invisible import VisibleReader
 from nbstream.render.patches import Document
 from nbstream.render.style import RenderStyle
 from nbstream.views.static import module
