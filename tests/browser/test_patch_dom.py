@@ -77,7 +77,8 @@ def frames(text: str, pieces: Any, *, enter_at: int) -> list[dict[str, Any]]:
         document.feed(piece)
         ops = document.patch()
         shown += signs.read(piece)
-        html = sanitize(parser().render(shown.removesuffix("\r"), {}))
+        so_far = shown.removesuffix("\r")
+        html = sanitize(parser().render(so_far, {"style": RenderStyle(is_part=True)}))
         found.append(
             {"ops": ops, "snapshot": json.loads(json.dumps(document.snapshot())), "html": html}
         )
