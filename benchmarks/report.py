@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import hostile
+import hostile_text
 import renderer
 import whole_path
 import wire
@@ -200,24 +200,24 @@ def _renderer(figures: list[renderer.Figures]) -> list[str]:
     return ["## The renderer alone\n", _table(head, rows), text]
 
 
-def _hostile(figures: list[hostile.Figures]) -> list[str]:
-    sizes = [f"{size:,}" for size in hostile.SIZES]
+def _hostile(figures: list[hostile_text.Figures]) -> list[str]:
+    sizes = [f"{size:,}" for size in hostile_text.SIZES]
     head = ("", *(f"live, {size}" for size in sizes), "growth", "saved", "as data", "slowest frame")
     rows = [
         (
             _quoted(entry.name),
-            *(_number(hostile.per_character(entry.live, at)) for at in range(len(sizes))),
-            f"{hostile.growth(entry.live):.1f} ×",
-            _number(hostile.per_character(entry.saved)),
-            _number(hostile.per_character(entry.extracted)),
+            *(_number(hostile_text.per_character(entry.live, at)) for at in range(len(sizes))),
+            f"{hostile_text.growth(entry.live):.1f} ×",
+            _number(hostile_text.per_character(entry.saved)),
+            _number(hostile_text.per_character(entry.extracted)),
             f"{entry.worst * 1e3:.0f} ms",
         )
         for entry in figures
     ]
     text = (
         "One piece over and over, in µs a character of CPU; live, it grows by "
-        f"{hostile.FRAME} characters a frame. Saved, and as data (code, tables or formulas): at "
-        f"{sizes[-1]} characters. The slowest frame is of those that end nothing.\n"
+        f"{hostile_text.FRAME} characters a frame. Saved, and as data (code, tables or formulas): "
+        f"at {sizes[-1]} characters. The slowest frame is of those that end nothing.\n"
     )
     return ["## Hostile text\n", _table(head, rows), text]
 

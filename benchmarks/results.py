@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 
 import corpus
-import hostile
+import hostile_text
 import page
 import renderer
 import short
@@ -31,7 +31,7 @@ class Results:
 
     whole_path: list[whole_path.Figures] = field(default_factory=list)
     renderer: list[renderer.Figures] = field(default_factory=list)
-    hostile: list[hostile.Figures] = field(default_factory=list)
+    hostile: list[hostile_text.Figures] = field(default_factory=list)
     wire: list[wire.Figures] = field(default_factory=list)
     page: list[page.Figures] = field(default_factory=list)
     short: list[short.Figures] = field(default_factory=list)
@@ -190,7 +190,7 @@ def _renderer_goals(figures: list[renderer.Figures]) -> list[Goal]:
     ]
 
 
-def _hostile_goals(figures: list[hostile.Figures]) -> list[Goal]:
+def _hostile_goals(figures: list[hostile_text.Figures]) -> list[Goal]:
     if not figures:
         return []
     dearest = max(f.per_character for f in figures)

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-import hostile
+import hostile_text
 import page
 import renderer
 import report
@@ -61,7 +61,7 @@ def _measured(options: argparse.Namespace, scenarios: tuple[whole_path.Scenario,
         grown = renderer.measure(renderer.plan(quick=options.quick))
         results.renderer = list(_told(grown, lambda f: f"{f.tokens:,} tokens of {f.shape}"))
     if "hostile" in parts:
-        dear = hostile.measure(list(hostile.HOSTILE)[: 3 if options.quick else None])
+        dear = hostile_text.measure(list(hostile_text.HOSTILE)[: 3 if options.quick else None])
         results.hostile = list(_told(dear, lambda f: repr(f.name)))
     if "whole_path" in parts:
         measured = whole_path.measure(_chosen(options.contender), scenarios)

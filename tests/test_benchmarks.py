@@ -12,7 +12,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
 import corpus  # noqa: E402
-import hostile  # noqa: E402
+import hostile_text  # noqa: E402
 import renderer  # noqa: E402
 import report  # noqa: E402
 import short  # noqa: E402
@@ -171,11 +171,11 @@ def test_short_answers_are_measured_in_real_kernels(monkeypatch):
 
 
 def test_hostile_texts_are_grown_saved_and_taken_apart(monkeypatch):
-    monkeypatch.setattr(hostile, "SIZES", (500, 1_000))
-    (figures,) = hostile.measure(["$5 "])
-    assert hostile.hostile("an equation's lines", 100).startswith("\\begin{align}\na &= b")
-    assert len(hostile.hostile("200 columns", 1_000)) == 1_000
-    assert figures.per_character >= hostile.per_character(figures.live) > 0
+    monkeypatch.setattr(hostile_text, "SIZES", (500, 1_000))
+    (figures,) = hostile_text.measure(["$5 "])
+    assert hostile_text.hostile("an equation's lines", 100).startswith("\\begin{align}\na &= b")
+    assert len(hostile_text.hostile("200 columns", 1_000)) == 1_000
+    assert figures.per_character >= hostile_text.per_character(figures.live) > 0
     assert 0 < figures.worst <= figures.live[-1]
     page = report.page(Results(hostile=[figures]), ())
     assert "| &#39;&#36;5 &#39; |" in page
