@@ -32,6 +32,9 @@ _ELEMENTS = {"**": "strong", "*": "em", "~~": "s"}
 _MAX_DEPTH = 3  # of delimiters; parsers that recurse give up somewhere, elements stay flat
 _DELIMITERS = frozenset("*~_\\")
 _CLEAR_NEIGHBOURS = frozenset(" \n\t.,;:!?()'\"/-")
+# What a reader may take for the label of a link definition: its `]:` stands in code or in a
+# formula, and to some readers also in a block far below.
+_OPEN_LABEL = re.compile(r"\[(?:[^\[\]\\]|\\.)*+(?:\]:|\\?\Z)", re.DOTALL)
 _BORDER = "<span></span>"  # parts what two signs would mean together
 _FIRST_CHARACTERS = {"softbreak": "\n", "hardbreak": "\n", "code_inline": "`", "link_open": "["}
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
@@ -45,6 +48,8 @@ _AUTOLINK = re.compile(
 def inline_lines(tokens: Sequence[Token]) -> list[str]:
     """The lines of a paragraph."""
     text = _InlineWriter(tokens, in_table=False, one_line=False).write()
+    if _OPEN_LABEL.match(text):
+        text = f"&#91;{text[1:]}"
     return [escape_line(line) for line in text.split("\n")]
 
 

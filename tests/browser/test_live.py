@@ -113,7 +113,7 @@ def test_live_saved_and_reopened(open_notebook, replay, app):
 
 
 @pytest.mark.parametrize("app", ["lab", "notebook"])
-def test_what_is_saved_in_the_middle_of_an_answer_says_how_to_follow_it(app, open_notebook, replay):
+def test_what_is_saved_in_the_middle_says_how_to_follow_it(app, open_notebook, replay):
     replay.reply(Reply([chunk({"content": "Half an answer"}), Hang()]))
     notebook = open_notebook([LOAD, "%%chat --bg\nHi", "%chat last"], app=app)
     notebook.run(0)

@@ -58,6 +58,7 @@ def assert_same(notebook, texts: list[str]) -> None:
 @pytest.mark.fuzz
 def test_generated_documents_are_the_same_in_jupyterlab(open_notebook):
     texts = [nested_document(Random(seed)) for seed in range(5_000 if LONG else 100)]
+    texts += ["[a (\n\n- `b]: #c`", "[a\n\nx\n\n    b]: #c"]
     texts += ["<kbd>&copy &ltb &amp;</kbd> &copy", "[](https://a.b)\n\n[a]: https://c.d"]
     assert_same(open_notebook(["0"]), texts)
 
