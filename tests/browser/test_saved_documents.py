@@ -67,6 +67,6 @@ def test_payloads_are_the_same_in_jupyterlab(open_notebook, shared):
     texts = []
     for number, payload in enumerate(payloads(shared)):
         line = " ".join(payload.split())
-        some = CONSTRUCTS if LONG else CONSTRUCTS[number % 12 :: 12]
+        some = CONSTRUCTS[number % 12 :: 12]
         texts += [each.replace("{any}", payload).replace("{line}", line) for each in some]
     assert_same(open_notebook(["0"]), texts)
