@@ -147,7 +147,7 @@ def nb(shared_kernel, server):
     """The kernel, with nothing set and nothing left of the test before."""
     shared_kernel.run(
         "get_ipython().config.pop('ChatMagics', None)\n"
-        "%unload_ext nbstream\n%load_ext nbstream\n"
+        "%unload_ext nbstream\n%load_ext nbstream\n%config ChatMagics.view = 'display'\n"
         "import os\n"
         "for name in list(os.environ):\n"
         "    if name.endswith(('_API_KEY', '_BASE_URL', 'HTTP_PROXY')): del os.environ[name]"

@@ -90,6 +90,8 @@ def _json(value: Any) -> str:
 
 def _plain(value: Any) -> Any:
     """A value that JSON does not know, in those that it does."""
+    if isinstance(value, type):
+        return str(value)  # its source would be too much inside of another value
     if _is_model(value):
         return value.model_dump()
     if _is_dataclass(value):
