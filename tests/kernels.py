@@ -7,6 +7,7 @@ import os
 import queue
 import signal
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -71,9 +72,15 @@ class Result:
 
 
 class Kernel:
-    """A kernel process of its own; `run` executes a cell and waits for its end."""
+    """A kernel process of its own; `run` executes a cell and waits for its end.
+
+    Attributes:
+        tells_cells: whether each request has the id of a cell, as in all notebooks: its own,
+            or that of a new one. Consoles tell none.
+    """
 
     def __init__(self, env: Mapping[str, str]) -> None:
+        self.tells_cells = True
         self.manager = KernelManager(kernel_name="python3")
         self.manager.start_kernel(env={**os.environ, **env})
         self.client = self.manager.client()
@@ -99,8 +106,8 @@ class Kernel:
             "stop_on_error": True,
         }
         message = self.client.session.msg("execute_request", content)
-        if cell_id is not None:
-            message["metadata"]["cellId"] = cell_id
+        if cell_id is not None or self.tells_cells:
+            message["metadata"]["cellId"] = cell_id or uuid.uuid4().hex
         self.client.shell_channel.send(message)
         return str(message["header"]["msg_id"])
 

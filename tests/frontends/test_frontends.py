@@ -33,6 +33,7 @@ def server():
 def nb(server):
     """A kernel of which nothing is known: no Jupyter Server has started it."""
     with kernel(OPENAI_BASE_URL=server.base_url, OPENAI_API_KEY="sk-test") as running:
+        running.tells_cells = False
         prepared = running.run(
             "%config ChatMagics.model = 'replay-1'\nimport ipywidgets, nbstream\n" + DELETE
         )
@@ -45,6 +46,7 @@ def jupyter(server):
     """A kernel as Jupyter Server starts one."""
     environment = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-test"}
     with kernel(JPY_SESSION_NAME="x.ipynb", **environment) as running:
+        running.tells_cells = False
         prepared = running.run(
             "%config ChatMagics.model = 'replay-1'\nimport ipywidgets, nbstream\n" + DELETE
         )
