@@ -56,7 +56,7 @@ class Watch:
     cells: list[tuple[str, Result]] = field(default_factory=list)
 
     def run(self, code: str, *, fails: bool = False) -> Result:
-        return self._kept(code, self.kernel.run(code), fails=fails)
+        return self._kept(code, self.kernel.run(code, allow_stdin=False), fails=fails)
 
     def type_in(self, code: str, typed: str, *, fails: bool = False) -> tuple[Result, str]:
         """Run a cell and answer its password prompt; return the prompt too."""
