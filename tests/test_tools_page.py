@@ -63,7 +63,7 @@ class Reader:
         assert bool(replies) == asks, code
         self._server.reply(*replies)
         self.expected += len(replies)
-        running = self._nb.start(code, allow_stdin=bool(answers))
+        running = self._nb.start(code)
         for answer in answers:
             self._nb.answer(answer)
         result = self._nb.collect(running)
