@@ -39,7 +39,6 @@ _FUNCTION = (
 _WORD = rf"(?<![^\W\d_])(?!{_FUNCTION}(?![^\W\d_]))[^\W\d_]{{2,}}+"
 _HAS_WORD = re.compile(_WORD)
 _PROSE = re.compile(rf"{_WORD}['’]?[\s,.;:]++{_WORD}|{_WORD}[.!?;]\s")
-_LONG_WORD = re.compile(r"[^\W\d_]{3,}")
 
 _REGEX = re.compile(r"\\[dDwWsbB](?![A-Za-z])|\[\^[^\]]|\(\?[:=!<P]|\.[*+](?:\?|\Z|[)$])")
 _BEFORE_REGEX = re.compile(r"\\[dDwWsSbB.][+*?]?\Z|[+*?^|\]}]\Z|\(\?\Z|\w\.\w+\([rf]?[\"']?\Z")
@@ -58,7 +57,6 @@ _SIZED = re.compile(r"\\(?:left|right|[bB]igg?[lr]?)(?![A-Za-z])")
 _MEASURE = re.compile(r"\s?\d|/[A-Za-z]")
 _UNIT = r"(?:[kcmµnMGT]?m|[kmµ]?g|[mµn]?s|[kMG]?Hz|[kMGT]?(?:B|W|J|Pa|eV|bit)|min|mol|rad)"
 _MEASURED = re.compile(rf"[\d.,]+ {_UNIT}(?:/{_UNIT})?")
-_CLOSES = {")": "(", "]": "["}
 
 
 def looks_like_tex(content: str) -> bool:

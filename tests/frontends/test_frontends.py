@@ -136,7 +136,7 @@ def test_links_that_are_defined_later_are_told_at_the_end(nb, server):
 @pytest.mark.parametrize("known", ["cell", "server", "program"])
 def test_other_front_ends_get_no_parts(nb, jupyter, server, known):
     """A cell's id, Jupyter Server's name for the session, or a program: updates count."""
-    server.reply(completion(PARAGRAPHS, pace=0.3))
+    server.reply(completion(PARAGRAPHS, pace=0.8))
     asked = jupyter if known == "server" else nb
     more = {"cell": {"cell_id": "a"}, "server": {}, "program": {"allow_stdin": False}}[known]
     result = asked.run("%%chat --no-history\nGo.", **more)
@@ -161,7 +161,7 @@ ASK = {
 @pytest.mark.parametrize("ask", ASK)
 @pytest.mark.parametrize("where", IN_OUTPUT)
 def test_in_an_output_widget_nothing_is_updated_or_cleared(jupyter, server, where, ask):
-    server.reply(completion(PARAGRAPHS, pace=0.3))
+    server.reply(completion(PARAGRAPHS, pace=0.8))
     cell = IN_OUTPUT[where].format(ask=ASK[ask])
     result = jupyter.run(f"out = ipywidgets.Output()\n{cell}", cell_id="c")
     assert not result.error
@@ -176,7 +176,7 @@ def test_in_an_output_widget_nothing_is_updated_or_cleared(jupyter, server, wher
 
 
 def test_a_button_that_asks_into_an_output(jupyter, server):
-    server.reply(completion(PARAGRAPHS, pace=0.3))
+    server.reply(completion(PARAGRAPHS, pace=0.8))
     made = jupyter.run(
         textwrap.dedent("""
         out, button, chat = ipywidgets.Output(), ipywidgets.Button(), nbstream.Chat('replay-1')
@@ -295,7 +295,7 @@ def test_a_notebook_that_a_program_runs_holds_all_answers(server, monkeypatch, e
 
 
 def test_an_output_widget_of_a_notebook_that_a_program_runs(server, monkeypatch):
-    server.reply(completion(PARAGRAPHS, pace=0.3), completion("From interact."))
+    server.reply(completion(PARAGRAPHS, pace=0.8), completion("From interact."))
     cells = [
         "import ipywidgets\nout = ipywidgets.Output()\nout",
         "with out:\n    print('own')\n    nbstream.Chat('replay-1').send('Go.');",
