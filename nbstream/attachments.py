@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import os
-import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from .errors import UsageError
 from .messages import Content
 from .pictures import picture
+from .small_file import check_size, read_bytes
 
 __all__ = ["attach", "attachment", "content_part", "file_part"]
 
@@ -76,8 +76,7 @@ def content_part(value: Any) -> Mapping[str, Any]:
     if isinstance(value, str) and value.startswith(_ADDRESSES):
         return _image(value)
     if isinstance(value, (str, os.PathLike)):
-        path = Path(value).expanduser()
-        return file_part(_read(path), path.name)
+        return file_part(read_bytes(value, _LARGEST), Path(value).name)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return file_part(bytes(value), "attachment")
     try:
@@ -98,8 +97,7 @@ def file_part(data: bytes, name: str) -> Mapping[str, Any]:
     Raises:
         UsageError: it is none of these, or too large.
     """
-    if len(data) > _LARGEST:
-        raise _too_large(name)
+    check_size(len(data), name, _LARGEST)
     kind = _kind(data)
     if kind is None:
         return {"type": "text", "text": f"{name}:\n\n{_text(data, name)}"}
@@ -107,20 +105,6 @@ def file_part(data: bytes, name: str) -> Mapping[str, Any]:
     if kind == "application/pdf":
         return {"type": "file", "file": {"filename": name, "file_data": url}}
     return _image(url)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        about = path.stat()
-        if not stat.S_ISREG(about.st_mode):
-            raise UsageError(f"{path} cannot be read: it is no file")
-        if about.st_size > _LARGEST:
-            raise _too_large(path.name)
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:  # a path with a zero byte
-        raise UsageError(f"{str(path)!r} cannot be read: {error}") from error
 
 
 def _image(url: str) -> Mapping[str, Any]:
@@ -144,7 +128,3 @@ def _text(data: bytes, name: str) -> str:
             f"{name} is neither an image (PNG, JPEG, GIF, WebP) nor a PDF nor UTF-8 text"
         )
     return text
-
-
-def _too_large(name: str) -> UsageError:
-    return UsageError(f"{name} is larger than {_LARGEST // 1_000_000} MB: make it smaller")

@@ -249,8 +249,6 @@ class Chat(Generic[T]):
             response.shown_where(partial(is_last_line, running_execution()))
 
     def _view(self, *, blocking: bool = False) -> View:
-        if self.view == "none":
-            return NullView()
         return choose_view(self.view, owns_cell=False, blocking=blocking, raises=True)
 
     def _start(

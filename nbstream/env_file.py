@@ -10,10 +10,10 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
 from .errors import ConfigurationError, UsageError
 from .secret import Secret, check_variable_name
+from .small_file import read_text
 
 __all__ = ["read_key"]
 
@@ -55,25 +55,11 @@ def _values(path: str) -> dict[str, Secret]:
     except ImportError:
         raise ConfigurationError(f"to read a .env file needs a library more: {_EXTRA}") from None
     # Not interpolated: `${NAME}` would bring in other variables, those of the process too.
+    text = io.StringIO(read_text(path, _LARGEST))
     return {
         name: Secret(value or "")
-        for name, value in dotenv_values(stream=_text(path), interpolate=False).items()
+        for name, value in dotenv_values(stream=text, interpolate=False).items()
     }
-
-
-def _text(path: str) -> io.StringIO:
-    failure = "it is no file"
-    file = Path(path).expanduser()
-    try:
-        if file.is_file():  # and no pipe, which may never end
-            if file.stat().st_size <= _LARGEST:
-                return io.StringIO(file.read_text(encoding="utf-8-sig"))
-            failure = f"it has more than {_LARGEST:,} bytes"
-    except UnicodeDecodeError:
-        failure = "it is no text in UTF-8"
-    except (OSError, ValueError) as error:
-        failure = getattr(error, "strerror", None) or str(error)
-    raise UsageError(f"{path} cannot be read: {failure}")
 
 
 def _ignored(names: Iterable[str]) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from .errors import UsageError
 from .interpolate import interpolate
 from .messages import Content
+from .small_file import is_file, read_text
 
 __all__ = ["filled", "joined"]
 
@@ -35,10 +35,10 @@ def filled(name: str, given: Sequence[str], namespace: Mapping[str, Any]) -> Con
     """
     parameters = _parameters(name, given)
     text = namespace.get(name)
-    is_file = not isinstance(text, str)
-    template = _read(name) if is_file else str(text)
+    is_own = isinstance(text, str)
+    template = str(text) if is_own else _read(name)
     prompt = interpolate(
-        template, parameters if is_file else {**namespace, **parameters}, names_only=is_file
+        template, {**namespace, **parameters} if is_own else parameters, names_only=not is_own
     )
     named = set(_NAME.findall(" ".join(_BRACES.findall(template))))
     if unused := [key for key in parameters if key not in named]:
@@ -69,18 +69,12 @@ def _parameters(name: str, given: Sequence[str]) -> dict[str, str]:
 
 
 def _read(name: str) -> str:
-    failure = "there is no variable of this name that holds a text, and no such file"
-    file = Path(name).expanduser()
-    try:
-        if file.is_file():  # and no pipe, which may never end
-            if file.stat().st_size <= _LARGEST:
-                return file.read_text(encoding="utf-8-sig").strip("\n")
-            failure = f"the file has more than {_LARGEST:,} bytes"
-    except UnicodeDecodeError:
-        failure = "the file is no text in UTF-8"
-    except (OSError, ValueError) as error:
-        failure = getattr(error, "strerror", None) or str(error)
-    raise UsageError(f"--template {name}: {failure}")
+    if not is_file(name):
+        raise UsageError(
+            f"--template {name}: there is no variable of this name that holds a text, and no such "
+            "file"
+        )
+    return read_text(name, _LARGEST).strip("\n")
 
 
 def _parts(content: Content) -> tuple[Mapping[str, Any], ...]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kernels import Kernel, kernel
 from replay import ReplayServer
 
 ROOT = Path(__file__).parents[1]
@@ -51,3 +52,30 @@ def replay() -> Iterator[ReplayServer]:
         yield server
     asked = [request.json for request in server.unexpected]
     assert not asked, f"requests without a reply queued: {asked}"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ReplayServer]:
+    """A scripted model server for a whole file."""
+    with ReplayServer() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared_kernel(server: ReplayServer) -> Iterator[Kernel]:
+    """A kernel whose endpoint is `server`, for a whole file."""
+    with kernel(OPENAI_BASE_URL=server.base_url, OPENAI_API_KEY="sk-test-canary-1") as running:
+        yield running
+
+
+@pytest.fixture
+def nb(shared_kernel: Kernel, server: ReplayServer) -> Iterator[Kernel]:
+    """That kernel with the extension loaded, and nothing left of the test before."""
+    shared_kernel.run(
+        "get_ipython().config.pop('ChatMagics', None)\n"
+        "%unload_ext nbstream\n%reset -f\n%load_ext nbstream\n"
+        "%config ChatMagics.model = 'replay-1'"
+    )
+    server.requests.clear()
+    yield shared_kernel
+    assert not server.unexpected, [request.json for request in server.unexpected]

@@ -145,7 +145,7 @@ class BrokenPicture:
         (b"\x89PN", "attachment is neither an image"),
         (bytes(20_000_001), "attachment is larger than 20 MB"),
         ("missing.png", "missing.png cannot be read: No such file"),
-        ("~", "cannot be read: it is no file"),
+        ("~", "cannot be read: it is not a file"),
         ("a\0b", "cannot be read"),
         (pd.DataFrame({"a": [1]}), "a DataFrame cannot be attached; .* as {{df}}"),
         (3, "a int cannot be attached; give a path"),
@@ -179,7 +179,7 @@ def test_a_pipe_is_not_waited_for(home):
     if not hasattr(os, "mkfifo"):
         pytest.skip("no named pipes on this system")
     os.mkfifo(home / "pipe")
-    with pytest.raises(UsageError, match="pipe cannot be read: it is no file"):
+    with pytest.raises(UsageError, match="pipe cannot be read: it is not a file"):
         content_part("pipe")
 
 

@@ -12,7 +12,7 @@ from unittest import mock
 import answers
 import pytest
 from kernels import kernel
-from replay import Cut, Hang, ReplayServer, Reply, Wait, chunk, completion
+from replay import Cut, Hang, Reply, Wait, chunk, completion
 
 from nbstream.driver import Question, start
 from nbstream.io_thread import io_thread
@@ -250,12 +250,6 @@ BOTH = [
     "render.safe_markdown._BlockWriter.write",
     "views.ending.bundle",
 ]
-
-
-@pytest.fixture(scope="module")
-def server():
-    with ReplayServer() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

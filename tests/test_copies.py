@@ -7,7 +7,7 @@ import io
 
 import pytest
 from kernels import kernel
-from replay import ReplayServer, completion
+from replay import completion
 
 from nbstream.panel.sources import source_of
 from nbstream.render.extract import Table, formulas, tables
@@ -139,12 +139,6 @@ def test_the_panel_finds_what_it_shows():
 
 
 # --- %chat copy ---------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def server():
-    with ReplayServer() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

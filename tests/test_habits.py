@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from kernels import kernel
-from replay import ReplayServer, completion, error, models, whole
+from replay import completion, error, models, whole
 
 from nbstream import Chat
 from nbstream.errors import BadRequestError
@@ -26,31 +25,6 @@ WHOLE = {
     ],
     "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
 }
-
-
-@pytest.fixture(scope="module")
-def server():
-    with ReplayServer() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def shared_kernel(server):
-    with kernel(OPENAI_BASE_URL=server.base_url, OPENAI_API_KEY="sk-test-canary-1") as running:
-        yield running
-
-
-@pytest.fixture
-def nb(shared_kernel, server):
-    """The kernel, with nothing left of the test before."""
-    shared_kernel.run(
-        "get_ipython().config.pop('ChatMagics', None)\n"
-        "%unload_ext nbstream\n%reset -f\n%load_ext nbstream\n"
-        "%config ChatMagics.model = 'replay-1'"
-    )
-    server.requests.clear()
-    yield shared_kernel
-    assert not server.unexpected, [r.json for r in server.unexpected]
 
 
 def sent(server):

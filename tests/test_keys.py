@@ -248,10 +248,10 @@ def test_a_file_with_nothing_else_is_not_commented(keys, tmp_path):
         ("--forget --env-file {file}", "type %chat key"),
         ("OTHER --env-file {file}", "has no OTHER"),
         ("EMPTY --env-file {file}", "has no EMPTY"),
-        ("--env-file {folder}/none", "cannot be read: it is no file"),
-        ("--env-file {folder}", "cannot be read: it is no file"),
-        ("--env-file {folder}/binary", "cannot be read: it is no text in UTF-8"),
-        ("--env-file {folder}/large", "cannot be read: it has more than"),
+        ("--env-file {folder}/none", "cannot be read: No such file"),
+        ("--env-file {folder}", "cannot be read: it is not a file"),
+        ("--env-file {folder}/binary", "cannot be read: it is not text in UTF-8"),
+        ("--env-file {folder}/large", "larger than 1 MB"),
     ],
 )
 def test_a_file_without_the_key_says_what_to_type(keys, env_file, tmp_path, words, says):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from kernels import kernel
 from long import LONG
-from replay import ReplayServer, completion, encode
+from replay import completion, encode
 
 ANSWERS, TOKENS = 50, 300 if not LONG else 2_000
 START = """
@@ -18,12 +18,6 @@ for i in range({count}):
     line = f"--bg --session s{{i}} --out r{{i}} --view {view}"
     get_ipython().run_cell_magic("chat", line, f"Number {{i}}.")
 """
-
-
-@pytest.fixture(scope="module")
-def server():
-    with ReplayServer() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -8,34 +8,9 @@ import time
 
 import pytest
 from kernels import kernel
-from replay import DONE, Cut, Hang, ReplayServer, Reply, chunk, completion, cut, error, models
+from replay import DONE, Cut, Hang, Reply, chunk, completion, cut, error, models
 
 RECORD = "application/vnd.nbstream.response+json"
-
-
-@pytest.fixture(scope="module")
-def server():
-    with ReplayServer() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def shared_kernel(server):
-    with kernel(OPENAI_BASE_URL=server.base_url, OPENAI_API_KEY="sk-test-canary-1") as running:
-        yield running
-
-
-@pytest.fixture
-def nb(shared_kernel, server):
-    """The kernel, with nothing left of the test before."""
-    shared_kernel.run(
-        "get_ipython().config.pop('ChatMagics', None)\n"
-        "%unload_ext nbstream\n%reset -f\n%load_ext nbstream\n"
-        "%config ChatMagics.model = 'replay-1'"
-    )
-    server.requests.clear()
-    yield shared_kernel
-    assert not server.unexpected, [r.json for r in server.unexpected]
 
 
 def sent(server):

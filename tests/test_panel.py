@@ -965,6 +965,17 @@ def test_settings(page, replay):
     assert page.about["model"] == "m-2"
 
 
+def test_names_of_ones_own_for_models(replay):
+    names = {"fast": "vendor/m-mini"}
+    panel = ChatPanel(model="replay-1", base_url=replay.base_url, aliases=names)
+    panel.settings.set({"model": "fast"})
+    assert panel.settings.state()["model"] == "fast"
+    assert panel.settings.state()["models"] == ["fast"]
+    replay.reply(completion("Yes."))
+    panel.send("Go?").wait()
+    assert replay.requests[-1].json["model"] == "vendor/m-mini"
+
+
 def test_models(page, replay):
     replay.reply(models(["m-1", "m-2"]), to="/v1/models")
     assert page.ask("models") == {}

@@ -10,7 +10,7 @@ from unittest import mock
 
 import pytest
 from kernels import kernel
-from replay import Hang, ReplayServer, Reply, chunk, completion
+from replay import Hang, Reply, chunk, completion
 
 from nbstream import Chat, ChatPanel
 from nbstream.catalog import Catalog
@@ -18,12 +18,6 @@ from nbstream.io_thread import io_thread
 from nbstream.secret import Secret
 from nbstream.transport import client, connections
 from nbstream.transport.client import Client
-
-
-@pytest.fixture(scope="module")
-def server():
-    with ReplayServer() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

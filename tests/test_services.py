@@ -131,12 +131,6 @@ class Answer:
 
 
 @pytest.fixture(scope="module")
-def server():
-    with ReplayServer() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def shared_kernel(server):
     with kernel() as running:
         yield running

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import pytest
 from kernels import kernel
-from replay import ReplayServer, completion
+from replay import completion
 
 RECORD = "application/vnd.nbstream.response+json"
-
-
-@pytest.fixture(scope="module")
-def server():
-    with ReplayServer() as running:
-        yield running
 
 
 @pytest.fixture(scope="module", params=["display", "widget"])

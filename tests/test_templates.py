@@ -96,7 +96,8 @@ def test_what_is_wrong_is_said_in_one_line(name, given, says):
 
 
 @pytest.mark.parametrize(
-    ("content", "says"), [(b"\xff\xfe\xff", "no text in UTF-8"), (b"x" * 200_001, "more than")]
+    ("content", "says"),
+    [(b"\xff\xfe\xff", "not text in UTF-8"), (b"x" * 200_001, "larger than 0.2 MB")],
 )
 def test_a_file_that_is_no_prompt(tmp_path, content, says):
     (tmp_path / "kept").write_bytes(content)

@@ -14,6 +14,7 @@ import pytest
 
 from nbstream.errors import Interrupted
 from nbstream.messages import ToolResult
+from nbstream.render.style import RenderStyle
 from nbstream.response import Response
 from nbstream.views.terminal import TerminalView, printable
 
@@ -146,6 +147,16 @@ def test_nothing_that_a_terminal_obeys_gets_through(attack, size):
     out = shown(everywhere, status="error", error=RuntimeError(attack))
     assert not [char for char in CONTROLS if char in out]
     assert out.count("a") >= 3
+
+
+def test_no_times_where_a_notebook_keeps_none():
+    stream, response = io.StringIO(), Response()
+    view = TerminalView(stream, style=RenderStyle(saved_timings=False))
+    view.open(response)
+    for _ in answers.grow(response, [("round", "m"), ("text", "Hello")]):
+        view.update(response)
+    view.close(answers.finish(response))
+    assert stream.getvalue() == "Hello\n\nm\n"
 
 
 def test_printable_keeps_everything_else():

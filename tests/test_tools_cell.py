@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from kernels import kernel
-from replay import ReplayServer, completion
+from replay import completion
 
 RECORD = "application/vnd.nbstream.response+json"
 MCP = f"mcp:{sys.executable} {Path(__file__).with_name('mcp_server.py')}"
@@ -83,12 +83,6 @@ city_schema = {
     "required": ["name", "people"],
 }
 """
-
-
-@pytest.fixture(scope="module")
-def server():
-    with ReplayServer() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -34,12 +34,6 @@ def sections() -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def server():
-    with ReplayServer() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def nb(server, tmp_path_factory):
     """One kernel, in a folder of its own, for all of the page."""
     with kernel(OPENAI_BASE_URL=server.base_url, OPENAI_API_KEY="sk-test-canary-1") as running:

@@ -41,7 +41,7 @@ class Completer:
         if event.symbol.startswith("-"):
             return [flag for flag in self._flags if flag.startswith(event.symbol)]
         if before == "--view":
-            return [*VIEWS, "none"]
+            return [*VIEWS]
         if before == "--session":
             return [session.name for session in self._sessions]
         if before in ("-m", "--model") or len(words) == 1:

@@ -160,7 +160,7 @@ _ARGUMENTS = (
         action="store_true",
         help="ask for the answer in one piece: for servers that do not stream",
     ),
-    _one("--view", choices=[*VIEWS, "none"], help="how the answer is shown"),
+    _one("--view", choices=VIEWS, help="how the answer is shown"),
     _one("--timeout", type=float, metavar="S", help="seconds for the whole answer"),
     argument(
         *("-c", "--continue", "-u", "--usage"),

@@ -32,7 +32,7 @@ from ..templates import filled, joined
 from ..tools.tool import Tool, ToolSource, tools_of
 from ..views.choose import choose_view
 from ..views.frontend import has_widgets, is_attended
-from ..views.protocol import NullView, View
+from ..views.protocol import View
 from .commands import Commands
 from .completion import Completer
 from .flags import json_or_text, parse, with_flags
@@ -262,6 +262,7 @@ class ChatMagics(Magics):
                 line_breaks=self.line_breaks,
                 diagrams=self.diagrams,
                 saved_timings=self.saved_timings,
+                aliases=self.aliases,
             )
         panel.chat.view = self.view
         panel.open()
@@ -318,11 +319,8 @@ class ChatMagics(Magics):
         return session
 
     def _view(self, name: str | None, *, blocking: bool) -> View:
-        wanted = name or self.view
-        if wanted == "none":
-            return NullView()
         return choose_view(
-            wanted,
+            name or self.view,
             owns_cell=blocking,
             blocking=blocking,
             raises=blocking,

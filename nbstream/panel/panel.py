@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Self, Unpack
@@ -50,6 +50,7 @@ class ChatPanel(HasTraits):
         line_breaks: whether the ends of the answers' lines are kept.
         diagrams: whether harmless Mermaid diagrams are drawn in what is saved; else they are code.
         saved_timings: whether the notebook keeps times and rates of the answers.
+        aliases: names of your own for models, as `%config ChatMagics.aliases` has them.
         options: what `Chat` takes; with `view="widget"` the panel is also shown in a front end
             that is not known to show widgets.
 
@@ -76,6 +77,7 @@ class ChatPanel(HasTraits):
         line_breaks: bool = True,
         diagrams: bool = True,
         saved_timings: bool = True,
+        aliases: Mapping[str, str] | None = None,
         **options: Unpack[ChatOptions],
     ) -> None:
         super().__init__()
@@ -84,7 +86,7 @@ class ChatPanel(HasTraits):
         if chat is not None and options:
             raise UsageError(f"a Chat has its own {', '.join(options)}: pass one or the other")
         self.chat = Chat(**options) if chat is None else chat
-        self.settings = Settings(self.chat)
+        self.settings = Settings(self.chat, aliases or {})
         self._style = RenderStyle(frozenset(image_hosts), line_breaks, diagrams, saved_timings)
         self._main = _running_loop()
         self.screen = Screen(self.session, self.settings, Desk(self).hear, self._style)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,10 +25,12 @@ class Settings:
 
     Args:
         chat: whose options, system message and tools these are.
+        aliases: short names of models, by what they stand for.
     """
 
-    def __init__(self, chat: Chat) -> None:
+    def __init__(self, chat: Chat, aliases: Mapping[str, str]) -> None:
         self._chat = chat
+        self._aliases = aliases
         self._tools_off: set[str] = set()
         self._models: list[Model] = []
         self._problem = ""
@@ -37,7 +40,8 @@ class Settings:
         """How the next question is asked."""
         options = self._chat.options
         kept = (tool for tool in options.tools if _name(tool) not in self._tools_off)
-        return replace(options, tools=tuple(kept))
+        model = self._aliases.get(options.model or "", options.model)
+        return replace(options, model=model, tools=tuple(kept))
 
     @property
     def wants_widgets(self) -> bool:
@@ -83,7 +87,7 @@ class Settings:
         return {
             "session": self._chat.session.name,
             "model": options.model or "",
-            "models": [model.name for model in self._models],
+            "models": [*self._aliases, *(model.name for model in self._models)],
             "problem": self._problem,
             "system": self._chat.session.system or "",
             "temperature": options.temperature,

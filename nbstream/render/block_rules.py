@@ -21,7 +21,7 @@ from markdown_it.rules_block import StateBlock, blockquote, code, heading, hr, l
 from .definitions import definition
 from .direction import has_letter
 from .fence_rules import begin_line_at, fence, opening_behind_words
-from .invisible import ZERO_WIDTH
+from .invisible import ZERO_WIDTH, ZERO_WIDTHS
 from .table_rules import table
 
 __all__ = ["Rule", "block_rules_plugin", "bounded"]
@@ -33,7 +33,6 @@ Rule = Callable[[StateBlock, int, int, bool], bool]
 _MAX_NESTING = 19
 _FAR_BEHIND = " " * 7
 _COMMENT = re.compile(r"\[[^\[\]]*\]:[ \t]*<?\#>?[ \t]+[\"'(]")
-_ZERO_WIDTH = frozenset(ZERO_WIDTH)
 # GitHub's five, and those of Obsidian, whose `+` or `-` says whether it is open at first.
 _CALLOUTS = (
     "note abstract summary tldr info todo tip hint important success check done question help faq "
@@ -77,7 +76,7 @@ def _visible(rule: Rule) -> Rule:
 
     def look(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:  # noqa: FBT001 - the parser's own
         start = state.bMarks[start_line] + state.tShift[start_line]
-        if state.src[start : start + 1] not in _ZERO_WIDTH:
+        if state.src[start : start + 1] not in ZERO_WIDTHS:
             return rule(state, start_line, end_line, silent)
         text = state.src[start : state.eMarks[start_line]]
         hidden = len(text) - len(text.lstrip(ZERO_WIDTH))

@@ -16,7 +16,7 @@ from markdown_it.token import Token
 
 from .fences import FenceReader
 from .html import code_language
-from .invisible import ZERO_WIDTH
+from .invisible import ZERO_WIDTHS
 from .open_row import OpenRow
 from .open_text import open_text
 from .sealer import Sealer
@@ -25,7 +25,6 @@ from .table_rules import delimiters
 
 __all__ = ["Container", "open_container"]
 
-_ZERO_WIDTH = tuple(ZERO_WIDTH)
 _LISTS = ("bullet_list_open", "ordered_list_open")
 _QUOTE_MARK = re.compile(r" {0,3}> ?")
 
@@ -60,7 +59,7 @@ def open_container(sealer: Sealer, span: Span, parsed: Parsed, *, long: bool) ->
 
 def _open_parts(sealer: Sealer, span: Span, parsed: Parsed) -> Container | None:
     first, kind = span.first, span.kind
-    if parsed.lines[first].lstrip(" \t>")[:1] in _ZERO_WIDTH:
+    if parsed.lines[first].lstrip(" \t>")[:1] in ZERO_WIDTHS:
         return None  # behind a header of ours this line would begin a block of its own
     if kind == "table_open" and _has_rows(span.tokens, parsed.complete):
         return _OpenTable(sealer, span.tokens, parsed.source(first, first + 2))

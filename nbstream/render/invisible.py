@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["ZERO_WIDTH", "VisibleReader", "invisible_characters", "visible"]
+__all__ = ["ZERO_WIDTH", "ZERO_WIDTHS", "VisibleReader", "invisible_characters", "visible"]
 
 #: Signs of no width, which may stand before the first mark of a line: the byte order mark,
 #: spaces, joiners.
 ZERO_WIDTH = "\ufeff\u200b\u200c\u200d\u200e\u2060"
+ZERO_WIDTHS = frozenset(ZERO_WIDTH)  # of which "", the end of a text, is not one
 
 # A sequence of a terminal (ECMA-48, 5.4), or a command to one.
 _ANSI = r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]{0,500}(?:\x07|\x1b\\)"

@@ -15,13 +15,13 @@ from .frontend import (
     is_captured,
     only_adds_outputs,
 )
-from .protocol import View
+from .protocol import NullView, View
 from .server import tell_once
 from .terminal import TerminalView
 
 __all__ = ["VIEWS", "choose_view", "view_of_ended"]
 
-VIEWS = ("auto", "widget", "display", "text")
+VIEWS = ("auto", "widget", "display", "text", "none")
 
 log = logging.getLogger("nbstream")
 
@@ -53,11 +53,13 @@ def choose_view(
         return MarimoView(style)
     if name not in VIEWS:
         raise UsageError(f"no view {name!r}: use one of {', '.join(VIEWS)}")
+    if name == "none":
+        return NullView()
     if name == "auto":
         tell_once()
     wanted = _automatic() if name == "auto" else name
     if wanted == "text":
-        return TerminalView(tells_error=not raises)
+        return TerminalView(tells_error=not raises, style=style)
     return _rich_view(wanted, owns_cell=owns_cell, blocking=blocking, style=style)
 
 
@@ -65,7 +67,7 @@ def view_of_ended(style: RenderStyle = DEFAULT_STYLE) -> View:
     """What shows an answer that has ended, beside whatever else is shown in the cell."""
     name = _automatic()
     if name == "text":
-        return TerminalView()
+        return TerminalView(style=style)
     return _rich_view("display" if name == "widget" else name, owns_cell=False, style=style)
 
 

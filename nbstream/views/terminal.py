@@ -13,7 +13,9 @@ from functools import partial
 from typing import TextIO
 
 from ..render.json_text import JSONAnswer
+from ..render.style import DEFAULT_STYLE, RenderStyle
 from ..render.summary import call_line, mark, usage_line
+from ..render.untimed import untimed
 from ..response import Response
 from ..rounds import CallDraft, Round
 
@@ -44,11 +46,19 @@ class TerminalView:
         stream: where to write; by default `sys.stdout` as it is when the view opens.
         tells_error: whether to say why an answer failed or is cut. Who asked may raise that,
             and it is told once; the last line says that it is not whole in any case.
+        style: how answers look; of a notebook's cell, this is saved as well.
     """
 
-    def __init__(self, stream: TextIO | None = None, *, tells_error: bool = True) -> None:
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        *,
+        tells_error: bool = True,
+        style: RenderStyle = DEFAULT_STYLE,
+    ) -> None:
         self._stream = stream
         self._tells_error = tells_error
+        self._style = style
 
     def open(self, response: Response) -> None:  # noqa: ARG002  # every view gets it
         self._paper = _Paper(self._stream or sys.stdout)
@@ -76,8 +86,11 @@ class TerminalView:
         self._paper.paragraph("")
         if self._tells_error or response.status not in ("error", "incomplete"):
             self._paper.line(_said(mark, response))
-        self._paper.line(_said(usage_line, response))
+        self._paper.line(_said(self._usage, response))
         self._paper.flush()
+
+    def _usage(self, response: Response) -> str:
+        return usage_line(response if self._style.saved_timings else untimed(response))
 
     def _write_rest(self, response: Response) -> None:
         """The texts that are not written yet, as they came."""
