@@ -1,4 +1,4 @@
-"""A tool call that waits for the user's word: run it, change it, or refuse it.
+"""A tool call that waits for the user's word: run it, change it, or reject it.
 
 Whoever can reach the user answers: the buttons of a widget, a prompt in the running
 cell, or code. Without an answer nothing runs.
@@ -17,7 +17,7 @@ from .messages import ToolCall
 
 __all__ = ["Approval", "Decision", "ask"]
 
-REFUSED = "The user refused this call."
+_REJECTED = "The user rejected this call."
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +25,14 @@ class Decision:
     """What the user said.
 
     Attributes:
-        arguments: the JSON text to call with, or None: the call is refused.
-        reason: why it is refused, for the model.
+        arguments: the JSON text to call with, or None: the call is rejected.
+        reason: why it is rejected, where the user says so.
+        told: what the model reads then.
     """
 
     arguments: str | None
-    reason: str = REFUSED
+    reason: str = ""
+    told: str = _REJECTED
 
 
 class Approval:
@@ -67,16 +69,23 @@ class Approval:
         text = arguments if isinstance(arguments, str) else json.dumps(dict(arguments))
         self._answer(Decision(text))
 
-    def refuse(self, reason: str = "") -> None:
+    def reject(self, reason: str = "") -> None:
         """Do not run it; the model reads why, and goes on."""
-        self._answer(Decision(None, f"{REFUSED} {reason}".strip()))
+        self._answer(Decision(None, reason, f"{_REJECTED} {reason}".strip()))
+
+    def reject_unheard(self, error: Exception) -> None:
+        """Do not run it, because nobody could be asked."""
+        # What a kernel raises whose front end lets no cell ask.
+        self.is_unheard = isinstance(error, NotImplementedError)
+        why = f"nobody could be asked ({type(error).__name__})"
+        self._answer(Decision(None, why, f"This call did not run: {why}."))
 
     def _answer(self, decision: Decision) -> None:
         with suppress(InvalidStateError):  # another answer was first, or the turn was stopped
             self.decision.set_result(decision)
 
     def __repr__(self) -> str:
-        state = "answered" if self.decision.done() else "waiting: .run() or .refuse()"
+        state = "answered" if self.decision.done() else "waiting: .run() or .reject()"
         return f"<Approval of {self.call.name}({self.call.arguments}): {state}>"
 
 
@@ -86,7 +95,7 @@ def ask(approval: Approval, read: Callable[[str], str] | None = None) -> None:
     Args:
         approval: what is asked.
         read: shows a prompt and reads a line; by default `input` as it is now, which a
-            kernel replaces. Where nobody can type, it raises, and the call is refused.
+            kernel replaces. Where nobody can type, it raises, and the call is rejected.
     """
     read = read or input
     call = approval.call
@@ -98,10 +107,8 @@ def ask(approval: Approval, read: Callable[[str], str] | None = None) -> None:
             if answer in ("y", "yes"):
                 approval.run()
             elif answer in ("n", "no"):
-                approval.refuse(read("Why not? (for the model; may be empty) ").strip())
+                approval.reject(read("Why not? (for the model; may be empty) ").strip())
             elif answer in ("e", "edit") and (text := read("Arguments, as JSON: ").strip()):
                 approval.run(text)
     except Exception as error:  # noqa: BLE001  # a front end without a prompt, a closed input
-        # What a kernel raises whose front end lets no cell ask.
-        approval.is_unheard = isinstance(error, NotImplementedError)
-        approval.refuse(f"(Nobody could be asked: {type(error).__name__}.)")
+        approval.reject_unheard(error)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict
 
 from .approval import Approval, ask
 from .driver import Run
+from .errors import Interrupted
 from .events import ApprovalEvent, Event
 from .interrupts import interrupts
 from .messages import Content, Message
@@ -57,8 +58,12 @@ class ChatOptions(TypedDict, total=False):
     view: str
 
 
-def raise_for_status(response: Response[T]) -> Response[T]:
+def raise_for_status(response: Response[T], *, is_shown: bool = False) -> Response[T]:
     """`response`, if it is complete.
+
+    Args:
+        response: of a turn that has ended.
+        is_shown: whether a view has shown how it ended.
 
     Raises:
         NbstreamError, Interrupted: why it is not; its `response` is what came.
@@ -66,6 +71,8 @@ def raise_for_status(response: Response[T]) -> Response[T]:
     error = response.error
     if error is not None:
         error.response = response
+        if isinstance(error, Interrupted):
+            error.is_shown = is_shown
         raise error
     return response
 
@@ -172,8 +179,7 @@ class Chat(Generic[T]):
         with interrupts() as held:
             run = self._start(prompt, self._view(blocking=blocking), blocking=blocking)
             response = run.wait(held)
-        self._mark_shown(response)
-        return raise_for_status(response)
+        return self._shown(response)
 
     async def asend(self, prompt: Content) -> Response[T]:
         """As `send`, without blocking the event loop; cancelling stops the answer.
@@ -193,14 +199,13 @@ class Chat(Generic[T]):
         asks_here = bool(self.options.tools) and in_cell()
         run = self._start(prompt, self._view(), ask_here if asks_here else None)
         await _ended(run)
-        self._mark_shown(run.response)
-        return raise_for_status(run.response)
+        return self._shown(run.response)
 
     def stream(self, prompt: Content) -> Iterator[Event]:
         """Ask, and give each event as it comes; closing the iterator stops the answer.
 
         A call that waits for approval is an event too: who does not answer it by
-        `event.approval.run()` or `.refuse()` is asked at the prompt.
+        `event.approval.run()` or `.reject()` is asked at the prompt.
 
         On some servers what the model thinks comes as text until a `thought` event says so, and
         where a model never ends its reasoning, an `answer` event says that this was the answer;
@@ -243,10 +248,12 @@ class Chat(Generic[T]):
             await _ended(run)
         raise_for_status(run.response)
 
-    def _mark_shown(self, response: Response) -> None:
-        """Where `chat.send(...)` is a cell's last line, the cell does not show the answer twice."""
-        if self.view != "none":
+    def _shown(self, response: Response[T]) -> Response[T]:
+        """What a view has shown; as the last line of a cell it is not shown once more."""
+        is_shown = self.view != "none"
+        if is_shown:
             response.shown_where(partial(is_last_line, running_execution()))
+        return raise_for_status(response, is_shown=is_shown)
 
     def _view(self, *, blocking: bool = False) -> View:
         return choose_view(self.view, owns_cell=False, blocking=blocking, raises=True)

@@ -30,7 +30,7 @@ from .errors import (
 from .events import ApprovalEvent, Event, ToolResultEvent
 from .interrupts import Interrupts
 from .io_thread import Job, io_thread, tool_thread
-from .messages import Message, tool_name
+from .messages import Message, ToolResult, tool_name
 from .pacer import Pacer
 from .request import Options
 from .response import Response, Status
@@ -38,7 +38,6 @@ from .rounds import CallDraft, Round
 from .schema import Schema
 from .tools.arguments import as_meant
 from .tools.foreground import Foreground
-from .tools.results import error_result
 from .tools.toolbox import Toolbox
 from .transport.connections import close_all
 from .transport.exchange import Exchange
@@ -51,8 +50,8 @@ __all__ = ["Question", "Run", "shut_down", "start"]
 
 _OPENING = 1.0  # seconds that a view is waited for
 _CUT = {
-    "length": "it was cut at the limit of tokens · --max-tokens N allows more",
-    "content_filter": "the provider's content filter cut it · reword the prompt, run it again",
+    "length": "it was cut off at the token limit · --max-tokens N allows more",
+    "content_filter": "the provider's content filter cut it off · reword the prompt, run it again",
 }
 
 
@@ -154,7 +153,7 @@ async def _run(
         async with asyncio.timeout(total) as limit:
             await runner.run(due=limit.when())
     except asyncio.CancelledError:
-        status, error = "cancelled", Interrupted("stopped; what came is kept")
+        status, error = "cancelled", Interrupted("Stopped. The text so far is kept.")
     except TimeoutError:
         status = runner.cut_short
         text = f"the answer took longer than {total:g} s · raise --timeout"
@@ -166,7 +165,9 @@ async def _run(
     finally:
         try:
             is_stopped = status == "cancelled"
-            runner.answer_open_calls("the user stopped it" if is_stopped else "the answer was cut")
+            runner.answer_open_calls(
+                "the user stopped it" if is_stopped else "the answer was cut off"
+            )
             if on_end is not None:
                 # First: who waits for the answer then finds it in the history.
                 on_end(response, error)
@@ -255,7 +256,7 @@ class _Runner:
         self._raise_for_unheard()
 
     def _raise_for_unheard(self) -> None:
-        """Let nobody take an answer for whole whose calls were refused because nobody was there.
+        """Let nobody take an answer for whole whose calls were rejected because nobody was there.
 
         Raises:
             IncompleteError: there are such calls.
@@ -333,7 +334,7 @@ class _Runner:
                 is_stopped = draft.running_since is not None or draft.approval is not None
                 if draft.result is None and is_stopped:
                     draft.approval = None
-                    result = error_result(f"cancelled: {why}")
+                    result = ToolResult(f"stopped: {why}", status="stopped")
                     Reducer(turn).apply(ToolResultEvent(slot, result), 0.0)
 
 
@@ -354,8 +355,8 @@ def _what_waits(approvals: Sequence[Approval]) -> str:
         case []:
             return ""
         case [name]:
-            return f"{name} waits for you: run or refuse it"
-    return f"{len(names)} calls wait for you: run or refuse each"
+            return f"{name} needs your approval"
+    return f"{len(names)} calls need your approval"
 
 
 def shut_down() -> None:

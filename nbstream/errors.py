@@ -191,7 +191,13 @@ class IncompleteError(NbstreamError):
 
 
 class Interrupted(_OneLine, KeyboardInterrupt):
-    """The reader stopped the answer; what came is kept."""
+    """The reader stopped the answer; what came is kept.
+
+    Attributes:
+        is_shown: whether the answer says so where the reader sees it.
+    """
+
+    is_shown: bool = False
 
 
 #: What an answer that is not complete holds.

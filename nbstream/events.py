@@ -132,7 +132,7 @@ class ToolResultEvent:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalEvent:
-    """A call waits for the user's word: `approval.run()` or `approval.refuse()`.
+    """A call waits for the user's word: `approval.run()` or `approval.reject()`.
 
     `slot` is the call's place in its round.
     """

@@ -21,6 +21,7 @@ __all__ = [
     "Content",
     "Message",
     "Reasoning",
+    "ResultStatus",
     "Role",
     "ToolCall",
     "ToolResult",
@@ -45,6 +46,7 @@ _LEAKED_BEFORE = re.compile(r"(?:\s|```(?:json)?|<[^<>\s]{1,40}>)*")
 _LEAKED_AFTER = re.compile(r"(?:\s|```|<[^<>\s]{1,40}>)*")
 _LEAKED_TOKEN = re.compile(r"<\|[^|<>]{0,40}(?:\|>)?")
 
+ResultStatus = Literal["completed", "failed", "rejected", "stopped"]
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 
 #: Plain text, or the API's list of content parts (`{"type": "text", ...}`, `image_url`, ...).
@@ -57,7 +59,8 @@ class ToolResult:
 
     Attributes:
         content: the text that the model reads.
-        is_error: whether the call failed; `content` then says why.
+        status: `completed`; or the call `failed`, was `rejected` by the user, or was `stopped`
+            before its end: `content` then says why.
         seconds: how long the call ran, or None where that is unknown.
         summary: the result in a few words, for people, such as `3 rows`; may be empty.
         display: what people see, where that is something else than `content`: a mime
@@ -66,14 +69,19 @@ class ToolResult:
     """
 
     content: str
-    is_error: bool = False
+    status: ResultStatus = "completed"
     seconds: float | None = None
     summary: str = ""
     display: Mapping[str, str] = field(default_factory=dict)
     value: Any = field(default=None, compare=False, repr=False)
 
+    @property
+    def is_error(self) -> bool:
+        """Whether the call did not complete."""
+        return self.status != "completed"
+
     def to_dict(self) -> dict[str, Any]:
-        data: dict[str, Any] = {"content": self.content, "is_error": self.is_error}
+        data: dict[str, Any] = {"content": self.content, "status": self.status}
         data["seconds"] = self.seconds
         if self.summary:
             data["summary"] = self.summary
@@ -89,10 +97,11 @@ class ToolResult:
             ValueError: it is none.
         """
         record = Fields.of(data)
-        record.check_names("content", "is_error", "seconds", "summary", "display")
+        record.check_names("content", "status", "is_error", "seconds", "summary", "display")
+        before = "failed" if record.flag("is_error") else "completed"  # of earlier records
         return cls(
             content=record.text("content"),
-            is_error=record.flag("is_error"),
+            status=record.choice("status", get_args(ResultStatus), before),
             seconds=record.number("seconds"),
             summary=record.text("summary", ""),
             display=record.texts("display"),

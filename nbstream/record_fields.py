@@ -69,9 +69,9 @@ class Fields:
         value = self._get(name, _REQUIRED if is_required else None)
         return None if value is None else self.text(name)
 
-    def choice(self, name: str, words: tuple[_T, ...]) -> _T:
+    def choice(self, name: str, words: tuple[_T, ...], default: Any = _REQUIRED) -> _T:
         """One of these words."""
-        value = self._get(name)
+        value = self._get(name, default)
         for word in words:
             if type(value) is type(word) and value == word:
                 return word

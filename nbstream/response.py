@@ -16,6 +16,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Generic, Literal, get_args
 
 from .approval import Approval
+from .endings import ending_of
 from .errors import Failure, IncompleteError, error_from_dict, error_to_dict
 from .messages import Message, ToolCall, Usage, api_name, tool_name
 from .record_fields import Fields
@@ -147,7 +148,7 @@ class Response(Generic[T]):
 
     @property
     def approvals(self) -> list[Approval]:
-        """The calls that wait for the user's word: `.run()` or `.refuse()` each."""
+        """The calls that wait for the user's word: `.run()` or `.reject()` each."""
         found = (draft.approval for turn in self.rounds for draft in turn.calls)
         return [each for each in found if each is not None and not each.decision.done()]
 
@@ -163,6 +164,11 @@ class Response(Generic[T]):
     @property
     def finish_reason(self) -> str | None:
         return self._last.finish_reason
+
+    @property
+    def ending(self) -> str:
+        """How it ended, in a word of `nbstream.endings.ENDINGS`; "" where it is whole."""
+        return ending_of(self)
 
     @property
     def go_on(self) -> str:
@@ -339,7 +345,8 @@ class Response(Generic[T]):
         short = text if len(text) <= 60 else text[:59] + "…"
         usage = self.usage
         tokens = "" if usage.total_tokens is None else f", {usage.total_tokens} tokens"
-        return f"<Response {self.status}: {short!r} ({self.model or 'no model'}{tokens})>"
+        ending = self.ending or "complete"
+        return f"<Response {ending}: {short!r} ({self.model or 'no model'}{tokens})>"
 
     def __str__(self) -> str:
         """The answer's text, whole; of one that was refused, the refusal."""

@@ -72,7 +72,7 @@ def rich() -> list[Step]:
         ("runs", 0),
         ("runs", 1),
         ("result", ToolResult('{"rain": 570}', seconds=0.2)),
-        ("result", ToolResult("no such city <b>Munich</b>", is_error=True, seconds=0.1)),
+        ("result", ToolResult("no such city <b>Munich</b>", status="failed", seconds=0.1)),
         ("round", "model-1"),
         *pieces("reasoning", "Now I can answer.", 6),
         *pieces("text", ANSWER, 9),

@@ -188,7 +188,7 @@ BROKE = "the connection to HOST broke inside the answer (…)"
 UNREACHED = (
     Fault(
         "Nothing listens there",
-        sees="nothing listens at HOST (connection refused) · is the server running?",
+        sees="No server at HOST (connection refused) · is the server running?",
         error=errors.APIConnectionError,
         at="http://{closed}/v1",
         in_cell=True,
@@ -289,7 +289,7 @@ UNREACHED = (
     ),
     Fault(
         "An IPv6 address where nothing listens",
-        sees="nothing listens at HOST (connection refused) · is the server running?",
+        sees="No server at HOST (connection refused) · is the server running?",
         error=errors.APIConnectionError,
         at="http://{ipv6_closed}/v1",
     ),
@@ -496,22 +496,28 @@ BUSY = (
         Fault(
             name,
             replies=failing(status, "busy"),
-            sees=f"HOST {what} ({status}): busy · try again",
+            sees=f"{what} ({status}){after}: busy · try again",
             error=kind,
             note="asked again twice, with a countdown",
         )
-        for status, name, what, kind in (
-            (408, "The server waited too long", "answered Request Timeout", errors.APIStatusError),
-            (409, "The server is in conflict", "answered Conflict", errors.APIStatusError),
-            (500, "The server fails", "failed", errors.ServerError),
-            (503, "The server is not available", "failed", errors.ServerError),
-            (529, "The server is overloaded", "failed", errors.ServerError),
+        for status, name, what, after, kind in (
+            (
+                408,
+                "The server waited too long",
+                "HOST answered Request Timeout",
+                "",
+                errors.APIStatusError,
+            ),
+            (409, "The server is in conflict", "HOST answered Conflict", "", errors.APIStatusError),
+            (500, "The server fails", "Server error", ": HOST", errors.ServerError),
+            (503, "The server is not available", "Server error", ": HOST", errors.ServerError),
+            (529, "The server is overloaded", "Server error", ": HOST", errors.ServerError),
         )
     ),
     Fault(
         "The server fails, and says not to come again",
         replies=(error(500, "broken", x_should_retry="false"),),
-        sees="HOST failed (500): broken · try again",
+        sees="Server error (500): HOST: broken · try again",
         error=errors.ServerError,
         note="not asked again",
     ),
@@ -523,7 +529,7 @@ BUSY = (
     Fault(
         "A gateway's page",
         replies=(page("502 Bad Gateway", 502),),
-        sees="HOST failed (502): 502 Bad Gateway · try again",
+        sees="Server error (502): HOST: 502 Bad Gateway · try again",
         error=errors.ServerError,
         options={"max_retries": 0},
     ),
@@ -551,14 +557,14 @@ BUSY = (
     Fault(
         "Too many requests; the server wants more than a minute",
         replies=(error(429, "slow down", retry_after="300"),),
-        sees="HOST has had too many requests (429): slow down · try again in 300 s",
+        sees="Rate limit (429): HOST: slow down · try again in 300 s",
         error=errors.RateLimitError,
         note="not asked again",
     ),
     Fault(
         "Too many requests; the server wants until tomorrow",
         replies=(later(86_400),),
-        sees="HOST has had too many requests (429): slow down · try again in 86… s",
+        sees="Rate limit (429): HOST: slow down · try again in 86… s",
         error=errors.RateLimitError,
         note="not asked again",
     ),
@@ -570,7 +576,7 @@ BUSY = (
     Fault(
         "Too many requests; the words say in how many seconds to come again",
         replies=(error(429, "Rate limit reached. Please try again in 2m30s."),),
-        sees="HOST has had too many requests (429): Rate limit reached. Please try again in "
+        sees="Rate limit (429): HOST: Rate limit reached. Please try again in "
         "2m30s. · try again in 150 s",
         error=errors.RateLimitError,
         note="not asked again",
@@ -583,7 +589,7 @@ BUSY = (
     Fault(
         "The server is overloaded, and says so with the status of a success",
         replies=(Reply([OVERLOADED]), whole(OVERLOADED), Reply([b"event: error\n", OVERLOADED])),
-        sees="HOST failed (503): Overloaded · try again",
+        sees="Server error (503): HOST: Overloaded · try again",
         error=errors.ServerError,
         note="asked again twice, with a countdown",
     ),
@@ -621,7 +627,7 @@ BUSY = (
     ),
     Proven(
         "■ or Stop while it waits",
-        "`Interrupted: stopped; what came is kept`",
+        "`Stopped. The text so far is kept.`",
         "ask again",
         (
             "test_driver.py::test_cancel_at_any_stage_is_quick_and_the_server_sees_it",

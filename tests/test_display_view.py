@@ -203,7 +203,7 @@ def test_the_mark_of_a_part_stands_at_its_end(nb):
     )
     markdown = result.outputs[-1]["text/markdown"]
     assert (
-        markdown.index("Paragraph 199") < markdown.index("Stopped: ") < markdown.index("<details>")
+        markdown.index("Paragraph 199") < markdown.index("Stopped. ") < markdown.index("<details>")
     )
     assert not any("Stopped" in output["text/markdown"] for output in result.outputs[:-1])
 

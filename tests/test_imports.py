@@ -25,7 +25,7 @@ PACKAGE = ROOT / "nbstream"
 
 VALUES = {
     *("errors", "messages", "events", "buffers", "approval", "record_fields", "rounds"),
-    "data_images",
+    *("data_images", "endings"),
 }
 STREAM = {"wire"}  # bytes -> Round
 MAGICS = {"magics"}  # the loader and what it loads

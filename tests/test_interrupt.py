@@ -20,7 +20,7 @@ from replay import Gate, Hang, ReplayServer, Reply, chunk, completion, error, sa
 from nbstream.request_messages import NO_ANSWER
 
 REPEATS = 40 if LONG else 4
-STOPPED = "cancelled: the user stopped it"  # the result of a call
+STOPPED = "stopped: the user stopped it"  # the result of a call
 BOUND = 2.0  # seconds, on any machine
 
 TOOLS = """
@@ -173,8 +173,18 @@ def interrupted(nb, server, base_url, stage):
     nb.interrupt()
     result = nb.collect(cell)
     seconds = time.monotonic() - started
-    assert result.error.startswith("Interrupted: stopped"), result.error
+    assert result.error.startswith("Interrupted: Stopped."), result.error
+    assert told(result) == []  # the answer says it
+    kinds = ("display_data", "update_display_data")
+    shown = [m["content"]["data"] for m in result.messages if m["msg_type"] in kinds]
+    assert shown[-1]["text/markdown"].count("⚠ Stopped") == 1
     return seconds
+
+
+def told(result):
+    """The errors that stand below the cell."""
+    sent = [m["content"] for m in result.messages if m["msg_type"] == "error"]
+    return [" ".join(content["traceback"]) for content in sent]
 
 
 def assert_kept(nb, server, base_url, stage):
@@ -215,3 +225,33 @@ def test_an_interrupt_stops_the_answer(nb, name):
     slowest = sorted(times)[math.ceil(0.95 * len(times)) - 1]
     print(f"{name}: 95 % of {len(times)} within {slowest:.2f} s, all within {max(times):.2f} s")
     assert slowest < BOUND
+
+
+def test_a_stop_that_no_answer_tells_is_told_by_the_cell(nb):
+    with ReplayServer() as server:
+        server.reply(Reply([chunk({"content": HALF}), Hang()]))
+        cell = nb.start(
+            "import nbstream\n"
+            f"chat = nbstream.Chat('replay-1', base_url={server.base_url!r}, view='none')\n"
+            "chat.send('First?')"
+        )
+        assert server.wait_requests(1)
+        nb.interrupt()
+        assert told(nb.collect(cell)) == ["Interrupted: Stopped. The text so far is kept."]
+
+
+def test_errors_that_others_have_a_handler_for_stay_theirs(nb):
+    """A handler of the user's own is neither replaced at loading nor taken away."""
+    result = nb.run(
+        "%unload_ext nbstream\n"
+        "shell = get_ipython()\n"
+        "shell.set_custom_exc((ZeroDivisionError,), lambda *_, **__: print('mine'))\n"
+        "%load_ext nbstream\n"
+        "%unload_ext nbstream\n"
+        "print(shell.custom_exceptions)"
+    )
+    assert "ZeroDivisionError" in result.stdout
+    assert "mine" in nb.run("1 / 0").stdout
+    after = "shell.set_custom_exc((), None)\n%load_ext nbstream\n%unload_ext nbstream\n"
+    assert nb.run(after + "print(shell.custom_exceptions)").stdout == "()\n"
+    nb.run("%load_ext nbstream")

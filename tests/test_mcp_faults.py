@@ -132,7 +132,7 @@ def test_nothing_listens():
         bound.bind(("127.0.0.1", 0))  # a port at which nothing listens, and nothing can
         host = f"127.0.0.1:{bound.getsockname()[1]}"
         assert failure(f"http://{host}/mcp") == (
-            f"no connection to MCP server test: nothing listens at {host} (connection refused) · "
+            f"no connection to MCP server test: No server at {host} (connection refused) · "
             "is the server running?"
         )
 

@@ -95,7 +95,7 @@ def test_the_panel(nobody):
     (talk,) = [output.data["text/markdown"] for output in panel.outputs]
     assert talk.count("<strong>You</strong>") == 2
     assert talk.startswith("<strong>You</strong>")  # closed: not folded any more
-    assert "Failed" not in talk
+    assert "⚠" not in talk
     assert shown(notebook, "panel.response is response, len(panel.responses), panel.busy") == (
         "(True, 1, False)"
     )
@@ -156,7 +156,7 @@ def test_the_tools_with_a_large_model(replay, monkeypatch):
     assert all(record["status"] == "complete" for record in found)
     steps = calls_of(found[2])
     assert [name for name, _, _ in steps] == ["plot_by", "describe_column", "describe_column"]
-    assert not any(result["is_error"] for _, _, result in steps)
+    assert not any(result["status"] == "failed" for _, _, result in steps)
     assert found[2]["rounds"][-1]["text"] == EXPLANATION
     expected = "Feedback(city='Hamburg', stars=2, complaint='price')"
     assert shown(notebook, "feedback.parsed") == expected

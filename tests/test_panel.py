@@ -832,7 +832,7 @@ def test_what_fails_before_it_is_asked_says_so_at_its_turn(nb, replay, options):
     page = Page(nb, result)
     page.send("a")
     page.ended(1)
-    assert page.cards[page.order[0]]["answer"]["end"]["mark"].startswith("Failed")
+    assert page.cards[page.order[0]]["answer"]["end"]["usage"].endswith(" · failed")
     assert not replay.requests
 
 
@@ -1209,7 +1209,7 @@ def test_the_static_conversation(nb, replay):
     (widget, *outputs), _ = outputs_of(nb, cell, last)
     assert {PANEL, WIDGET} <= set(widget)
     assert [set(data) for data in outputs] == [{"text/markdown", "text/plain"}]
-    assert markdown(outputs)[0].startswith("<details><summary>Saved with the notebook: turn 1<")
+    assert markdown(outputs)[0].startswith("<details><summary>Conversation, turn 1 (saved)<")
     cell = nb.start("panel.open()")  # it moves here
     (widget, *outputs), _ = outputs_of(nb, cell, cell)
     assert "First?" in markdown(outputs)[0]

@@ -123,7 +123,7 @@ def test_a_proxy_that_is_not_there_is_named(monkeypatch, scheme):
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     monkeypatch.setenv(f"{scheme}_proxy", f"http://me:secret-word@{address}")
     line = failure(f"{scheme}://{HOST}:8000/v1")
-    assert f"nothing listens at the proxy {address} (connection refused)" in line
+    assert f"No server at the proxy {address} (connection refused)" in line
     assert f"add {HOST} to NO_PROXY" in line
     assert "secret-word" not in line
 

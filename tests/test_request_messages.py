@@ -65,7 +65,9 @@ def random_round(dice: random.Random, maker: tuple[str, str], *, is_last: bool) 
             if dice.random() < 0.3:
                 draft.extra["extra_content"] = {"google": {"thought_signature": private}}
             if dice.random() < 0.8:
-                draft.result = ToolResult(dice.choice(["42", ""]), is_error=dice.random() < 0.2)
+                draft.result = ToolResult(
+                    dice.choice(["42", ""]), status="failed" if dice.random() < 0.2 else "completed"
+                )
             answer.calls.append(draft)
     if not is_last or dice.random() < 0.8:
         answer.finish_reason = "tool_calls" if answer.calls else "stop"

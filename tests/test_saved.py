@@ -63,7 +63,7 @@ def test_an_answer():
     assert markdown(answer(said("Berlin has **3.7 million** people.\n"))) == (
         "Berlin has **3.7 million** people.\n"
         "\n"
-        "<details><summary>gpt-5 · 12 → 340 tokens · first token 0.4 s · 52 tokens/s · stop"
+        "<details><summary>gpt-5 · 12 in · 340 out · 0.4 s to first token · 52 tokens/s"
         "</summary>\n"
         "\n"
         "| Model | gpt-5 |\n"
@@ -72,9 +72,9 @@ def test_an_answer():
         "| Completion tokens | 340 |\n"
         "| Time to first token | 0.4 s |\n"
         "| Duration | 12 s |\n"
-        "| Tokens a second | 52 |\n"
+        "| Tokens per second | 52 |\n"
         "| Finish reason | stop |\n"
-        "| Status | complete |\n"
+        "| Ended | complete |\n"
         "\n"
         "</details>"
     )
@@ -92,7 +92,7 @@ def test_rounds_come_in_order():
         'lookup_city("Berlin") → 3 rows · 0.2 s',
         "Reasoning",
         "Done.",
-        "gpt-5 · 24 → 680 tokens · first token 0.4 s · 52 tokens/s · stop",
+        "gpt-5 · 24 in · 680 out · 0.4 s to first token · 52 tokens/s",
     ]
     assert "\n\nI look it *up*.\n\n" in saved
 
@@ -151,18 +151,18 @@ def test_other_choices_are_folded():
     [
         (
             answer(said("a", finish_reason="length")),
-            "Cut at the limit of tokens. To go on, type: %",
+            "Cut off at the token limit. To go on, type: %",
         ),
         (
             answer(said("a", finish_reason="content_filter")),
-            "Cut by the provider's content filter.",
+            "Cut off by the content filter.",
         ),
-        (answer(said("a"), status="cancelled", error=Interrupted()), "Stopped: this is a part"),
+        (answer(said("a"), status="cancelled", error=Interrupted()), "Stopped. The text so far"),
         (
             answer(said("a"), status="incomplete", error=IncompleteError("it broke off")),
             "Incomplete: it broke off",
         ),
-        (answer(said("a"), status="error", error=APIResponseError("</b> *x*")), "Failed: &lt;/b> "),
+        (answer(said("a"), status="error", error=APIResponseError("</b> *x*")), "&lt;/b> "),
         (answer(said("a"), status="running"), "Still running: this is what had come so far."),
         (answer(), "Empty: the model sent no text."),
     ],
@@ -254,7 +254,7 @@ def test_what_is_saved_is_json_whatever_came():
 def hostile(payload: str) -> Response:
     """A response with `payload` wherever a model, a tool or a server can put something."""
     calls = [call(payload, payload, payload), call("f", json.dumps({payload: payload}), payload)]
-    calls[1].result = ToolResult(payload, is_error=True)
+    calls[1].result = ToolResult(payload, status="failed")
     first = said(payload, reasoning=TextBuffer(payload), calls=calls)
     others = {1: Round(text=TextBuffer(payload))}
     second = said("", refusal=TextBuffer(payload), alternatives=others, model=payload)
@@ -348,7 +348,9 @@ def test_equal_answers_are_equal_outputs_without_times():
     assert two.to_dict() == before  # the variable has them all
     saved = bundle(one, style)
     assert not re.search(r"\d s\b|tokens/s|first token|Duration", saved["text/markdown"])
-    assert "12 → 340" in saved["text/markdown"] or "24 → 680" in saved["text/markdown"]
+    assert (
+        "12 in · 340 out" in saved["text/markdown"] or "24 in · 680 out" in saved["text/markdown"]
+    )
     restored = Response.from_dict(saved[RECORD_TYPE])
     assert restored.text == "It is **so**."
     ids = [each.id for each in restored.tool_calls]

@@ -213,7 +213,7 @@ def check_bundle(bundle: Mapping[str, Any], answer: Answer) -> None:
         if count and item.name != "total_tokens":
             assert f"| {row} | {count:,} |" in shown
     usage = answer.usage
-    counts = f"{usage.prompt_tokens or 0:,} → {usage.completion_tokens or 0:,} tokens"
+    counts = f"{usage.prompt_tokens or 0:,} in · {usage.completion_tokens or 0:,} out"
     assert (counts in bundle["text/plain"]) == (usage != Usage())
     assert bundle[RECORD]["rounds"][0]["text"] == answer.text
 
@@ -296,7 +296,7 @@ def test_a_service_with_many_models_asks_for_a_name(nb, server):
     set_up(nb, server, GATEWAY)
     server.reply(GATEWAY.listing, to="/api/v1/models")
     result = nb.run("%%chat\nWhat is it?")
-    assert "Pass -m NAME" in result.error
+    assert "pass -m NAME" in result.error
     assert "anthropic/claude-haiku-4.5, x-ai/grok-4" in result.error
 
 
@@ -326,7 +326,7 @@ def check_broken_off(nb, result, says: str, answer: Answer) -> None:
     (bundle,) = result.outputs
     assert says in bundle["text/markdown"]
     assert words(answer.text or answer.reasoning) <= words(bundle["text/markdown"])
-    assert bundle["text/plain"].startswith("[error] ")
+    assert bundle["text/plain"].startswith("[failed] ")
 
 
 def test_an_error_inside_the_stream_keeps_the_part(nb, server):

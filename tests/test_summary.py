@@ -56,7 +56,7 @@ def test_reasoning(seconds, line):
         ('{"city": "Berlin"}', None, 'f("Berlin")'),
         ("{}", ToolResult("42", seconds=0.2), "f() → 42 · 0.2 s"),
         ('{"a": 1, "b": [true, "é"]}', ToolResult("x"), 'f(a=1, b=[true, "é"]) → x'),
-        ('{"a": 1', ToolResult("no JSON", is_error=True), 'f({"a": 1) → failed: no JSON'),
+        ('{"a": 1', ToolResult("no JSON", status="failed"), 'f({"a": 1) → failed: no JSON'),
         ("[1, 2]", ToolResult("a\nb\n\nc\n"), "f([1, 2]) → 4 lines"),
         ("{}", ToolResult(" \n"), "f() → nothing"),
     ],
@@ -89,7 +89,7 @@ def test_a_whole_answer_has_no_mark():
 @pytest.mark.parametrize(
     ("response", "words"),
     [
-        (answer(finish_reason="length"), ("limit of tokens", "%chat continue")),
+        (answer(finish_reason="length"), ("token limit", "%chat continue")),
         (answer(finish_reason="content_filter"), ("content filter", "run it again")),
         (answer(status="cancelled", error=Interrupted("x")), ("Stopped", "%chat continue")),
         (
@@ -98,13 +98,13 @@ def test_a_whole_answer_has_no_mark():
         ),
         (
             answer(status="error", error=ServerError("it failed · try again")),
-            ("Failed: it failed · try again",),
+            ("it failed · try again",),
         ),
-        (answer(status="error"), ("Failed: no reason given",)),
+        (answer(status="error"), ("no reason given",)),
         (answer(text=" ", finish_reason="stop"), ("no text",)),
         (
             answer(calls=[CallDraft("1", "f")], finish_reason="tool_calls"),
-            ("tools", "%chat continue"),
+            ("Tools not run", "%chat continue"),
         ),
     ],
 )
@@ -128,12 +128,12 @@ def test_the_error_is_shortened():
 
 def test_usage():
     assert usage_line(finished()) == (
-        "gpt-5 · 1,234 → 567 tokens · first token 0.4 s · 52 tokens/s · stop"
+        "gpt-5 · 1,234 in · 567 out · 0.4 s to first token · 52 tokens/s"
     )
     assert usage_line(answer()) == "gpt-5"
     assert usage_line(Response()) == "unknown model · running"
     assert usage_line(answer(status="cancelled", usage=Usage(prompt_tokens=3))) == (
-        "gpt-5 · 3 → ? tokens · cancelled"
+        "gpt-5 · 3 in · ? out · stopped"
     )
 
 
@@ -146,11 +146,11 @@ def test_usage_in_full():
         ("Reasoning tokens", "64"),
         ("Time to first token", "0.4 s"),
         ("Duration", "12 s"),
-        ("Tokens a second", "52"),
+        ("Tokens per second", "52"),
         ("Finish reason", "stop"),
-        ("Status", "complete"),
+        ("Ended", "complete"),
     ]
-    assert usage_rows(Response()) == [("Status", "running")]
+    assert usage_rows(Response()) == [("Ended", "running")]
 
 
 def test_zero_is_known():
@@ -160,7 +160,7 @@ def test_zero_is_known():
 
 def test_the_summary_is_one_line():
     assert plain_summary(finished()) == f"Berlin. · {usage_line(finished())}"
-    assert plain_summary(answer(status="cancelled")).startswith("[cancelled] Berlin. · gpt-5")
+    assert plain_summary(answer(status="cancelled")).startswith("[stopped] Berlin. · gpt-5")
     assert plain_summary(Response()) == "[running] (no text) · unknown model · running"
     long = plain_summary(answer(text="a\nb\x1b[31m " * 10_000))
     assert len(long) < 200

@@ -47,7 +47,7 @@ def test_text_comes_as_it_comes():
         assert stream.getvalue() == str(response.rounds[-1].text)
         seen = stream.getvalue()
     view.close(answers.finish(response))
-    assert stream.getvalue() == f"{seen}\nm · first token 0.3 s · 99 tokens/s\n"
+    assert stream.getvalue() == f"{seen}\nm · 0.3 s to first token · 99 tokens/s\n"
 
 
 def test_reasoning_calls_and_results_are_told_apart():
@@ -113,7 +113,7 @@ def test_reasoning_is_dimmed_where_there_is_a_terminal(monkeypatch):
 def test_marks_and_notices_are_lines_of_their_own():
     steps = [("notice", "429 · again in 1 s"), ("notice", ""), ("round", "m"), ("text", "par")]
     out = shown(steps, status="cancelled", error=Interrupted("stopped"))
-    assert out.startswith("429 · again in 1 s\npar\n\nStopped: this is a part of the answer.")
+    assert out.startswith("429 · again in 1 s\npar\n\nStopped. The text so far is kept.")
     assert out.endswith("\n")
     assert not out.endswith("\n\n")
 

@@ -223,7 +223,7 @@ def test_a_question_has_one_answer_whoever_gives_it(hurried):
         question = Approval(ToolCall("c", "f", "{}"))
         at_once(
             lambda q=question: q.run({"x": 1}),
-            lambda q=question: q.refuse("no"),
+            lambda q=question: q.reject("no"),
             lambda q=question: q.run(),
         )
         assert isinstance(question.decision.result(0), Decision)
@@ -233,7 +233,7 @@ def test_an_answer_to_what_was_stopped_is_heard_by_nobody():
     question = Approval(ToolCall("c", "f", "{}"))
     question.decision.cancel()
     question.run()
-    question.refuse("too late")
+    question.reject("too late")
     assert question.decision.cancelled()
 
 

@@ -492,7 +492,7 @@ def test_a_tool_that_stops_the_answer(replay):
     chat.send("Go on.")
     roles = [message["role"] for message in sent(replay)]
     assert roles == ["user", "assistant", "tool", "tool", "assistant", "user"]
-    assert results(replay)["call_0"].startswith("cancelled")
+    assert results(replay)["call_0"].startswith("stopped")
 
 
 def test_calls_of_a_cut_stream_are_not_run(replay):
@@ -623,7 +623,7 @@ def test_the_user_refuses_and_says_why(replay, monkeypatch):
     replay.reply(calls(("delete", {"path": "/"})), completion("Good."))
     _, response = ask(replay, delete)
     assert not ran
-    assert results(replay) == {"call_0": "The user refused this call. not that one"}
+    assert results(replay) == {"call_0": "The user rejected this call. not that one"}
     assert response.tool_calls[0].result.is_error
 
 
@@ -670,7 +670,7 @@ def test_nothing_runs_where_nobody_can_be_asked(replay, monkeypatch):
     replay.reply(calls(("it", {})), completion("Fine."))
     ask(replay, nbstream.tool(name="it", approve=True)(lambda: ran.append(1)))
     assert not ran
-    assert "Nobody could be asked" in results(replay)["call_0"]
+    assert "nobody could be asked" in results(replay)["call_0"]
 
 
 def test_code_answers_where_no_cell_waits(replay):
@@ -713,7 +713,7 @@ def test_a_call_that_waits_is_an_event_of_a_stream(replay, monkeypatch, is_async
     assert len(prompts) == 1
     for event in chat.stream("And?"):
         if event.kind == "approval":
-            event.approval.refuse()
+            event.approval.reject()
     assert len(prompts) == 1
     assert chat.last.tool_calls[0].result.is_error
 
@@ -839,14 +839,14 @@ def test_the_notice_stays_while_a_call_waits(replay):
     run = chat.session.ask("Go.", chat.options, NullView())
     response = run.response
     until(lambda: len(response.approvals) == 2 and response.rounds[0].calls[2].running_since)
-    until(lambda: response.notice == "2 calls wait for you: run or refuse each")
+    until(lambda: response.notice == "2 calls need your approval")
     release.set()
     until(lambda: response.rounds[0].calls[2].result)
     until(lambda: response.notice)
     response.approvals[0].run()
     until(lambda: response.rounds[0].calls[0].result)
-    until(lambda: response.notice == "lookup_city waits for you: run or refuse it")
-    response.approvals[0].refuse()
+    until(lambda: response.notice == "lookup_city needs your approval")
+    response.approvals[0].reject()
     assert run.wait().text == "Yes."
     assert response.notice == ""
 
@@ -931,7 +931,7 @@ def test_an_answer_that_does_not_fit_is_an_error_that_keeps_the_text(replay, tex
 
 @pytest.mark.parametrize(
     ("finish", "said"),
-    [("length", r"at the limit of tokens · --max-tokens N"), ("content_filter", "content filter")],
+    [("length", r"at the token limit · --max-tokens N"), ("content_filter", "content filter")],
 )
 def test_an_object_that_was_cut_is_incomplete(replay, finish, said):
     replay.reply(completion('{"name": "Ber', finish=finish))

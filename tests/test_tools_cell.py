@@ -273,14 +273,14 @@ def test_an_interrupt_in_a_tool_ends_the_cell_and_the_next_turn_is_valid(nb, ser
     result.messages[:0] = before
     assert time.monotonic() - started < 2
     assert result.error.startswith("Interrupted: ")
-    assert len(result.traceback) == 1
-    assert "Stopped: this is a part" in result.outputs[-1]["text/markdown"]
+    assert not result.traceback  # the answer says it
+    assert "⚠ Stopped. The text so far is kept." in result.outputs[-1]["text/markdown"]
     assert nb.value("_chat.status") == "cancelled"
     server.reply(completion("On."))
     run(nb, "", "Go on.")
     assert is_valid(server.requests[-1].json["messages"])
     stopped, not_run = results(server)
-    assert stopped.startswith("cancelled: ")
+    assert stopped.startswith("stopped: ")
     assert not_run
 
 
@@ -406,7 +406,7 @@ QUESTION = 'Run delete({"path": "/tmp/x"})? [y]es, [e]dit, [n]o: '
     [
         (["y"], "['/tmp/x']", "deleted /tmp/x"),
         (["what?", "Yes"], "['/tmp/x']", "deleted /tmp/x"),
-        (["n", "not that one"], "[]", "The user refused this call. not that one"),
+        (["n", "not that one"], "[]", "The user rejected this call. not that one"),
         (
             ["e", '{"path": "/tmp/y"}'],
             "['/tmp/y']",
@@ -431,7 +431,7 @@ def test_approve_asks_for_every_tool(nb, server):
     asked = [nb.answer("y"), nb.answer("n"), nb.answer("")]
     assert not nb.collect(running).error
     assert [question.split("(")[0] for question in asked] == ["Run add", "Run later", "Why not? "]
-    assert results(server) == ["3", "The user refused this call."]
+    assert results(server) == ["3", "The user rejected this call."]
 
 
 def test_an_interrupt_at_the_question_runs_nothing(nb, server):
@@ -470,9 +470,9 @@ def test_without_somebody_to_ask_nothing_runs(nb, server):
     assert "nobody is here to approve delete" in result.error
     assert nb.value("deleted") == "[]"
     assert results(server) == [
-        "The user refused this call. (Nobody could be asked: StdinNotImplementedError.)"
+        "This call did not run: nobody could be asked (StdinNotImplementedError)."
     ]
-    assert "failed: The user refused" in result.outputs[-1]["text/markdown"]
+    assert "→ rejected: nobody could be asked" in result.outputs[-1]["text/markdown"]
 
 
 # -- structured output -----------------------------------------------------------
@@ -521,7 +521,7 @@ def test_an_answer_that_does_not_fit_is_one_line_and_keeps_its_text(nb, server, 
     assert says in result.error
     assert len(result.traceback) == 1
     assert nb.value("_chat.text, _chat.parsed") == repr((text, None))
-    assert "Failed: the answer is no City" in result.outputs[-1]["text/markdown"]
+    assert "⚠ the answer is no City" in result.outputs[-1]["text/markdown"]
 
 
 # -- attachments -----------------------------------------------------------------

@@ -124,7 +124,7 @@ def follow_approval(page: Reader, nb: Kernel) -> None:
         assert time.monotonic() < end, "no call waits"
         time.sleep(0.05)
     page.run(title)
-    assert page.sent()[-1]["content"] == "The user refused this call. We live there."
+    assert page.sent()[-1]["content"] == "The user rejected this call. We live there."
     assert nb.value("list(cities.city), _chat.text") == "(['Berlin'], 'I see.')"
 
 

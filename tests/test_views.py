@@ -191,7 +191,7 @@ def test_where_nothing_came_the_cell_keeps_its_error_only(nb, name, owns_cell):
     if owns_cell:
         assert result.outputs == []
     else:
-        assert "Failed: no" in result.outputs[0]["text/markdown"]
+        assert "⚠ no" in result.outputs[0]["text/markdown"]
     assert len([m for m in of_widget(result) if m["msg_type"] == "comm_close"]) in (0, 2)
 
 

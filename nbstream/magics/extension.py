@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 from ..driver import shut_down
+from ..errors import Interrupted
 from ..namespace import LAST
 from ..transport.client import preload
 from ..views.choose import choose_view
@@ -48,10 +49,14 @@ class _Loaded:
             )
 
         shell.input_transformers_cleanup.append(_with_a_body)
+        if not shell.custom_exceptions:
+            shell.set_custom_exc((Interrupted,), _show_stop)
 
     def undo(self, shell: Any) -> None:
         if _with_a_body in shell.input_transformers_cleanup:
             shell.input_transformers_cleanup.remove(_with_a_body)
+        if shell.custom_exceptions == (Interrupted,):
+            shell.set_custom_exc((), None)
         self.ended.set()
         self.warm_up.join(_LATER)
         registered = shell.magics_manager.magics
@@ -101,6 +106,15 @@ def _with_a_body(lines: list[str]) -> list[str]:
 
 # Else IPython would ask it whether a line in a terminal is a whole cell, and it would be.
 _with_a_body.has_side_effects = True  # type: ignore[attr-defined]
+
+
+def _show_stop(shell: Any, kind: Any, error: Any, trace: Any, tb_offset: Any = None) -> None:
+    """Show why a cell ended that was stopped, unless its answer says so already.
+
+    The cell has failed all the same: what runs all cells stops there.
+    """
+    if not error.is_shown:
+        shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
 
 
 def _warm_up(ended: threading.Event) -> None:

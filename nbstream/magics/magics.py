@@ -243,7 +243,7 @@ class ChatMagics(Magics):
         if dropped and not session.later_than(key):
             turns = "1 later turn" if dropped == 1 else f"{dropped} later turns"
             print(f"Session {session.name!r} goes on from this cell: {turns} dropped.")  # noqa: T201
-        raise_for_status(run.response)
+        raise_for_status(run.response, is_shown=(view or self.view) != "none")
 
     def go_on(self, session: Session) -> None:
         """Ask for the rest of a session's last answer."""

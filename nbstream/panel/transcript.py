@@ -154,4 +154,4 @@ def _group(texts: list[str], first: int, *, folded: bool) -> str:
     if not folded:
         return f"---\n\n{body}" if first else body
     numbers = f"turns {first + 1}–{first + len(texts)}" if len(texts) > 1 else f"turn {first + 1}"
-    return f"<details><summary>Saved with the notebook: {numbers}</summary>\n\n{body}\n\n</details>"
+    return f"<details><summary>Conversation, {numbers} (saved)</summary>\n\n{body}\n\n</details>"

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
+from ..endings import ending_of
 from ..messages import ToolCall
 from ..response import Response
 from ..rounds import Round
@@ -78,8 +79,8 @@ def plain_bundle(response: Response, style: RenderStyle = DEFAULT_STYLE) -> dict
     summary = None if kept is None else _attempt(partial(plain_summary, kept))
     texts = [_attempt(partial(str, each)) for turn in response.rounds for each in _texts(turn)]
     why = _attempt(partial(_attention, response))
-    if why is None and response.status != "complete":
-        why = escape_text(response.status)
+    if why is None:
+        why = _attempt(partial(ending_of, response))
     parts = [_plain(text) for text in texts if text]
     bundle = {
         "text/markdown": "\n\n".join([*parts, f"<strong>⚠ {why}</strong>"] if why else parts),

@@ -9,14 +9,24 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import TypeGuard
 
-from ..messages import ToolCall
+from ..endings import choices_of, ending_of, is_half, own_reason
+from ..messages import ToolCall, ToolResult
 from ..response import Response
-from ..rounds import CALL_REASONS, OWN_END_REASONS, Round
+from ..rounds import Round
 from .invisible import invisible_characters
 
-__all__ = ["call_line", "mark", "plain_summary", "reasoning_line", "usage_line", "usage_rows"]
+__all__ = [
+    "call_line",
+    "mark",
+    "plain_summary",
+    "reasoning_line",
+    "result_line",
+    "usage_line",
+    "usage_rows",
+]
 
 _LONGEST_VALUE = 40  # characters of one argument, or of a result
 _LONGEST_CALL = 80  # of all arguments together
@@ -52,46 +62,47 @@ def call_line(call: ToolCall) -> str:
     name = _short(call.name, _LONGEST_VALUE)
     parts = [f"{name}({_short(_arguments(call.arguments), _LONGEST_CALL)})"]
     if call.result is not None:
-        failed = "failed: " if call.result.is_error else ""
-        came = _short(call.result.summary, _LONGEST_VALUE) or _gist(call.result.content)
-        parts[0] += f" → {failed}{came}"
+        parts[0] += f" → {result_line(call.result, _LONGEST_VALUE)}"
         if _is_worth_saying(call.result.seconds):
             parts.append(_seconds(call.result.seconds))
     return " · ".join(parts)
 
 
+def result_line(result: ToolResult, most: int) -> str:
+    """`3 rows`, `failed: no such city`, `rejected: not in that folder`, `stopped`."""
+    if result.status == "stopped":
+        return "stopped"
+    said = _short(result.summary, most)
+    if result.status == "rejected":
+        return f"rejected: {said}" if said else "rejected"
+    failed = "failed: " if result.status == "failed" else ""
+    return f"{failed}{said or _gist(result.content, most)}"
+
+
 def mark(response: Response) -> str | None:
-    """Why the answer is not whole, and what to do; None where it is, or still may be."""
-    error = _short(str(response.error or "no reason given"), _LONGEST_ERROR)
-    match response.status:
-        case "running":
-            return None
-        case "cancelled":
-            if _is_half(response):
-                return "Stopped inside a tool call, which did not run. Ask again."
-            return f"Stopped: this is a part of the answer.{_to_go_on(response)}"
-        case "incomplete":
-            return f"Incomplete: {error}"
-        case "error":
-            return f"Failed: {error}"
-        case "complete":
-            return _end(response) or _doubts(response) or _missing(response)
+    """Why the answer is not whole, and what to do; None where it is, or still may be.
+
+    It begins with the word of `endings.ENDINGS`, but for a failure, which says itself what it is.
+    """
+    word = ending_of(response)
+    return None if word == "running" else _MARKS.get(word, _cut)(response)
 
 
 def usage_line(response: Response) -> str:
-    """`gpt-5 · 12 → 340 tokens · first token 0.4 s · 52 tokens/s · stop`."""
+    """`gpt-5 · 12 in · 340 out · 0.4 s to first token · 52 tokens/s`; how it ended if not whole."""
     usage, timing = response.usage, response.timing
     parts = [_short(response.model or "unknown model", _LONGEST_TEXT)]
     if usage.prompt_tokens is not None or usage.completion_tokens is not None:
-        parts.append(f"{_count(usage.prompt_tokens)} → {_count(usage.completion_tokens)} tokens")
+        parts.append(f"{_count(usage.prompt_tokens)} in")
+        parts.append(f"{_count(usage.completion_tokens)} out")
     if timing.first_token is not None:
-        parts.append(f"first token {_seconds(timing.first_token)}")
+        parts.append(f"{_seconds(timing.first_token)} to first token")
     if timing.tokens_per_second is not None:
         parts.append(f"{_rate(timing.tokens_per_second)} tokens/s")
-    ending = response.finish_reason if response.status == "complete" else response.status
-    if ending:
-        parts.append(_short(ending, _LONGEST_VALUE))
-    return " · ".join(parts)
+    parts.append(
+        _ended(response) if ending_of(response) == "ended" else ending_of(response)
+    )
+    return " · ".join(filter(None, parts))
 
 
 def usage_rows(response: Response) -> list[tuple[str, str]]:
@@ -105,10 +116,10 @@ def usage_rows(response: Response) -> list[tuple[str, str]]:
         ("Reasoning tokens", _known(usage.reasoning_tokens)),
         ("Time to first token", _time(timing.first_token)),
         ("Duration", _time(timing.duration)),
-        ("Tokens a second", None if (rate := timing.tokens_per_second) is None else _rate(rate)),
+        ("Tokens per second", None if (rate := timing.tokens_per_second) is None else _rate(rate)),
         ("Schema asked by", response.schema_form),
         ("Finish reason", response.finish_reason),
-        ("Status", response.status),
+        ("Ended", ending_of(response) or "complete"),
     ]
     return [(name, _short(value, _LONGEST_TEXT)) for name, value in rows if value]
 
@@ -118,18 +129,15 @@ def plain_summary(response: Response) -> str:
     text = _short(response.text or response.refusal, _LONGEST_TEXT)
     if not text and any(turn.has_media for turn in response.rounds[-1:]):
         text = "(an image or a sound)"
-    unfinished = "" if response.status == "complete" else f"[{response.status}] "
+    word = ending_of(response)
+    unfinished = f"[{word}] " if word else ""
     return f"{unfinished}{text or '(no text)'} · {usage_line(response)}"
-
-
-def _is_half(response: Response) -> bool:
-    return bool(response.rounds) and response.rounds[-1].has_half_call
 
 
 def _doubts(response: Response) -> str | None:
     """Why what came may not be what was asked for, or None."""
     last = response.rounds[-1:]
-    choices = [choice for turn in last for choice in (turn, *turn.alternatives.values())]
+    choices = [choice for turn in last for choice in choices_of(turn)]
     leaked = next((choice.leaked_call for choice in choices if choice.leaked_call), "")
     doubts = [_LEAKED.format(_short(leaked, _LONGEST_VALUE))] if leaked else []
     if any(choice.is_unclosed for choice in choices):
@@ -145,38 +153,47 @@ def _to_go_on(response: Response) -> str:
     return f" To go on, type: {response.go_on}" if response.go_on else ""
 
 
-def _end(response: Response) -> str | None:
-    """What the provider's reason says of the end, where it is not that of a whole answer."""
-    if not response.rounds:
-        return None
-    last = response.rounds[-1]
-    if last.finish_reason == "length":
-        if _is_half(response):
-            return "Cut at the limit of tokens, inside a tool call. Ask again, with --max-tokens N."
-        more = _to_go_on(response)
-        return f"Cut at the limit of tokens{f'.{more}' if more else ': --max-tokens N allows more'}"
-    if last.finish_reason == "content_filter":
-        return "Cut by the provider's content filter. Reword the prompt, run it again."
-    for index, choice in sorted({0: last, **last.alternatives}.items()):
-        word = _short(choice.finish_reason or "", _LONGEST_VALUE)
-        if word and word.lower() not in OWN_END_REASONS | CALL_REASONS:
-            return f"Choice {index + 1} ended: {word}" if index else f"Ended: {word}"
-    return None
+def _error(response: Response) -> str:
+    return _short(str(response.error or "no reason given"), _LONGEST_ERROR)
 
 
-def _missing(response: Response) -> str | None:
-    """What a finished answer lacks, or None."""
-    if not response.rounds:
-        return "Empty: the model sent no text."
-    last = response.rounds[-1]
-    if any(draft.result is None for draft in last.calls):
-        return f"Ended before its tools had run.{_to_go_on(response)}"
-    choices = (last, *last.alternatives.values())
-    if last.calls or any(c.has_media or len(c.refusal) or str(c.text).strip() for c in choices):
-        return None
-    if any(len(choice.reasoning) for choice in choices):
+def _cut(response: Response) -> str:
+    """The line for an answer that was stopped or cut off."""
+    word, more = ending_of(response), _to_go_on(response)
+    begins = word.capitalize()
+    if is_half(response):
+        hint = "" if word == "stopped" else ", with --max-tokens N"
+        return f"{begins} inside a tool call, which did not run. Ask again{hint}."
+    if word == "stopped" and all(turn.is_empty for turn in response.rounds):
+        return f"{begins} before any of the answer came."
+    if word == "stopped":
+        return f"{begins}. The text so far is kept.{more}"
+    if word.endswith("filter"):
+        return f"{begins}. Reword the prompt, run it again."
+    return f"{begins}.{more}" if more else f"{begins}: --max-tokens N allows more"
+
+
+def _ended(response: Response) -> str:
+    index, reason = own_reason(response.rounds[-1]) or (0, "")
+    reason = _short(reason, _LONGEST_VALUE)
+    return f"Choice {index + 1} ended: {reason}" if index else f"Ended: {reason}"
+
+
+def _empty(response: Response) -> str:
+    if any(len(each.reasoning) for turn in response.rounds[-1:] for each in choices_of(turn)):
         return f"Empty: the model sent reasoning, and no text.{_to_go_on(response)}"
     return "Empty: the model sent no text."
+
+
+_MARKS: dict[str, Callable[[Response], str | None]] = {
+    "": _doubts,
+    "refused": _doubts,
+    "failed": _error,
+    "incomplete": lambda response: f"Incomplete: {_error(response)}",
+    "ended": _ended,
+    "empty": _empty,
+    "tools not run": lambda response: f"Tools not run: it ended with calls.{_to_go_on(response)}",
+}
 
 
 def _arguments(text: str) -> str:
@@ -197,12 +214,12 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _gist(content: str) -> str:
+def _gist(content: str, most: int) -> str:
     """A result in a few words: how many lines it has, where it has several."""
     lines = content.strip().splitlines()
     if len(lines) > 1:
         return f"{len(lines):,} lines"
-    return _short(content, _LONGEST_VALUE) or "nothing"
+    return _short(content, most) or "nothing"
 
 
 def _short(text: str, most: int) -> str:

@@ -51,7 +51,7 @@ def error_result(error: BaseException | str, seconds: float | None = None) -> To
     """The result of a call that failed, or could not be made."""
     if isinstance(error, BaseException):
         error = named_causes(error, _str)
-    return ToolResult(_cut(error), is_error=True, seconds=seconds)
+    return ToolResult(_cut(error), status="failed", seconds=seconds)
 
 
 def _text(value: Any) -> str:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
-from ..approval import Approval, ask
+from ..approval import Approval, Decision, ask
 from ..io_thread import tool_thread
 from ..messages import ToolCall, ToolResult, api_name, meant_name
 from .foreground import Foreground, TimeLimit, is_of_another_timer, limited
@@ -105,6 +105,9 @@ class Toolbox:
                 return await self._run(chosen, bound)
         except ArgumentsError as error:
             return error_result(str(error))
+        except _Rejected as rejected:
+            decision = rejected.decision
+            return ToolResult(decision.told, status="rejected", summary=decision.reason)
 
     def _tool(self, name: str) -> Tool:
         found = self._tools.get(name) or self._tools.get(self._meant(name))
@@ -128,7 +131,7 @@ class Toolbox:
         """The call that the user agrees to, and its arguments where it is another one.
 
         Raises:
-            ArgumentsError: the user refused.
+            _Rejected: the user does not agree.
         """
         question = Approval(call, is_at_prompt=self._foreground is not None)
         while True:
@@ -137,7 +140,7 @@ class Toolbox:
                 self._foreground.submit(partial(ask, question))
             decision = await asyncio.wrap_future(question.decision)
             if decision.arguments is None:
-                raise ArgumentsError(decision.reason)
+                raise _Rejected(decision)
             try:
                 bound = _bound(chosen, decision.arguments)
             except ArgumentsError as error:
@@ -205,6 +208,14 @@ class Toolbox:
 
         submit = _in_thread if self._foreground is None else self._foreground.submit
         return await _within(submit(call), limit)
+
+
+class _Rejected(Exception):  # noqa: N818  # it is not an error
+    """The user does not let a call run."""
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__(decision.reason)
+        self.decision = decision
 
 
 def _told_apart(found: Sequence[tuple[ToolSource | None, Sequence[Tool]]]) -> list[Tool]:

@@ -44,7 +44,7 @@ from ..wire.sse import Decoder
 from . import compatibility
 from .client import Body, Client
 from .connections import connect
-from .faults import names_unknown_model, response_error, unknown_model
+from .faults import heading, names_unknown_model, response_error, unknown_model
 from .retries import retry_delay
 
 __all__ = ["Exchange"]
@@ -361,10 +361,14 @@ class Exchange:
         """Wait for the next try, counting down in the view."""
         self._tell(RetryEvent(retry, delay, str(error)))
         end = time.monotonic() + delay
+        status = error.status_code if isinstance(error, APIStatusError) else 0
+        # Without the hint, which is for the end.
+        what = heading(status) or str(error).partition(" · ")[0]
         while (left := end - time.monotonic()) > 0:
             most = self._options.max_retries
-            what = str(error).partition(" · ")[0]  # without the hint, which is for the end
-            self._response.notice = f"{what} · again in {math.ceil(left)} s ({retry} of {most})"
+            self._response.notice = (
+                f"{what}. Retrying in {math.ceil(left)} s, attempt {retry} of {most}"
+            )
             self._pacer.notify()
             await asyncio.sleep(min(left, left % 1 or 1))
         self._response.notice = ""

@@ -36,6 +36,7 @@ from .unreachable import proxy_wants_login
 
 __all__ = [
     "HOW_TO_RESET",
+    "heading",
     "is_quota_spent",
     "names_unknown_model",
     "no_model",
@@ -59,7 +60,6 @@ _WHAT = {
     **dict.fromkeys((401, 403), "refused the key"),
     404: "has no such model or path",
     405: "takes no chat completions there",
-    429: "has had too many requests",
 }
 _KNOWN_STATUSES = frozenset(HTTPStatus)
 
@@ -145,10 +145,7 @@ def _refusal(
     if status == 407:
         text = proxy_wants_login(endpoint)
     else:
-        said = f": {words}" if words else ""
-        is_spent = _is_spent(status, code, words)
-        what = "says that the quota is spent" if is_spent else _what(status, endpoint)
-        text = f"{endpoint.host} {what} ({status}){said}"
+        text = _happened(status, code, words, endpoint)
         if hint := (
             _hint_of_words(status, code, words, request)
             or _hint_of_status(status, endpoint, request)
@@ -163,6 +160,22 @@ def _refusal(
     return error
 
 
+def _happened(status: int, code: str | None, words: str, endpoint: Endpoint) -> str:
+    said = f": {words}" if words else ""
+    if _is_spent(status, code, words):
+        return f"{endpoint.host} says that the quota is spent ({status}){said}"
+    if what := heading(status):
+        return f"{what}: {endpoint.host}{said}"
+    return f"{endpoint.host} {_what(status, endpoint)} ({status}){said}"
+
+
+def heading(status: int) -> str:
+    """`Rate limit (429)`, `Server error (503)`; "" where the host's name begins the line."""
+    if status == 429:
+        return "Rate limit (429)"
+    return f"Server error ({status})" if status >= 500 else ""
+
+
 def _what(status: int, endpoint: Endpoint) -> str:
     """What the host did, by the status alone."""
     if status == 401 and not _sends_login(endpoint):
@@ -171,8 +184,6 @@ def _what(status: int, endpoint: Endpoint) -> str:
         return _WHAT[status]
     if 300 <= status < 400:
         return "redirects elsewhere"
-    if status >= 500:
-        return "failed"
     return f"answered {HTTPStatus(status).phrase}" if status in _KNOWN_STATUSES else "answered"
 
 
@@ -351,7 +362,7 @@ def no_model(offered: Sequence[str], endpoint: Endpoint) -> ConfigurationError:
     names = _some(offered)
     listed = f"; it offers {names}" if names else ""
     return ConfigurationError(
-        f"which model of {endpoint.host}? Pass -m NAME or set %config ChatMagics.model{listed}"
+        f"No model chosen for {endpoint.host}: pass -m NAME or set %config ChatMagics.model{listed}"
     )
 
 

@@ -56,7 +56,7 @@ def _words(root: BaseException, endpoint: Endpoint) -> tuple[str, bool]:
         text = f"there is no host {proxy or host!r} (DNS) · {hint}"
     elif isinstance(root, ConnectionRefusedError) or "refused" in str(root).lower():
         hint = hint or "is the server running?"
-        text = f"nothing listens at {asked} (connection refused) · {hint}"
+        text = f"No server at {asked} (connection refused) · {hint}"
     elif isinstance(root, ssl.SSLError) or "ssl" in str(root).lower():
         text = _tls_words(root, endpoint)
     elif _is_timeout(root):

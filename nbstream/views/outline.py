@@ -319,7 +319,7 @@ class _Call:
 
     def _shown_result(self, result: ToolResult) -> dict[str, Any]:
         """The result for the page: `text` or `doc`, `failed`, and `image` where there is one."""
-        shown: dict[str, Any] = {"failed": result.is_error}
+        shown: dict[str, Any] = {"failed": result.status == "failed"}
         document = self._rendered(result.display.get("text/markdown"))
         if document is not None:
             shown["doc"] = document

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TextIO
 
+from ..messages import ToolResult
 from ..render.json_text import JSONAnswer
 from ..render.style import DEFAULT_STYLE, RenderStyle
-from ..render.summary import call_line, mark, usage_line
+from ..render.summary import call_line, mark, result_line, usage_line
 from ..render.untimed import untimed
 from ..response import Response
 from ..rounds import CallDraft, Round
@@ -136,10 +137,16 @@ class TerminalView:
             shown.results += 1
             whose = "" if i == shown.newest else printable(draft.name)
             shown.newest = i
-            sign = "failed: " if draft.result.is_error else ""
-            text = " ".join(printable(draft.result.content[: 2 * _RESULT_SHOWN]).split())
-            short = text if len(text) <= _RESULT_SHOWN else text[: _RESULT_SHOWN - 1] + "…"
-            self._paper.line(f"{whose or ' '} → {sign}{short}")
+            self._paper.line(f"{whose or ' '} → {_result(draft.result)}")
+
+
+def _result(result: ToolResult) -> str:
+    if result.status in ("rejected", "stopped"):
+        return printable(result_line(result, _RESULT_SHOWN))
+    sign = "failed: " if result.is_error else ""
+    text = " ".join(printable(result.content[: 2 * _RESULT_SHOWN]).split())
+    short = text if len(text) <= _RESULT_SHOWN else text[: _RESULT_SHOWN - 1] + "…"
+    return f"{sign}{short}"
 
 
 def _said(line: Callable[[Response], str | None], response: Response) -> str:

@@ -144,16 +144,16 @@ def ending(response: Response) -> dict[str, Any]:
 
 
 def decide(response: Response, said: Any) -> None:
-    """Do what the reader decides about an answer that runs: stop it, run or refuse its calls."""
+    """Do what the reader decides about an answer that runs: stop it, run or reject its calls."""
     match said:
         case {"stop": True}:
             response.cancel()
         case {"run": call_id, "arguments": str(arguments)}:
             for approval in _waiting(response, call_id):
                 approval.run(arguments)
-        case {"refuse": call_id, "reason": str(reason)}:
+        case {"reject": call_id, "reason": str(reason)}:
             for approval in _waiting(response, call_id):
-                approval.refuse(reason)
+                approval.reject(reason)
 
 
 def _waiting(response: Response, call_id: object) -> list[Approval]:

@@ -153,7 +153,7 @@ def _everywhere(payload: Payload, cut: Cut) -> Iterator[answers.Step]:
         yield "asks", number
         yield "runs", number
     yield "result", ToolResult(text)
-    yield "result", ToolResult(text, is_error=True)
+    yield "result", ToolResult(text, status="failed")
     yield "result", ToolResult(text, summary=text, display={"text/markdown": text})
 
 

@@ -149,13 +149,13 @@ def test_what_is_left_when_the_kernel_restarts(open_notebook, replay):
     assert lines[:4] == ["Half an answer:", "x = 1", "y = 2", "and"]
     assert lines[4:] == [f"{mark} %chat last shows it, while its kernel runs."]
     notebook.restart_kernel()
-    expect(live).to_contain_text("⚠ The kernel has restarted or ended: this is a part of")
+    expect(live).to_contain_text("⚠ Incomplete: the kernel has restarted or ended.")
     expect(live.locator(".nbs-status")).to_have_count(0)
     notebook.screenshot("after-restart")
     saved = notebook.save()
     assert not saved_widgets(saved)
     (left,) = saved.cells[1].outputs
-    mark = "⚠ The kernel has restarted or ended: this is a part of the answer."
+    mark = "⚠ Incomplete: the kernel has restarted or ended."
     lines = re.split("\n+", left.data["text/plain"])
     assert lines == ["Half an answer:", "x = 1", "y = 2", "and", mark]
     assert (len(left.data), left.metadata) == (1, {})
@@ -225,7 +225,7 @@ def test_a_retry_counts_down(open_notebook, replay):
     notebook.run(0)
     notebook.start(1)
     # Looked at in every frame: it is there for a second only.
-    notebook.page.wait_for_function("document.body.textContent.includes('again in 2 s')")
+    notebook.page.wait_for_function("document.body.textContent.includes('Retrying in 2 s')")
     notebook.screenshot("retry")
     notebook.wait(1)
     assert_static(notebook, 1, "Here it is.")

@@ -163,7 +163,7 @@ def test_the_sections_come_in_order(page, messages, whole):
     page.evaluate("deliver", [messages[-1]])
     assert page.get_by_role("status").inner_text() == "The answer is complete."
     assert page.locator(".nbs-answer[aria-busy=false]").count() == 1
-    assert page.locator("summary").last.inner_text().startswith("model-1 · 420 → 460 tokens")
+    assert page.locator("summary").last.inner_text().startswith("model-1 · 420 in · 460 out")
     assert page.locator(".nbs-status").count() == 0
 
 
@@ -236,7 +236,7 @@ def test_what_ran_ends_with_its_kernel(page, messages):
     deliver(page, rest[asks + 1 :])  # of nobody
     for answer in page.locator(".nbs-answer").all():
         expect(answer).to_have_attribute("aria-busy", "false")
-        expect(answer.locator(".nbs-mark")).to_contain_text("this is a part of the answer")
+        expect(answer.locator(".nbs-mark")).to_contain_text("the kernel has restarted or ended")
         expect(answer.get_by_role("button")).to_have_count(0)
         expect(answer.locator(".nbs-text")).to_have_count(0)
 

@@ -83,10 +83,10 @@ def conversation(notebook: NotebookPage, replay) -> Iterator[tuple[str, PanelPag
 
     replay.reply(error(401, "Incorrect API key provided"))
     panel.ask("And Munich?")
-    expect(panel.button("Try again")).to_be_visible()
+    expect(panel.button("Retry")).to_be_visible()
     yield "error", panel
     panel.press("Edit the question", 0)
-    expect(panel.root.get_by_label("The question, edited")).to_be_visible()
+    expect(panel.root.get_by_label("Edit question")).to_be_visible()
     yield "editing", panel
     panel.press("Settings")
     expect(panel.root.get_by_label("Temperature")).to_be_visible()

@@ -262,11 +262,11 @@ def test_words_are_pasted_as_words(show):
 def test_an_edit_outlives_its_view(page, show):
     panel = show(1)
     panel.press("Edit the question", 0)
-    editor = panel.root.get_by_label("The question, edited")
+    editor = panel.root.get_by_label("Edit question")
     editor.fill("A better question?")
     editor.dispatch_event("keydown", {"key": "Escape", "isComposing": True})  # ends a composition
     page.evaluate("view()")
-    second = page.get_by_label("The question, edited").nth(1)
+    second = page.get_by_label("Edit question").nth(1)
     expect(second).to_have_value("A better question?")
     second.press("Enter")
     (edit,) = panel.sent("edit")

@@ -66,15 +66,15 @@ def test_calls_are_approved_and_tokens_counted(open_notebook, replay):
     arguments.press("Control+a")
     panel.keyboard.insert_text('{"path": "/tmp/z"}')
     panel.press("Run", 0)
-    expect(panel.button("Refuse", 0)).to_be_enabled()  # the one of the next call
-    panel.button("Refuse", 0).press("Enter")
+    expect(panel.button("Reject", 0)).to_be_enabled()  # the one of the next call
+    panel.button("Reject", 0).press("Enter")
     panel.expect_ended(1)
     expect(panel.answer(0)).to_contain_text("Two of three are gone.")
     results = [m["content"] for m in chats(replay)[3]["messages"] if m["role"] == "tool"]
     assert results == [
         "deleted /tmp/a",
         '(The user ran it with {"path": "/tmp/z"} instead.)\ndeleted /tmp/z',
-        "The user refused this call.",
+        "The user rejected this call.",
     ]
     thinking = panel.answer(0).locator("details").first
     thinking.locator("summary").click()
@@ -125,7 +125,7 @@ def test_a_question_from_a_file_is_edited_as_it_was_sent(open_notebook, replay):
     panel = PanelPage(notebook, notebook.output(1))
     panel.expect_questions("Is {{ n }} even?")
     panel.press("Edit the question", 0)
-    expect(panel.root.get_by_label("The question, edited")).to_have_value("Is 4 even?")
+    expect(panel.root.get_by_label("Edit question")).to_have_value("Is 4 even?")
     panel.keyboard.press("End")
     panel.keyboard.insert_text(" {{ n }}")
     panel.keyboard.press("Enter")
@@ -198,7 +198,7 @@ def expect_edit_of_files(panel):
     expect(shown.locator("img")).to_have_count(2)
     panel.notebook.screenshot("panel-editing-files")
     shown.get_by_role("button", name="Remove picture 1").first.click()
-    assert panel.focused() == "The question, edited"
+    assert panel.focused() == "Edit question"
     panel.keyboard.press("Enter")
     expect(panel.answer(0)).to_contain_text("Only the dot.")
     panel.expect_ended(1)
@@ -273,7 +273,7 @@ panel
 
 def create_view(notebook, cell):
     """The output of a cell in a pane of its own, by the context menu."""
-    notebook.output(cell).get_by_text("Saved with the notebook").click(button="right")
+    notebook.output(cell).get_by_text("(saved)").click(button="right")
     notebook.page.get_by_role("menuitem", name="Create New View for").click()
     return notebook.page.locator(".jp-LinkedOutputView")
 
@@ -374,14 +374,14 @@ def test_the_file_keeps_the_conversation_as_text(open_notebook, replay):
     panel.ask("What <b>stays</b>?")
     panel.expect_ended(1)
     first = notebook.output(0)
-    expect(first.get_by_text("Saved with the notebook: turn 1")).to_be_visible()
+    expect(first.get_by_text("Conversation, turn 1 (saved)")).to_be_visible()
     expect(first.get_by_text("kept", exact=True).last).to_be_hidden()
     expect_text_only(notebook.save())
 
     # Closed: the conversation alone, unfolded. And opened again in another cell.
     notebook.run(1)
     expect(panel.root).to_have_count(0)
-    expect(first.get_by_text("Saved with the notebook")).to_have_count(0)
+    expect(first.get_by_text("(saved)")).to_have_count(0)
     expect(first.get_by_text("kept", exact=True)).to_be_visible()
     notebook.screenshot("panel-closed")
     notebook.run(2)
@@ -389,7 +389,7 @@ def test_the_file_keeps_the_conversation_as_text(open_notebook, replay):
     again.expect_questions("What <b>stays</b>?")
     again.ask("And now?")
     again.expect_ended(2)
-    expect(notebook.output(2).get_by_text("Saved with the notebook: turns 1–2")).to_be_visible()
+    expect(notebook.output(2).get_by_text("Conversation, turns 1–2 (saved)")).to_be_visible()
     expect_text_only(notebook.save())
 
     # The page is new, the kernel is not.
@@ -406,7 +406,7 @@ def test_the_file_keeps_the_conversation_as_text(open_notebook, replay):
     output = notebook.output(3)
     expect(notebook.page.locator(".nbs-panel")).to_have_count(0)
     expect(output.locator(".jp-RenderedHTMLCommon")).to_have_count(1)
-    output.get_by_text("Saved with the notebook").click()
+    output.get_by_text("(saved)").click()
     expect(output).to_contain_text("What <b>stays</b>?")
     expect(output.get_by_text("kept", exact=True)).to_be_visible()
     notebook.screenshot("panel-reopened")

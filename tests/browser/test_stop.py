@@ -101,7 +101,7 @@ def test_an_answer_in_the_background_is_stopped_beside_other_cells(open_notebook
     notebook.run(2)
     expect(notebook.output(2)).to_contain_text("42")
     stop_button(notebook, 1).dblclick()
-    expect(notebook.output(1)).to_contain_text("Stopped: this is a part of the answer")
+    expect(notebook.output(1)).to_contain_text("Stopped. The text so far is kept")
     expect(notebook.output(1).locator(".nbs-answer")).to_have_count(0)
     expect(notebook.output(1)).to_contain_text("Half an ans")
     assert replay.requests[0].aborted.wait(20)

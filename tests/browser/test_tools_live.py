@@ -149,13 +149,13 @@ def test_buttons_ask_where_the_kernel_is_free(open_notebook, replay):
     notebook.screenshot("approval-edit")
     live.get_by_role("button", name="Run").click()
     expect(fold(live, "deleted /tmp/y")).to_have_count(1)
-    live.get_by_role("button", name="Refuse").click()
+    live.get_by_role("button", name="Reject").click()
     output = notebook.output(1)
     expect(output).to_contain_text("Both are done.")
     results = [m["content"] for m in replay.requests[2].json["messages"] if m["role"] == "tool"]
     assert results == [
         '(The user ran it with {"path": "/tmp/y"} instead.)\ndeleted /tmp/y',
-        "The user refused this call.",
+        "The user rejected this call.",
     ]
 
 

@@ -1,5 +1,5 @@
 // @ts-check
-// Asks the reader about a tool call: run it, change its arguments, or refuse it.
+// Asks the reader about a tool call: run it, change its arguments, or reject it.
 
 /**
  * @param {import("./call.js").CallState} state
@@ -16,7 +16,7 @@ export function createApproval(state, send) {
   element.append(problem);
   if (state.asks === "prompt") {
     const hint = document.createElement("p");
-    hint.textContent = "Answer at the prompt below: y runs it, e edits it, n refuses it.";
+    hint.textContent = "Answer at the prompt below: y runs it, e edits it, n rejects it.";
     element.append(hint);
     return element;
   }
@@ -35,7 +35,7 @@ export function createApproval(state, send) {
     try {
       JSON.parse(args ?? "");
     } catch (error) {
-      problem.textContent = `This is no JSON: ${error instanceof Error ? error.message : error}`;
+      problem.textContent = `This is not valid JSON: ${error instanceof Error ? error.message : error}`;
       return;
     }
     answer({ run: state.call, arguments: args });
@@ -46,17 +46,17 @@ export function createApproval(state, send) {
     field.focus();
   });
   edit.hidden = !field.hidden;
-  const refuse = button("Refuse", () => answer({ refuse: state.call, reason: "" }));
+  const reject = button("Reject", () => answer({ reject: state.call, reason: "" }));
 
   /** @param {object} decision */
   function answer(decision) {
-    for (const each of [run, edit, refuse]) each.disabled = true;
+    for (const each of [run, edit, reject]) each.disabled = true;
     send(decision);
   }
 
   const buttons = document.createElement("div");
   buttons.className = "nbs-buttons";
-  buttons.append(run, edit, refuse);
+  buttons.append(run, edit, reject);
   element.append(field, buttons);
   return element;
 }

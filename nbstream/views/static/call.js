@@ -56,7 +56,7 @@ export function createCall(title, onSealed, send) {
       }
       if (state.runs !== undefined) run(state.runs);
       if (state.asks !== undefined) {
-        fold.note("waits for you");
+        fold.note("needs your approval");
         approval = createApproval(state, send);
         fold.body.append(approval);
         fold.suggest(true);

@@ -41,7 +41,7 @@ export function createComposer(desk, draft, outbox, { onSend, onStop }) {
   stop.title = "Stop";
   stop.setAttribute("aria-label", "Stop the answer");
   stop.addEventListener("click", onStop);
-  const hint = make("span", "hint", "Enter sends · Shift+Enter breaks the line · {{name}} inserts a variable");
+  const hint = make("span", "hint", "Enter sends · Shift+Enter for a new line · {{name}} inserts a variable");
   const bar = make("div", "bar", attach, preview.tool, hint, send, stop);
   const box = make("div", "box", chips, field, bar);
   const element = make("div", "composer", problem, ...preview.elements, names.list, box, picker);

@@ -7,7 +7,7 @@ const ENDINGS = ["restarting", "autorestarting", "dead", "terminating"];
 
 /** What stands below an answer that was being written. */
 export const LOST = {
-  mark: "The kernel has restarted or ended: this is a part of the answer.",
+  mark: "Incomplete: the kernel has restarted or ended.",
   usage: "",
   rows: [],
 };

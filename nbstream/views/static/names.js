@@ -15,7 +15,7 @@ export function createNames(field, desk) {
   // Each panel has a module of its own: a count would begin anew in each.
   list.id = `nbs-names-${Math.floor(Math.random() * 1e12)}`;
   list.setAttribute("role", "listbox");
-  list.setAttribute("aria-label", "Names of the notebook");
+  list.setAttribute("aria-label", "Variables");
   list.hidden = true;
   field.setAttribute("aria-autocomplete", "list");
   /** @type {[name: string, kind: string][]} */

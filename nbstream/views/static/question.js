@@ -68,7 +68,7 @@ function createEditor(question, edited, onSend, desk, onClose) {
   const field = make("textarea", "editor");
   field.value = edited.text;
   field.rows = Math.min(10, field.value.split("\n").length + 1);
-  field.setAttribute("aria-label", "The question, edited");
+  field.setAttribute("aria-label", "Edit question");
   const waiting = createWaiting(desk);
   const problem = make("div", "problem");
   problem.setAttribute("role", "alert");

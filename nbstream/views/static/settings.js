@@ -42,7 +42,7 @@ export function createSettings(desk, complain) {
   temperature.min = "0";
   temperature.max = "2";
   temperature.step = "0.1";
-  temperature.placeholder = "the model's own";
+  temperature.placeholder = "default";
   temperature.addEventListener("change", () => void set({ temperature: temperature.value }));
 
   const tools = make("fieldset", "tools");

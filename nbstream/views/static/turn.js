@@ -59,7 +59,7 @@ export function createTurn(element, { id, question, answer: first }, context) {
   const place = make("span", "place");
   const again = createTool("again", "Regenerate", () => ask({ do: "again" }));
   const goOn = createTool("next", "Continue", () => ask({ do: "continue" }), "Continue");
-  const retry = createTool("again", "Try again", () => ask({ do: "again" }), "Try again");
+  const retry = createTool("again", "Retry", () => ask({ do: "again" }), "Retry");
   const branches = make(
     "span",
     "branches",
