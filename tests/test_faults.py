@@ -307,7 +307,8 @@ def assert_saved(result: Result, fault: Fault) -> None:
     assert saved[RECORD]["rounds"][-1]["text"] == fault.text
     assert saved[RECORD]["status"] == fault.ends_as
     if fault.error is not None:
-        assert fault.ends_as in saved["text/plain"]
+        word = "failed" if fault.ends_as == "error" else fault.ends_as
+        assert saved["text/plain"].startswith(f"[{word}] ")
 
 
 # --- faults that are no row --------------------------------------------------------------

@@ -16,8 +16,11 @@ log = logging.getLogger("nbstream")
 
 
 def leaves_nothing(response: Response, *, owns_cell: bool) -> bool:
-    """Whether nothing came that is worth an output: the cell's own error says why."""
-    has_failed = response.status != "complete"
+    """Whether nothing came that is worth an output: the cell's own error says why.
+
+    Of a stop the cell says nothing: it is no error to who wished it.
+    """
+    has_failed = response.status in ("error", "incomplete")
     return owns_cell and has_failed and all(turn.is_empty for turn in response.rounds)
 
 
