@@ -48,6 +48,7 @@ def ask(terminal, prompt):
     terminal.sendline("")
 
 
+@pytest.mark.shows("IPython in a terminal", "restored")
 def test_text_comes_as_text(terminal, replay):
     replay.reply(completion("Hello **world** \x1b[31mred\x07 end", reasoning="hm"))
     ask(terminal, "Hi")
@@ -64,6 +65,7 @@ def test_text_comes_as_text(terminal, replay):
     terminal.expect(r"Hello \*\*world\*\*")
 
 
+@pytest.mark.shows("IPython in a terminal", "live", "Stop")
 def test_text_comes_before_the_end_and_ctrl_c_stops_it(terminal, replay):
     replay.reply(Reply([chunk({"content": "Half an ans"}), Hang()]))
     ask(terminal, "Hi")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from panel_page import OPEN, PART, PanelPage, chats, said
 from playwright.sync_api import expect
 from replay import completion, cut, error
@@ -11,6 +12,7 @@ from replay import completion, cut, error
 SHOW = "panel.open()"
 
 
+@pytest.mark.shows("JupyterLab", "panel")
 def test_questions_are_sent_and_answers_stopped(open_notebook, replay):
     replay.reply(completion("First answer.", gate="first", piece=6), PART, completion("wer."), PART)
     notebook = open_notebook([OPEN, "print(6 * 7, panel.busy)"])
