@@ -145,6 +145,7 @@ def assert_shown(page: str) -> None:
     assert page.count("Hello <strong>") == 1
 
 
+@pytest.mark.shows("myst-nb", "restored")
 def test_a_page_of_sphinx_without_warnings(book):
     python = settings("python", 1)
     assert "myst_nb" in python
@@ -154,6 +155,7 @@ def test_a_page_of_sphinx_without_warnings(book):
     )
 
 
+@pytest.mark.shows("jupyter-book", "restored")
 def test_a_jupyter_book_without_warnings(book):
     (book / "_config.yml").write_text(settings("yaml"))
     (book / "_toc.yml").write_text("format: jb-book\nroot: page\n")
