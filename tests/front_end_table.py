@@ -56,12 +56,8 @@ class Claim:
 
 _NOBODY = {"live": "nobody there", "Stop": "nobody there"}
 _TEXT = {"panel": "no widgets", "saved": "no file"}
-_PAGES = {
-    **_NOBODY,
-    "panel": "reads the file",
-    "`--bg`": "reads the file",
-    "saved": "reads the file",
-}
+_FILES = dict.fromkeys(("live", "Stop", "panel", "`--bg`"), "reads the file")
+_PAGES = {**_FILES, "saved": "makes a page"}
 
 FRONT_ENDS = (
     FrontEnd("JupyterLab"),
@@ -71,8 +67,11 @@ FRONT_ENDS = (
     FrontEnd("Jupyter console", _TEXT),
     FrontEnd("QtConsole", _TEXT),
     FrontEnd("IPython in a terminal", _TEXT),
-    FrontEnd("`ipywidgets.Output`"),
-    FrontEnd("`interact`"),
+    FrontEnd("`ipywidgets.Output`", {"saved": "in the widget alone"}),
+    FrontEnd(
+        "`interact`",
+        {"panel": "as in `Output`", "`--bg`": "as in `Output`", "saved": "in the widget alone"},
+    ),
     FrontEnd("`jupyter execute`", _NOBODY),
     FrontEnd("papermill", _NOBODY),
     FrontEnd("`nbconvert --execute`", _NOBODY),
@@ -81,7 +80,7 @@ FRONT_ENDS = (
     FrontEnd("marimo"),
     FrontEnd("Panel"),
     FrontEnd("solara"),
-    FrontEnd("jupytext", {**_NOBODY}),
+    FrontEnd("jupytext", _FILES),
     FrontEnd("myst-nb", _PAGES),
     FrontEnd("jupyter-book", _PAGES),
 )
