@@ -161,15 +161,16 @@ def read(address):
             time.sleep(0.1)
 
 
-@pytest.mark.shows("ploomber-engine", "--bg", "saved", "restored")
+@pytest.mark.shows("ploomber-engine", "panel", "--bg", "saved", "restored")
 def test_ploomber_engine_runs_without_a_kernel(server, tmp_path):
     path, out = tmp_path / "in.ipynb", tmp_path / "out.ipynb"
-    notebook(path, "%%chat --bg\nGo.")
+    notebook(path, *CELLS[:2], "answer = panel.send('Hi')")  # it shows a value in spite of a `;`
     run(tool("ploomber-engine"), str(path), str(out))
-    (_, shown) = outputs(out)
+    _, shown, _, conversation = outputs(out)
     assert "\n\n".join(o["text/markdown"] for o in shown).startswith("First *one*.")
     assert shown[-1][RECORD]["rounds"][0]["text"] == "".join(PARTS)
-    assert again(out).count("<p>First <em>one</em>.</p>") == 1
+    assert again(out).count("<p>First <em>one</em>.</p>") == 2
+    assert "".join(PARTS) in conversation[-1]["text/markdown"]
     notebook(path, "%%chat --bogus\nGo.")
     run(tool("ploomber-engine"), str(path), str(out), fails=True)
     cells = json.loads(out.read_text())["cells"]
