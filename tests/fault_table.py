@@ -14,6 +14,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
+from markdown_table import table
 from replay import (
     CHAT,
     DONE,
@@ -1161,11 +1162,8 @@ def made_page() -> str:
     parts = [_INTRO]
     for section in SECTIONS:
         said = f"{section.says}\n\n" if section.says else ""
-        rows = "".join(f"| {' | '.join(map(_cell, _row(f)))} |\n" for f in section.faults)
-        parts.append(
-            f"## {section.title}\n\n{said}"
-            f"| what goes wrong | what you see | what to do |\n|---|---|---|\n{rows}"
-        )
+        head = ("what goes wrong", "what you see", "what to do")
+        parts.append(f"## {section.title}\n\n{said}{table(head, map(_row, section.faults))}")
     return "\n".join(parts)
 
 
@@ -1177,10 +1175,6 @@ def _row(fault: Fault | Proven) -> tuple[str, str, str]:
         return fault.name, f"the answer, whole{note}", ""
     what, _, hint = fault.sees.partition(" · ")
     return fault.name, f"`{fault.error.__name__}: {what}`{note}", hint
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ def ask(terminal, prompt):
     terminal.sendline("")
 
 
+@pytest.mark.shows("IPython in a terminal", "restored")
 def test_text_comes_as_text(terminal, replay):
     replay.reply(completion("Hello **world** \x1b[31mred\x07 end", reasoning="hm"))
     ask(terminal, "Hi")
@@ -64,6 +65,7 @@ def test_text_comes_as_text(terminal, replay):
     terminal.expect(r"Hello \*\*world\*\*")
 
 
+@pytest.mark.shows("IPython in a terminal", "live", "Stop")
 def test_text_comes_before_the_end_and_ctrl_c_stops_it(terminal, replay):
     replay.reply(Reply([chunk({"content": "Half an ans"}), Hang()]))
     ask(terminal, "Hi")
@@ -76,6 +78,21 @@ def test_text_comes_before_the_end_and_ctrl_c_stops_it(terminal, replay):
     terminal.sendline("answer.status, answer.text")
     terminal.expect(r"\('cancelled', 'Half an ans'\)")
     assert replay.requests[-1].aborted.wait(2)
+
+
+@pytest.mark.shows("IPython in a terminal", "--bg")
+def test_an_answer_comes_beside_what_is_typed(terminal, replay):
+    replay.reply(completion("Later.", gate="piece"))
+    terminal.sendline("get_ipython().run_cell_magic('chat', '--bg -m replay-1', 'Hi')")
+    terminal.expect(r"In \[3\]: ")
+    terminal.sendline("6 * 7")
+    terminal.expect(r"Out\[3\]: 42")
+    terminal.expect(r"In \[4\]: ")
+    replay.open("piece-0")
+    replay.open("piece-1")
+    terminal.expect("Later.")
+    terminal.sendline("_chat.wait(), _chat.status")
+    terminal.expect(r"\(True, 'complete'\)")
 
 
 def test_an_error_is_told_once(terminal, replay):

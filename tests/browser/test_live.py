@@ -56,6 +56,7 @@ def assert_static(page, number, *texts):
     expect(page.page.get_by_text("model not found")).to_have_count(0)
 
 
+@pytest.mark.shows("JupyterLab", "live", "saved", "restored")
 @pytest.mark.parametrize("app", ["lab", pytest.param("notebook", marks=only_long)])
 def test_live_saved_and_reopened(open_notebook, replay, app):
     replay.reply(
@@ -112,6 +113,7 @@ def test_live_saved_and_reopened(open_notebook, replay, app):
     notebook.screenshot(f"reopened-{app}")
 
 
+@pytest.mark.shows("Notebook 7", "live", "Stop", "--bg", "saved", "restored")
 @pytest.mark.parametrize("app", ["lab", "notebook"])
 def test_what_is_saved_in_the_middle_says_how_to_follow_it(app, open_notebook, replay):
     replay.reply(Reply([chunk({"content": "Half an answer"}), Hang()]))

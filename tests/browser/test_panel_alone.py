@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+from long import only_long
 from panel_page import OPEN, PART, PanelPage, chats, said
 from playwright.sync_api import expect
 from replay import completion, cut, error
@@ -11,9 +13,12 @@ from replay import completion, cut, error
 SHOW = "panel.open()"
 
 
-def test_questions_are_sent_and_answers_stopped(open_notebook, replay):
+@pytest.mark.shows("JupyterLab", "panel")
+@pytest.mark.shows("Notebook 7", "panel")
+@pytest.mark.parametrize("app", ["lab", pytest.param("notebook", marks=only_long)])
+def test_questions_are_sent_and_answers_stopped(open_notebook, replay, app):
     replay.reply(completion("First answer.", gate="first", piece=6), PART, completion("wer."), PART)
-    notebook = open_notebook([OPEN, "print(6 * 7, panel.busy)"])
+    notebook = open_notebook([OPEN, "print(6 * 7, panel.busy)"], app)
     notebook.run(0)
     panel = PanelPage(notebook)
     expect(panel.root).to_contain_text("Ask replay-1")

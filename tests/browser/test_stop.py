@@ -34,6 +34,7 @@ def assert_stopped(notebook, replay, cell):
     assert replay.requests[-1].aborted.wait(20)
 
 
+@pytest.mark.shows("JupyterLab", "Stop")
 @pytest.mark.parametrize(
     ("app", "base_url"),
     [
@@ -84,6 +85,7 @@ def test_the_button_stops_the_cell_that_runs(open_notebook, replay, app, base_ur
     assert "Half an ans" in saved.cells[1].outputs[0].data["text/markdown"]
 
 
+@pytest.mark.shows("JupyterLab", "Stop", "--bg")
 def test_an_answer_in_the_background_is_stopped_beside_other_cells(open_notebook, replay, tmp_path):
     gate = tmp_path / "gate"
     replay.reply(PART, PART, completion("Next."))

@@ -7,7 +7,9 @@ of their own, `.build/book` (`make book-tools`). They read the file, and need no
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -76,12 +78,18 @@ def saved() -> nbformat.NotebookNode:
 # --- jupytext -----------------------------------------------------------------------
 
 
-def test_a_text_file_gives_the_cells_back():
-    jupytext = pytest.importorskip("jupytext")
+def tagged() -> nbformat.NotebookNode:
+    """The notebook as the guide tells its readers to tag it."""
     notebook = saved()
     for cell in notebook.cells:
         if cell.source.startswith("%%"):
             cell.metadata["tags"] = ["active-ipynb"]
+    return notebook
+
+
+def test_a_text_file_gives_the_cells_back():
+    jupytext = pytest.importorskip("jupytext")
+    notebook = tagged()
     text = jupytext.writes(notebook, fmt="py:percent")
     ast.parse(text)  # so a linter reads it
     assert '# %% tags=["active-ipynb"]\n# %%chat --out answer\n# Compare {{ df }}.\n' in text
@@ -98,6 +106,24 @@ def test_myst_markdown_needs_no_tag():
     again = jupytext.reads(text, fmt="md:myst")
     sources = [cell.source for cell in notebook.cells]
     assert [cell.source for cell in again.cells] == sources
+
+
+@pytest.mark.shows("jupytext", "saved", "restored")
+def test_a_notebook_that_is_paired_keeps_its_answers(tmp_path):
+    pytest.importorskip("jupytext")
+    notebook, text = tmp_path / "page.ipynb", tmp_path / "page.py"
+    nbformat.write(tagged(), notebook)
+    jupytext = [sys.executable, "-m", "jupytext"]
+    subprocess.run([*jupytext, "--set-formats", "ipynb,py:percent", notebook], check=True)
+    assert "Hello **world**" not in text.read_text()
+    edited = text.read_text() + "\n# %%\n6 * 7\n"
+    text.write_text(edited)
+    later = notebook.stat().st_mtime + 60
+    os.utime(text, (later, later))  # as an editor leaves it: newer than the notebook
+    subprocess.run([*jupytext, "--sync", text], check=True)
+    again = nbformat.read(notebook, as_version=4)
+    assert [cell.source for cell in again.cells][-2:] == [CELLS[-1], "6 * 7"]
+    assert again.cells[2].outputs == saved().cells[2].outputs
 
 
 # --- books --------------------------------------------------------------------------
@@ -145,6 +171,7 @@ def assert_shown(page: str) -> None:
     assert page.count("Hello <strong>") == 1
 
 
+@pytest.mark.shows("myst-nb", "restored")
 def test_a_page_of_sphinx_without_warnings(book):
     python = settings("python", 1)
     assert "myst_nb" in python
@@ -154,6 +181,7 @@ def test_a_page_of_sphinx_without_warnings(book):
     )
 
 
+@pytest.mark.shows("jupyter-book", "restored")
 def test_a_jupyter_book_without_warnings(book):
     (book / "_config.yml").write_text(settings("yaml"))
     (book / "_toc.yml").write_text("format: jb-book\nroot: page\n")

@@ -1,4 +1,4 @@
-"""The real tools: each runs here, where it is installed (`make test-frontends`)."""
+"""Tools that run a notebook as a whole, each where it is installed (`make test-frontends`)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbconvert import HTMLExporter
 from replay import ReplayServer, completion
 
 ROOT = Path(__file__).parents[2]
@@ -63,60 +64,6 @@ def outputs(path):
     return [[o.data for o in cell.get("outputs", ()) if "data" in o] for cell in cells]
 
 
-# -- consoles ------------------------------------------------------------------------
-
-
-def test_jupyter_console(server):
-    pexpect = pytest.importorskip("pexpect")
-    console = pexpect.spawn(tool("jupyter-console"), ["--simple-prompt"], encoding="utf8")
-    console.timeout = PATIENCE
-    lines = SETUP.split("\n")
-    for number, line in enumerate([*lines, "get_ipython().run_cell_magic('chat', '', 'Go.')"], 1):
-        console.expect(rf"In \[{number}\]: ")
-        console.sendline(line)
-    console.expect(rf"In \[{len(lines) + 2}\]: ")
-    shown = console.before.replace("\r\n", "\n")
-    console.close()
-    assert "First *one*.\n\n```python\nx = 1\n```\n\nThe end.\n\nreplay-1 · " in shown
-    assert shown.count("First *one*.") == 1
-
-
-def test_qtconsole(server, monkeypatch):
-    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
-    pytest.importorskip("qtconsole")
-    widgets = pytest.importorskip("qtpy.QtWidgets", exc_type=ImportError)
-    from qtconsole.manager import QtKernelManager
-    from qtconsole.rich_jupyter_widget import RichJupyterWidget
-
-    app = widgets.QApplication.instance() or widgets.QApplication([])
-    manager = QtKernelManager(kernel_name="python3")
-    manager.start_kernel()
-    client = manager.client()
-    client.start_channels()
-    console = RichJupyterWidget()
-    console.kernel_manager, console.kernel_client = manager, client
-
-    def until(text):
-        end = time.monotonic() + PATIENCE
-        while text not in console._control.toPlainText():
-            assert time.monotonic() < end, console._control.toPlainText()
-            app.processEvents()
-            time.sleep(0.01)
-
-    try:
-        until("In [1]:")
-        console.execute(SETUP)
-        until("In [2]:")
-        console.execute("%%chat\nGo.")
-        until("In [3]:")
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
-    shown = console._control.toPlainText()
-    assert "First *one*.\n\n```python\nx = 1\n```\n\nThe end.\n\nreplay-1 · " in shown
-    assert shown.count("First *one*.") == 1
-
-
 # -- runs that nobody sees -----------------------------------------------------------
 
 CELLS = (
@@ -134,6 +81,15 @@ RUNNERS = {
 }
 
 
+def again(path):
+    """The page of a file, made without a kernel."""
+    page, _ = HTMLExporter().from_filename(str(path))
+    return page
+
+
+@pytest.mark.shows("jupyter execute", "panel", "--bg", "saved", "restored")
+@pytest.mark.shows("papermill", "panel", "--bg", "saved", "restored")
+@pytest.mark.shows("nbconvert --execute", "panel", "--bg", "saved", "restored")
 @pytest.mark.parametrize("session", [None, "/home/x/y.ipynb"])
 @pytest.mark.parametrize("runner", RUNNERS)
 def test_a_run_keeps_what_was_answered_in_the_background(
@@ -152,6 +108,7 @@ def test_a_run_keeps_what_was_answered_in_the_background(
     assert "".join(PARTS) in panel["text/markdown"]
     assert WIDGET not in written.read_text()
     assert "widget-state" not in written.read_text()
+    assert again(written).count("<p>First <em>one</em>.</p>") == 2  # of the cell, and of the panel
 
 
 def test_a_run_fails_where_nobody_can_approve(server, tmp_path):
@@ -172,6 +129,7 @@ def voila(path, port):
             process.terminate()
 
 
+@pytest.mark.shows("voila", "panel", "--bg")
 def test_voila_shows_the_panel_and_the_answer(server, tmp_path, unused_port):
     path = tmp_path / "in.ipynb"
     notebook(path, *CELLS[:2])
@@ -203,13 +161,16 @@ def read(address):
             time.sleep(0.1)
 
 
+@pytest.mark.shows("ploomber-engine", "panel", "--bg", "saved", "restored")
 def test_ploomber_engine_runs_without_a_kernel(server, tmp_path):
     path, out = tmp_path / "in.ipynb", tmp_path / "out.ipynb"
-    notebook(path, "%%chat --bg\nGo.")
+    notebook(path, *CELLS[:2], "answer = panel.send('Hi')")  # it shows a value in spite of a `;`
     run(tool("ploomber-engine"), str(path), str(out))
-    (_, shown) = outputs(out)
+    _, shown, _, conversation = outputs(out)
     assert "\n\n".join(o["text/markdown"] for o in shown).startswith("First *one*.")
     assert shown[-1][RECORD]["rounds"][0]["text"] == "".join(PARTS)
+    assert again(out).count("<p>First <em>one</em>.</p>") == 2
+    assert "".join(PARTS) in conversation[-1]["text/markdown"]
     notebook(path, "%%chat --bogus\nGo.")
     run(tool("ploomber-engine"), str(path), str(out), fails=True)
     cells = json.loads(out.read_text())["cells"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 
 import nbformat
@@ -69,6 +70,37 @@ def texts(outputs, kind="text/markdown"):
     return [output[kind] for output in outputs]
 
 
+GATES = (f"gate-{number}" for number in itertools.count())
+
+
+def in_parts(nb, server, code, **how):
+    """The result of a cell whose answer goes on as soon as what came of it is shown."""
+    gate = next(GATES)
+    server.reply(completion(PARAGRAPHS, gate=gate))
+    cell = nb.start(code, **how)
+    seen = []
+    for number, part in enumerate(PARAGRAPHS[:-1]):
+        server.open(f"{gate}-{number}")
+        seen += until(nb, cell, part.strip())
+    server.open(f"{gate}-{len(PARAGRAPHS) - 1}")
+    result = nb.collect(cell)
+    result.messages[:0] = seen
+    return result
+
+
+def until(nb, msg_id, words):
+    """The messages that answer a request, up to the one that shows these words."""
+    seen = []
+    while not seen or words not in shown_by(seen[-1]):
+        message = nb.client.get_iopub_msg(timeout=20)
+        seen += [message] if message["parent_header"].get("msg_id") == msg_id else []
+    return seen
+
+
+def shown_by(message):
+    return message["content"].get("data", {}).get("text/markdown", "")
+
+
 # -- consoles ------------------------------------------------------------------------
 
 
@@ -133,13 +165,20 @@ def test_links_that_are_defined_later_are_told_at_the_end(nb, server):
     assert "https://example.org/docs" in markdown
 
 
-@pytest.mark.parametrize("known", ["cell", "server", "program"])
-def test_other_front_ends_get_no_parts(nb, jupyter, server, known):
-    """A cell's id, Jupyter Server's name for the session, or a program: updates count."""
-    server.reply(completion(PARAGRAPHS, pace=0.8))
-    asked = jupyter if known == "server" else nb
-    more = {"cell": {"cell_id": "a"}, "server": {}, "program": {"allow_stdin": False}}[known]
-    result = asked.run("%%chat --no-history\nGo.", **more)
+@pytest.mark.parametrize("known", ["cell", "program"])
+def test_other_front_ends_get_no_parts(nb, server, known):
+    """A cell's id, or a program that runs the notebook: updates count."""
+    more = {"cell": {"cell_id": "a"}, "program": {"allow_stdin": False}}[known]
+    result = in_parts(nb, server, "%%chat --no-history\nGo.", **more)
+    assert_one_output(result)
+
+
+def test_a_kernel_of_jupyter_server_gives_no_parts(jupyter, server):
+    server.reply(completion(PARAGRAPHS))
+    assert_one_output(jupyter.run("%%chat --no-history\nGo."))
+
+
+def assert_one_output(result):
     assert "update_display_data" in displays(result)
     (output,) = result.outputs
     assert output["text/markdown"].startswith("".join(PARAGRAPHS))
@@ -161,9 +200,8 @@ ASK = {
 @pytest.mark.parametrize("ask", ASK)
 @pytest.mark.parametrize("where", IN_OUTPUT)
 def test_in_an_output_widget_nothing_is_updated_or_cleared(jupyter, server, where, ask):
-    server.reply(completion(PARAGRAPHS, pace=0.8))
     cell = IN_OUTPUT[where].format(ask=ASK[ask])
-    result = jupyter.run(f"out = ipywidgets.Output()\n{cell}", cell_id="c")
+    result = in_parts(jupyter, server, f"out = ipywidgets.Output()\n{cell}", cell_id="c")
     assert not result.error
     shown = [m for m in result.messages if m["msg_type"] == "display_data"]
     kinds = {k for k in displays(result) if k != "comm_open"}
@@ -176,7 +214,7 @@ def test_in_an_output_widget_nothing_is_updated_or_cleared(jupyter, server, wher
 
 
 def test_a_button_that_asks_into_an_output(jupyter, server):
-    server.reply(completion(PARAGRAPHS, pace=0.8))
+    server.reply(completion(PARAGRAPHS, gate="button"))
     made = jupyter.run(
         textwrap.dedent("""
         out, button, chat = ipywidgets.Output(), ipywidgets.Button(), nbstream.Chat('replay-1')
@@ -191,14 +229,14 @@ def test_a_button_that_asks_into_an_output(jupyter, server):
     content = {"comm_id": made.stdout, "data": clicked}
     message = jupyter.client.session.msg("comm_msg", content)
     jupyter.client.shell_channel.send(message)
-    parts = []
-    while not parts or RECORD not in parts[-1]:
-        said = jupyter.client.get_iopub_msg(timeout=20)
-        if said["parent_header"].get("msg_id") == message["header"]["msg_id"]:
-            assert said["msg_type"] != "update_display_data"
-            if said["msg_type"] == "display_data":
-                parts.append(said["content"]["data"])
+    said = []
+    for number, part in enumerate(PARAGRAPHS):
+        server.open(f"button-{number}")
+        said += until(jupyter, message["header"]["msg_id"], part.strip())
+    parts = [each["content"]["data"] for each in said if is_shown(each)]
+    assert "update_display_data" not in {each["msg_type"] for each in said}
     assert texts(parts)[:2] == ["First *one*.", "```python\nx = 1\n```"]
+    assert RECORD in parts[2]
     assert WIDGET not in str(parts)
 
 
@@ -266,6 +304,20 @@ def test_code_for_a_cell_that_nobody_sees_is_printed(nb, server):
     assert nb.run("%chat code 1").reply["content"]["payload"][0]["source"] == "set_next_input"
 
 
+class InParts(NotebookClient):
+    """Runs a notebook in which an answer goes on as soon as what came of it is shown.
+
+    Attributes:
+        go_on: opens the gate of the part of this number.
+    """
+
+    def process_message(self, msg, cell, cell_index):
+        for number, part in enumerate(PARAGRAPHS[:-1]):
+            if part.strip() in shown_by(msg):
+                self.go_on(number + 1)
+        return super().process_message(msg, cell, cell_index)
+
+
 def executed(cells, monkeypatch, server, **environment):
     more = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-test", **environment}
     for name, value in more.items():
@@ -273,7 +325,10 @@ def executed(cells, monkeypatch, server, **environment):
     setup = "%load_ext nbstream\n%config ChatMagics.model = 'replay-1'\nimport nbstream"
     made = [nbformat.v4.new_code_cell(cell) for cell in (setup, *cells)]
     notebook = nbformat.v4.new_notebook(cells=made)
-    NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+    runner = InParts(notebook, timeout=60, kernel_name="python3")
+    runner.go_on = lambda number: server.open(f"program-{number}")
+    runner.go_on(0)
+    runner.execute()
     return notebook
 
 
@@ -295,7 +350,7 @@ def test_a_notebook_that_a_program_runs_holds_all_answers(server, monkeypatch, e
 
 
 def test_an_output_widget_of_a_notebook_that_a_program_runs(server, monkeypatch):
-    server.reply(completion(PARAGRAPHS, pace=0.8), completion("From interact."))
+    server.reply(completion(PARAGRAPHS, gate="program"), completion("From interact."))
     cells = [
         "import ipywidgets\nout = ipywidgets.Output()\nout",
         "with out:\n    print('own')\n    nbstream.Chat('replay-1').send('Go.');",

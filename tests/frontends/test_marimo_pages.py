@@ -57,6 +57,7 @@ def html(output):
     return "".join(output["data"]["text/html"])
 
 
+@pytest.mark.shows("marimo", "saved")
 def test_an_answer_stands_in_the_page_once(run, replay):
     replay.reply(completion(ANSWER, reasoning="hm"), completion("Second."))
     last_line, two = run("chat.send('Hi')", "mo.output.append('mine')\nanswer = chat.send('Again')")
@@ -93,6 +94,7 @@ except nbstream.errors.IncompleteError:
     assert "⚠ Incomplete" in html(output)
 
 
+@pytest.mark.shows("marimo", "panel")
 def test_the_panel_is_a_widget_of_marimo(run, replay):
     replay.reply(completion("Hello"))
     code = """
