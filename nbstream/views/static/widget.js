@@ -58,8 +58,7 @@ export default function createWidget() {
       let text = () => [words(), UNFINISHED].filter(Boolean).join("\n\n");
       const standIn = createStandIn(model.widget_manager, name, () => text());
       store.watch({ load: standIn.grow, apply: standIn.grow });
-      /** @type {Promise<void> | undefined} */
-      let ended; // resolves when what came before the end is in the store
+      let ended = Promise.resolve(); // when what came before the end is in the store
 
       /**
        * @param {{seq: number, ops: any[], say?: string}} message
@@ -93,7 +92,7 @@ export default function createWidget() {
         stopReceiving();
         stopWaiting();
         stop.end();
-        void ended?.then(standIn.settle);
+        void ended.then(standIn.settle);
       };
     },
 
