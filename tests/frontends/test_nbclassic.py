@@ -27,18 +27,14 @@ OPEN = "panel = nbstream.ChatPanel(model='replay-1')\npanel"
 LINE = "The chat panel is not saved with the notebook: run this cell to open it again."
 NOTEBOOK = "Jupyter.notebook"
 READY = f"window.Jupyter && {NOTEBOOK}?.kernel?.is_connected()"
-OTHER = "import ipywidgets\nipywidgets.IntSlider()"  # which nbclassic draws again
-# As a person does who opens a notebook and runs it all: the kernel is busy when the page asks it
-# for its widgets, and answers when the cells have ended.
 RUN_ALL = f"{NOTEBOOK}.execute_cell_range(0, {NOTEBOOK}.ncells())"
-WATCH = f"""() => {{
-  window.drawn = 0;
-  const prototype = Object.getPrototypeOf({NOTEBOOK});
-  const draw = prototype.render_cell_output;
-  prototype.render_cell_output = function (cell) {{
-    window.drawn += 1;
-    return draw.call(this, cell);
-  }};
+# What ipywidgets does when its first question to the kernel is answered, which is when the cells
+# have ended that ran since the page came.
+DRAW = f"""() => {{
+  const hasWidget = (output) => output.data?.["application/vnd.jupyter.widget-view+json"];
+  for (const cell of {NOTEBOOK}.get_cells()) {{
+    if (cell.output_area?.outputs.some(hasWidget)) {NOTEBOOK}.render_cell_output(cell);
+  }}
 }}"""
 
 
@@ -126,12 +122,11 @@ def test_a_panel_stays_and_is_saved_as_its_conversation(opened, replay):
     from playwright.sync_api import expect
 
     replay.reply(completion("It is **kept**."))
-    page, file = opened(OPEN, "panel.send('What stays?').wait();", OTHER)
-    page.evaluate(WATCH)
+    page, file = opened(OPEN, "panel.send('What stays?').wait();")
     page.evaluate(RUN_ALL)
     panel = page.locator(".nbs-panel")
     expect(panel).to_contain_text("It is kept.")
-    page.wait_for_function("window.drawn > 0")  # which took the panel away
+    page.evaluate(DRAW)
     expect(panel).to_be_visible()
     # What is said later gets into the outputs below it, too.
     replay.reply(completion("So is this."))
@@ -152,12 +147,11 @@ def test_an_answer_that_is_being_written_is_saved_as_text(opened, replay):
     from playwright.sync_api import expect
 
     replay.reply(Reply([chunk({"content": "Half an answer"}), Hang()]))
-    page, file = opened("%%chat --bg\nGo.", OTHER)
-    page.evaluate(WATCH)
+    page, file = opened("%%chat --bg\nGo.")
     page.evaluate(RUN_ALL)
     live = page.locator(".nbs-answer")
     expect(live).to_contain_text("Half an answer")
-    page.wait_for_function("window.drawn > 0")
+    page.evaluate(DRAW)
     expect(live).to_be_visible()
     text = save(page, file).cells[1].outputs[0].data["text/plain"]
     assert text.startswith("Half an answer")
