@@ -31,7 +31,7 @@ __all__ = ["Screen", "close_all"]
 
 # Marks the output of a panel, of which the page saves the text alone (static/unsaved.js).
 _PANEL_TYPE = "application/vnd.nbstream.panel+json"
-_UNSAVED = "The chat panel is not saved with the notebook: run this cell to open it again."
+_UNSAVED = "A chat panel was open here: run this cell to open it again."
 # What stands in the place of the conversation that is saved, before there are turns.
 _LATER = "The conversation will be saved here with the notebook."
 _EMPTY = "A conversation without turns."

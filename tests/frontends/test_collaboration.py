@@ -24,7 +24,7 @@ pytestmark = [
 
 LOAD = "%load_ext nbstream\n%config ChatMagics.model = 'replay-1'\nimport nbstream"
 OPEN = "panel = nbstream.ChatPanel(model='replay-1')\npanel"
-LINE = "The chat panel is not saved with the notebook: run this cell to open it again."
+LINE = "A chat panel was open here: run this cell to open it again."
 UNFINISHED = "⚠ The answer was being written when this was saved. %chat last shows it"
 RECORD = "application/vnd.nbstream.response+json"
 DEAD = "Error displaying widget"

@@ -24,7 +24,7 @@ pytestmark = [
 
 LOAD = "%load_ext nbstream\n%config ChatMagics.model = 'replay-1'\nimport nbstream"
 OPEN = "panel = nbstream.ChatPanel(model='replay-1')\npanel"
-LINE = "The chat panel is not saved with the notebook: run this cell to open it again."
+LINE = "A chat panel was open here: run this cell to open it again."
 NOTEBOOK = "Jupyter.notebook"
 READY = f"window.Jupyter && {NOTEBOOK}?.kernel?.is_connected()"
 RUN_ALL = f"{NOTEBOOK}.execute_cell_range(0, {NOTEBOOK}.ncells())"
