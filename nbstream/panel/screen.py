@@ -22,15 +22,16 @@ from ..views.frontend import has_rich_output, has_widgets, is_attended, is_in_vo
 from ..views.hooks import CellHooks
 from ..views.protocol import View
 from ..views.server import lacks
-from ..views.widget import view_of
+from ..views.widget import metadata_of, view_of
 from .settings import Settings
 from .transcript import Transcript
 from .window import PanelWidget, Window
 
 __all__ = ["Screen", "close_all"]
 
-# Marks the output of a panel, which the page leaves out of the file (static/unsaved.js).
+# Marks the output of a panel, of which the page saves the text alone (static/unsaved.js).
 _PANEL_TYPE = "application/vnd.nbstream.panel+json"
+_UNSAVED = "A chat panel was open here: run this cell to open it again."
 # What stands in the place of the conversation that is saved, before there are turns.
 _LATER = "The conversation will be saved here with the notebook."
 _EMPTY = "A conversation without turns."
@@ -142,7 +143,8 @@ class Screen:
 
     def _open_window(self) -> None:
         window = self._made_window()
-        display({**view_of(window.widget), _PANEL_TYPE: {}}, raw=True)
+        view = {**view_of(window.widget, _UNSAVED), _PANEL_TYPE: {}}
+        display(view, raw=True, metadata=metadata_of(window.widget, panel=self._name))
 
     def _replaces(self, earlier: Screen) -> bool:
         """Whether `earlier` stood in the output of this cell when it ran before."""

@@ -47,15 +47,15 @@ def offer(text: str, name: str, *, has_widgets: bool) -> None:
 
 def _offer_in_page(text: str, name: str) -> None:
     from .copy_widget import CopyWidget
-    from .widget import view_of
+    from .widget import metadata_of, view_of
 
     output = uuid.uuid4().hex
     shown = visible(text)
     widget = CopyWidget(text=text, shown="" if shown == text else shown, label=name, name=output)
     handle = display(
-        {**view_of(widget), "text/plain": printable(text)},
+        view_of(widget, printable(text)),
         raw=True,
-        metadata={"nbstream": {"answer": output}},  # of which static/unsaved.js knows
+        metadata=metadata_of(widget, answer=output),
         display_id=True,
     )
 

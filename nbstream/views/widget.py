@@ -8,6 +8,7 @@ import uuid
 from functools import partial
 from typing import Any
 
+import anywidget
 import traitlets
 from IPython.display import DisplayHandle, clear_output, display
 
@@ -21,9 +22,11 @@ from .hooks import CellHooks
 from .outline import Outline
 from .static import module, stylesheet
 
-__all__ = ["AnswerWidget", "WidgetView", "decide", "ending", "view_of"]
+__all__ = ["AnswerWidget", "WidgetView", "decide", "ending", "metadata_of", "view_of"]
 
 log = logging.getLogger("nbstream")
+
+_UNFINISHED = "⚠ The answer is shown when it has ended; afterwards %chat last shows it."
 
 
 class AnswerWidget(FrameWidget):
@@ -69,9 +72,9 @@ class WidgetView:
             channel = Channel(make, source, lambda said, _: decide(response, said))
             try:
                 self._handle = display(
-                    view_of(channel.widget),
+                    view_of(channel.widget, _UNFINISHED),
                     raw=True,
-                    metadata={"nbstream": {"answer": name}},  # of which static/unsaved.js knows
+                    metadata=metadata_of(channel.widget, answer=name),
                     display_id=True,
                 )
             except BaseException:
@@ -125,13 +128,23 @@ class WidgetView:
             log.exception("the live view failed at its end")
 
 
-def view_of(widget: FrameWidget) -> dict[str, Any]:
-    """What shows the widget, for `display`: ipywidgets 7 would lose the display_id."""
+def view_of(widget: anywidget.AnyWidget, text: str) -> dict[str, Any]:
+    """What shows the widget, for `display`: ipywidgets 7 would lose the display_id.
+
+    Args:
+        widget: is shown.
+        text: stands in its place where there are no widgets, or no more this one.
+    """
     view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
     return {
         "application/vnd.jupyter.widget-view+json": view,
-        "text/plain": "the answer is shown when it has ended",  # where there are no widgets
+        "text/plain": text,
     }
+
+
+def metadata_of(widget: anywidget.AnyWidget, **name: str) -> dict[str, Any]:
+    """By what a page knows the output of its widget (static/unsaved.js, static/shared.js)."""
+    return {"nbstream": {**name, "model": widget.model_id}}
 
 
 def ending(response: Response) -> dict[str, Any]:

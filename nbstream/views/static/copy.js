@@ -3,6 +3,7 @@
 
 import { announce } from "./announce.js";
 import { copy } from "./clipboard.js";
+import { createStandIn } from "./shared.js";
 import { saveAsText } from "./unsaved.js";
 
 /** One call a model: all views of the model share what is here. */
@@ -22,13 +23,16 @@ export default function createCopier() {
   return {
     /** @param {{model: any}} context */
     async initialize({ model }) {
-      saveAsText(model.widget_manager, model.get("name"), () => model.get("text"));
+      const text = () => model.get("text");
+      saveAsText(model.widget_manager, model.get("name"), text);
+      const { settle } = createStandIn(model.widget_manager, model.get("name"), text);
       // At once, while the reader still waits for it: not in a page that is opened again, and
       // not after a long cell before this one. By then something else may have been copied.
-      if (model.get("tried") || !navigator.userActivation?.isActive) return;
+      if (model.get("tried") || !navigator.userActivation?.isActive) return settle;
       model.set("tried", true);
       model.save_changes();
       if (await copy(model.get("text"))) void tell(model);
+      return settle;
     },
 
     /** @param {{model: any, el: HTMLElement}} context */

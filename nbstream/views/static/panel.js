@@ -11,8 +11,10 @@ import { createOutbox } from "./outbox.js";
 import { createStore } from "./store.js";
 import { createTypesetter } from "./math.js";
 import { LOST } from "./gone.js";
-import { keepOutOfFile } from "./unsaved.js";
+import { keepOutOfFile, panelText } from "./unsaved.js";
+import { drawOnce } from "./classic.js";
 import { guarded } from "./guarded.js";
+import { createStandIn } from "./shared.js";
 import { make } from "./elements.js";
 import { receive } from "./receive.js";
 
@@ -43,7 +45,9 @@ export default function createPanel() {
       });
       outbox = createOutbox(desk, draft);
       store.watch(watchRun(outbox.run));
+      drawOnce(model.widget_manager);
       keepOutOfFile(model.widget_manager);
+      const standIn = createStandIn(model.widget_manager, model.get("name"), panelText);
 
       /**
        * @param {any} message
@@ -63,6 +67,7 @@ export default function createPanel() {
         stopReceiving();
         desk.close();
         draft.leave();
+        standIn.settle();
       };
     },
 

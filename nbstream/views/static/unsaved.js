@@ -1,6 +1,6 @@
 // @ts-check
-// A widget without its kernel is an error box in a file. So a panel is not saved with the
-// notebook, for its conversation is, in outputs of its own; and an answer that is being written,
+// A widget without its kernel is an error box in a file. So a panel is saved as a line that says
+// how to open it, for its conversation is in outputs of its own; and an answer that is being written,
 // or whose kernel ended in the middle of it, is saved as the text that the page has.
 
 import { guarded } from "./guarded.js";
@@ -9,7 +9,7 @@ const PANEL_TYPE = "application/vnd.nbstream.panel+json";
 const SAVED = Symbol.for("nbstream.saved");
 
 /**
- * Leave the outputs of panels out of what is saved from now on.
+ * Save the outputs of panels as text from now on.
  * @param {any} manager JupyterLab's and Notebook's knows the document; others do not
  */
 export function keepOutOfFile(manager) {
@@ -73,6 +73,22 @@ function textsOf(notebook) {
 }
 
 /**
+ * @param {any} output a panel's
+ * @returns {string} how to open the panel, which the kernel has told
+ */
+export function panelText(output) {
+  return output.data["text/plain"] ?? "";
+}
+
+/**
+ * @param {any} output
+ * @param {string} text
+ */
+function asText(output, text) {
+  return { ...output, metadata: {}, data: { "text/plain": text } };
+}
+
+/**
  * @param {any} file
  * @param {Map<string, () => string>} texts
  */
@@ -80,13 +96,12 @@ function withoutWidgets(file, texts) {
   if (!Array.isArray(file?.cells)) return file;
   /** @param {any} output */
   function saved(output) {
-    if (output?.data?.[PANEL_TYPE]) return [];
+    if (output?.data?.[PANEL_TYPE]) return asText(output, panelText(output));
     const text = texts.get(output?.metadata?.nbstream?.answer);
-    if (text === undefined) return [output];
-    return [{ ...output, metadata: {}, data: { "text/plain": text() } }];
+    return text === undefined ? output : asText(output, text());
   }
   const cells = file.cells.map((/** @type {any} */ cell) =>
-    Array.isArray(cell?.outputs) ? { ...cell, outputs: cell.outputs.flatMap(saved) } : cell,
+    Array.isArray(cell?.outputs) ? { ...cell, outputs: cell.outputs.map(saved) } : cell,
   );
   return { ...file, cells };
 }

@@ -7,8 +7,10 @@ import { createStop } from "./stop.js";
 import { createStore } from "./store.js";
 import { createTypesetter } from "./math.js";
 import { LOST, whenKernelEnds } from "./gone.js";
+import { drawOnce } from "./classic.js";
 import { guarded } from "./guarded.js";
 import { keepPlace } from "./swap.js";
+import { createStandIn } from "./shared.js";
 import { receive } from "./receive.js";
 import { saveAsItIs, saveAsText } from "./unsaved.js";
 import { stayPut } from "./follow.js";
@@ -51,12 +53,22 @@ export default function createWidget() {
       // While a cell runs its kernel hears nothing; otherwise it sends a snapshot.
       store = createStore(() => model.send({ want: "snapshot" }));
       stop = createStop(model);
+      drawOnce(model.widget_manager);
+      const name = model.get("name");
+      let text = () => [words(), UNFINISHED].filter(Boolean).join("\n\n");
+      const standIn = createStandIn(model.widget_manager, name, () => text());
+      store.watch({ load: standIn.grow, apply: standIn.grow });
+      let ended = Promise.resolve(); // when what came before the end is in the store
 
-      /** @param {{seq: number, ops: any[], say?: string}} message */
-      function onMessage(message) {
+      /**
+       * @param {{seq: number, ops: any[], say?: string}} message
+       * @param {Promise<void>} before
+       */
+      function onMessage(message, before) {
         store.frame(message);
         if (message.say) {
-          saveAsItIs(model.widget_manager, model.get("name")); // the static output comes
+          ended = before.then(standIn.write); // the page that ran the cell may be gone
+          saveAsItIs(model.widget_manager, name); // the static output comes
           stop.end();
           stopWaiting();
           announce(message.say);
@@ -68,18 +80,19 @@ export default function createWidget() {
       const stopWaiting = whenKernelEnds(kernel, () => {
         stop.end();
         store.finish([["end", LOST]]);
-        const text = words();
-        saveAsText(model.widget_manager, model.get("name"), () => text);
+        const left = words();
+        text = () => left;
+        saveAsText(model.widget_manager, name, text);
+        standIn.write();
         announce(LOST.mark);
       });
-      saveAsText(model.widget_manager, model.get("name"), () => {
-        return [words(), UNFINISHED].filter(Boolean).join("\n\n");
-      });
+      saveAsText(model.widget_manager, name, () => text());
       announce("The answer is being written.");
       return () => {
         stopReceiving();
         stopWaiting();
         stop.end();
+        void ended.then(standIn.settle);
       };
     },
 
