@@ -66,7 +66,7 @@ def raise_for_status(response: Response[T]) -> Response[T]:
     error = response.error
     if error is not None:
         error.response = response
-        raise error
+        raise error.with_traceback(None)  # where we failed says nothing to who asked
     return response
 
 
