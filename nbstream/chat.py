@@ -73,7 +73,7 @@ def raise_for_status(response: Response[T], *, is_shown: bool = False) -> Respon
         error.response = response
         if isinstance(error, Interrupted):
             error.is_shown = is_shown
-        raise error
+        raise error.with_traceback(None)  # where we failed says nothing to who asked
     return response
 
 

@@ -63,12 +63,17 @@ def running_execution() -> object:
 def is_last_line(execution: object, value: object) -> bool:
     """Whether that run of a cell shows `value`, at this moment, as that of an expression in it.
 
-    It is what IPython's display hook does, as against `display`.
+    It is what IPython's display hook does, as against `display`; and what `interact` of
+    ipywidgets does with the value of its function.
     """
     if execution is None or execution != running_execution():
         return False
     hook = _caller("IPython.core.displayhook")
-    return hook is not None and any(each is value for each in hook.f_locals.values())
+    if hook is not None and any(each is value for each in hook.f_locals.values()):
+        return True
+    interaction = _caller("ipywidgets.widgets.interaction")
+    shown = interaction and getattr(interaction.f_locals.get("self"), "result", None)
+    return shown is value
 
 
 def cell_name(filename: str) -> str | None:

@@ -6,7 +6,7 @@ import anywidget
 import ipywidgets
 import pytest
 from kernels import kernel
-from replay import completion
+from replay import completion, silence
 
 from nbstream import ChatPanel
 from nbstream.panel import screen
@@ -78,3 +78,40 @@ def test_in_a_kernel_a_box_shows_it_and_nothing_stays_open(replay):
 
 def is_open(message):
     return message["msg_type"] == "comm_open"
+
+
+def test_a_question_from_code_shows_nothing_below_its_cell(replay):
+    make = f"nbstream.ChatPanel(model='replay-1', base_url='{replay.base_url}')"
+    with kernel(OPENAI_API_KEY="sk-test") as nb:
+        nb.run(f"import nbstream\npanel, hidden = {make}, {make}\nwidget = panel.widget")
+        replay.reply(silence(), silence())
+        asked = nb.run("panel.send('Hi')")
+        assert (asked.error, asked.outputs, asked.stdout) == ("", [], "")
+        asked = nb.run("hidden.send('Hi')")
+        assert (asked.error, asked.outputs) == ("", [])
+        assert asked.stdout.count("\n") == 1
+        assert "panel.open() shows it" in asked.stdout
+        nb.run("panel.response.cancel()\nhidden.response.cancel()")
+
+
+OUTPUT = """import ipywidgets, nbstream
+from nbstream.views.capture import Capture
+out = ipywidgets.Output()
+with out:
+    capture = Capture(blocking={blocking})
+capture.show({{"text/plain": "late"}}, 4)
+print([each["data"] for each in out.outputs], repr(out.msg_id))"""
+
+
+def test_an_output_that_was_left_takes_what_is_shown_for_it():
+    with kernel() as nb:
+        shown = nb.run(OUTPUT.format(blocking=False))
+        assert [each["text/plain"] for each in shown.outputs] == ["late"]
+        assert shown.stdout == "[] ''\n"
+        states = [
+            m["content"]["data"].get("state", {})
+            for m in shown.messages
+            if "data" in m["content"] and m["msg_type"] == "comm_msg"
+        ]
+        ids = [bool(state["msg_id"]) for state in states if "msg_id" in state]
+        assert ids == [True, False, True, False]

@@ -8,6 +8,7 @@ import threading
 import weakref
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, Unpack
 
@@ -20,7 +21,7 @@ from ..conversation import Turn
 from ..errors import UsageError
 from ..interrupts import interrupts
 from ..messages import Content
-from ..namespace import LAST, namespace
+from ..namespace import LAST, is_last_line, namespace, running_execution
 from ..render.style import RenderStyle
 from ..response import Response
 from ..session import Place, Session
@@ -101,8 +102,22 @@ class ChatPanel(HasTraits):
         return self.chat.session
 
     def send(self, prompt: Content) -> Response:
-        """Ask, and return the answer at once; it fills while it streams (`.wait()` waits)."""
-        return self.ask(prompt, Place(keep=True))
+        """Ask, and return the answer at once; it fills while it streams (`.wait()` waits).
+
+        As a cell's last line it shows nothing there: the answer comes in the panel.
+        """
+        response = self.ask(prompt, Place(keep=True))
+        response.shown_where(partial(self._is_shown_again, running_execution()))
+        return response
+
+    def _is_shown_again(self, execution: object, response: Response) -> bool:
+        """Whether a cell's last line is an answer that comes in the panel, or has not come."""
+        if not is_last_line(execution, response):
+            return False
+        if not self.screen.is_shown and not response.done:
+            print("The answer comes in the panel, which is not shown: panel.open() shows it.")  # noqa: T201
+            return True
+        return self.screen.is_shown
 
     def ask(self, prompt: Content, place: Place) -> Response:
         """As `send`, at some place in the conversation.
@@ -144,6 +159,10 @@ class ChatPanel(HasTraits):
 
     def _ipython_display_(self) -> None:
         self.open()
+
+    def _display_(self) -> PanelWidget:
+        """What marimo shows of it, by its protocol for other libraries' objects."""
+        return self.widget
 
     def close(self) -> None:
         """Take the panel away; the static conversation stays. `open` shows it again."""

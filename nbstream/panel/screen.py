@@ -18,7 +18,13 @@ from ..render.safe_text import escape_text
 from ..render.style import RenderStyle
 from ..response import Response
 from ..session import Session
-from ..views.frontend import has_rich_output, has_widgets, is_attended, is_in_voila
+from ..views.frontend import (
+    has_rich_output,
+    has_widgets,
+    is_attended,
+    is_in_voila,
+    output_widget,
+)
 from ..views.hooks import CellHooks
 from ..views.protocol import View
 from ..views.server import lacks
@@ -85,7 +91,9 @@ class Screen:
             return
         self._cell = running_cell()
         self._close_replaced()
-        io_thread.submit(self._open(CellHooks())).wait()
+        # An `Output` takes what is shown, and no update of it: the conversation would stay empty.
+        keeps = output_widget() is None
+        io_thread.submit(self._open(CellHooks(), keeps=keeps)).wait()
 
     @property
     def widget(self) -> PanelWidget:
@@ -122,7 +130,7 @@ class Screen:
             if self._replaces(earlier):
                 earlier.leave(self._session)
 
-    async def _open(self, hooks: CellHooks) -> None:
+    async def _open(self, hooks: CellHooks, *, keeps: bool) -> None:
         if self._transcript is not None and self._is_open:
             self._transcript.empty()  # it moves here
         self._is_open = True
@@ -133,8 +141,10 @@ class Screen:
                     self._open_window()
             except Exception:  # whatever is wrong with a widget, the conversation is shown
                 log.warning("the panel's widget could not be made", exc_info=True)
-        self._transcript = Transcript(self._style, hooks, parted=is_attended())
-        await asyncio.wait((self._write(),))
+        self._transcript = None
+        if keeps or self._window is None:
+            self._transcript = Transcript(self._style, hooks, parted=is_attended())
+            await asyncio.wait((self._write(),))
 
     def _shows_window(self) -> bool:
         """Whether there is a page that can show it: not in the file of a run that nobody sees."""
@@ -184,9 +194,14 @@ class Screen:
         """What shows a turn that runs."""
         return _TurnView(self, turn)
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether the window, or the static conversation, shows what is asked and answered."""
+        return self._transcript is not None or self._window is not None
+
     def refresh(self) -> None:
         """Show what changed; from any thread."""
-        if self._transcript is not None or self._window is not None:  # something shows it
+        if self.is_shown:
             io_thread.loop.call_soon_threadsafe(self._sync)
 
     def write(self) -> None:

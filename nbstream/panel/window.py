@@ -35,7 +35,7 @@ from .questions import question_of
 
 __all__ = ["STYLES", "PanelWidget", "Window"]
 
-STYLES = ("answer", "code", "panel", "head", "conversation", "composer")
+STYLES = ("plain", "answer", "code", "panel", "head", "conversation", "composer")
 
 # What a cell, or a program with a `Chat`, is told to type; a panel has a button.
 _GO_ON = re.compile(

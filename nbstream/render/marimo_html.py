@@ -17,6 +17,7 @@ from .summary import call_line, mark, reasoning_line, usage_line
 __all__ = ["marimo_html"]
 
 _SHOWN = 4_000  # characters of a call's arguments, and of its result
+_PROSE = "markdown prose dark:prose-invert contents"  # as `mo.md` has it
 _FORMULA = re.compile(
     r'<(div|span) class="nbs-math">(\$\$?|\\[(\[])(.*?)(?:\$\$?|\\[)\]])</\1>', re.DOTALL
 )
@@ -34,7 +35,7 @@ def marimo_html(response: Response, style: RenderStyle = DEFAULT_STYLE) -> str:
         why = mark(response)
         parts += [f"<p><strong>⚠ {_text(why)}</strong></p>"] if why else []
         parts.append(f"<p><small>{_text(usage_line(response))}</small></p>")
-    return f"<div>{''.join(parts)}</div>"
+    return f'<div class="{_PROSE}">{"".join(parts)}</div>'
 
 
 def _round(turn: Round, response: Response, style: RenderStyle) -> Iterator[str]:

@@ -14,12 +14,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from IPython.display import display
-
 from ..render.extract import link_definitions
 from ..render.saved import bundle, content_markdown, display_markdown
 from ..render.style import DEFAULT_STYLE, RenderStyle
 from ..response import Response, Timing
+from .capture import Capture
 from .ending import leave, leaves_nothing
 from .hooks import CellHooks
 from .parts import Parts, Place, excerpt
@@ -44,11 +43,14 @@ class AppendView:
 
     interval = 0.25
 
-    def __init__(self, *, owns_cell: bool, style: RenderStyle = DEFAULT_STYLE) -> None:
+    def __init__(
+        self, *, owns_cell: bool, style: RenderStyle = DEFAULT_STYLE, blocking: bool = False
+    ) -> None:
         self._owns_cell = owns_cell
         self._style = style
         self._part_style = replace(style, is_part=True)
         self._hooks = CellHooks()
+        self._capture = Capture(blocking=blocking)
         self._parts = Parts()
         self._links: list[str] = []  # of each round, what is known of its links so far
         self._done: list[_Done] = []
@@ -59,7 +61,7 @@ class AppendView:
     def update(self, response: Response) -> None:
         if self._parts.follow(response):
             self._done.clear()  # the places are other ones now
-        if not self._parts.is_due(response):
+        if not (self._capture.is_due(_size(response)) and self._parts.is_due(response)):
             return
         self._parts.looked_at(response)
         stable = self._parts.stable(response)
@@ -81,7 +83,7 @@ class AppendView:
         linked = self._parts.next(response, stable, self._links)
         markdown = content_markdown(linked, self._part_style)
         if markdown:
-            self._show({"text/markdown": markdown, "text/plain": f"{_text(came)}\n"})
+            self._show({"text/markdown": markdown, "text/plain": f"{_text(came)}\n"}, response)
             self._done.append(_Done(self._parts.sealed, stable, markdown))
         self._parts.sealed = stable
 
@@ -91,7 +93,7 @@ class AppendView:
             data = {**data, **self._rest(response)}
         except Exception:
             log.exception("an answer could not be parted; what was shown of it stands there twice")
-        self._show(data)
+        self._show(data, response)
 
     def _rest(self, response: Response) -> dict[str, Any]:
         links = [link_definitions(str(turn.text)) for turn in response.rounds]
@@ -112,9 +114,9 @@ class AppendView:
                 late |= dict.fromkeys(f"\\{line}" for each in links for line in each.splitlines())
         return list(late)
 
-    def _show(self, data: dict[str, Any]) -> None:
+    def _show(self, data: dict[str, Any], response: Response) -> None:
         with self._hooks:
-            display(data, raw=True)
+            self._capture.show(data, _size(response))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,10 @@ class _Done:
     starts: list[Place]
     ends: list[Place]
     markdown: str
+
+
+def _size(response: Response) -> int:
+    return sum(turn.size for turn in response.rounds)
 
 
 def _text(part: Response, *, is_end: bool = False) -> str:

@@ -68,7 +68,8 @@ def view_of_ended(style: RenderStyle = DEFAULT_STYLE) -> View:
     name = _automatic()
     if name == "text":
         return TerminalView(style=style)
-    return _rich_view("display" if name == "widget" else name, owns_cell=False, style=style)
+    name = "display" if name == "widget" else name
+    return _rich_view(name, owns_cell=False, style=style, blocking=True)
 
 
 def _automatic() -> str:
@@ -87,7 +88,7 @@ def _rich_view(name: str, *, owns_cell: bool, style: RenderStyle, blocking: bool
     if name == "append":
         from .append import AppendView
 
-        return AppendView(owns_cell=owns_cell, style=style)
+        return AppendView(owns_cell=owns_cell, style=style, blocking=blocking)
     from .display import DisplayView
 
     display = DisplayView(owns_cell=owns_cell, style=style)

@@ -20,6 +20,7 @@ __all__ = [
     "is_captured",
     "is_in_voila",
     "only_adds_outputs",
+    "output_widget",
     "request",
     "shell",
 ]
@@ -89,7 +90,7 @@ def is_captured() -> bool:
     from IPython.core.displaypub import CapturingDisplayPublisher
 
     is_kept = isinstance(running.display_pub, CapturingDisplayPublisher)
-    return is_kept or _runs_notebooks(running) or _is_in_output_widget()
+    return is_kept or _runs_notebooks(running) or output_widget() is not None
 
 
 def only_adds_outputs() -> bool:
@@ -117,14 +118,14 @@ def _runs_notebooks(running: Any) -> bool:
     return not _is_kernel(running) and type(running.display_pub) not in known
 
 
-def _is_in_output_widget() -> bool:
-    """Whether an `ipywidgets.Output` takes the messages that answer the calling cell's request."""
+def output_widget() -> Any:
+    """The `ipywidgets.Output` that takes what answers the calling cell's request, or None."""
     widgets = sys.modules.get("ipywidgets.widgets.widget")
     outputs = sys.modules.get("ipywidgets.widgets.widget_output")
     msg_id = (request().get("header") or {}).get("msg_id")
     if widgets is None or outputs is None or not msg_id:
-        return False
+        return None
     # ipywidgets 7 has them in the class.
     living = widgets._instances if hasattr(widgets, "_instances") else widgets.Widget.widgets  # noqa: SLF001
-    found = (each for each in list(living.values()) if isinstance(each, outputs.Output))
-    return any(each.msg_id == msg_id for each in found)
+    found = [each for each in list(living.values()) if isinstance(each, outputs.Output)]
+    return next((each for each in reversed(found) if each.msg_id == msg_id), None)

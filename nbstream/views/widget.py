@@ -34,7 +34,7 @@ class AnswerWidget(FrameWidget):
 
     name = traitlets.Unicode().tag(sync=True)
     _esm = module("widget")
-    _css = stylesheet("answer", "code")
+    _css = stylesheet("plain", "answer", "code")
 
 
 class WidgetView:

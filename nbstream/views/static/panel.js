@@ -73,7 +73,7 @@ export default function createPanel() {
 
     /** @param {{model: import("./widget.js").Model, el: HTMLElement}} context */
     render({ model, el }) {
-      el.classList.add("nbs-host");
+      el.classList.add("nbs-host", "nbs-panel-host");
       const typeset = createTypesetter(model.widget_manager);
       const context = { model, desk, typeset, complain: draft.complain, edits };
       const conversation = createConversation(context, outbox);
