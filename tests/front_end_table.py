@@ -57,6 +57,7 @@ class Claim:
 _NOBODY = {"live": "nobody there", "Stop": "nobody there"}
 _TEXT = {"panel": "no widgets", "saved": "no file"}
 _FILES = dict.fromkeys(("live", "Stop", "panel", "`--bg`"), "reads the file")
+_APP = {"`--bg`": "no magics", "saved": "no file", "restored": "runs anew"}
 _PAGES = {**_FILES, "saved": "makes a page"}
 
 FRONT_ENDS = (
@@ -77,9 +78,9 @@ FRONT_ENDS = (
     FrontEnd("`nbconvert --execute`", _NOBODY),
     FrontEnd("ploomber-engine", _NOBODY),
     FrontEnd("voila", {**_NOBODY, "saved": "no file", "restored": "runs anew"}),
-    FrontEnd("marimo"),
-    FrontEnd("Panel"),
-    FrontEnd("solara"),
+    FrontEnd("marimo", {"`--bg`": "no magics", "restored": "runs anew"}),
+    FrontEnd("Panel", _APP),
+    FrontEnd("solara", _APP),
     FrontEnd("jupytext", _FILES),
     FrontEnd("myst-nb", _PAGES),
     FrontEnd("jupyter-book", _PAGES),

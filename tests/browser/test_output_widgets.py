@@ -87,6 +87,7 @@ def test_a_panel_in_an_output_widget(open_notebook, replay):
     part_by_part(replay, panel.answer(0), "part")
     panel.expect_ended(1)
     assert_shown_once(notebook.output(1), *WORDS)
+    expect(notebook.output(1)).not_to_contain_text("will be saved here")
     notebook.screenshot("panel-in-an-output-widget")
 
 

@@ -114,14 +114,3 @@ w.Tab([w.HBox([one.widget, two.widget]), w.Label('other')])"""
     panel.ask("Once more")
     panel.expect_ended(2)
     notebook.screenshot("panels-in-boxes")
-
-
-def test_a_panel_in_an_output_answers_there(open_notebook, replay):
-    notebook = open_notebook([SETUP, "with out:\n    display(nbstream.ChatPanel())\nout"])
-    notebook.run(0)
-    notebook.run(1)
-    panel = PanelPage(notebook, notebook.output(1))
-    replay.reply(completion(PIECES))
-    panel.ask("Hi")
-    panel.expect_ended(1)
-    expect(notebook.output(1)).not_to_contain_text("will be saved here")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,7 +11,6 @@ import pytest
 from replay import Hang, Reply, chunk, completion
 
 ROOT = Path(__file__).parents[2]
-sys.path.append(str(ROOT / "tests/browser"))
 
 pytestmark = [
     pytest.mark.frontends,
@@ -29,20 +26,6 @@ UNFINISHED = "⚠ The answer was being written when this was saved. %chat last s
 RECORD = "application/vnd.nbstream.response+json"
 DEAD = "Error displaying widget"
 MOVE = "jupyterapp.commands.execute('notebook:move-cell-down')"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from chromium import FLAGS, find
-    from playwright.sync_api import expect, sync_playwright
-
-    path = find()
-    if path is None:
-        message = "no Chromium: install one, or run `make test`, which does"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
-    expect.set_options(timeout=30_000)  # ms
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=path, args=FLAGS)
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +110,7 @@ def expect_text(output, *texts):
         expect(output).to_contain_text(text)
 
 
+@pytest.mark.shows("jupyter-collaboration", "panel", "saved", "restored")
 def test_a_panel_is_a_line_and_its_conversation_in_the_document(pages, replay):
     from playwright.sync_api import expect
 
@@ -159,11 +143,12 @@ def test_a_panel_is_a_line_and_its_conversation_in_the_document(pages, replay):
     first.shut_down_kernel()
     pages.close()
     again = pages.same()
-    expect_text(again.output(1), LINE, "Saved with the notebook: turns 1–2")
+    expect_text(again.output(1), LINE, "Conversation, turns 1–2 (saved)")
     expect(again.page.get_by_text(DEAD)).to_have_count(0)
     again.screenshot("collaboration-reopened")
 
 
+@pytest.mark.shows("jupyter-collaboration", "live", "--bg", "saved")
 def test_an_answer_is_its_text_so_far_in_the_document(pages, replay):
     from playwright.sync_api import expect
 
@@ -227,7 +212,7 @@ def test_the_kernel_restarts_in_the_middle_of_an_answer(pages, replay):
     first.start(1)
     expect_text(first.output(1).locator(".nbs-answer"), "Half an answer")
     first.restart_kernel()
-    mark = "The kernel has restarted or ended: this is a part of the answer."
+    mark = "Incomplete: the kernel has restarted or ended."
     cells = pages.saved(lambda cells: mark in plain(cells[1]))
     assert plain(cells[1]).startswith("Half an answer")
     assert_no_widget(cells)
@@ -235,6 +220,19 @@ def test_the_kernel_restarts_in_the_middle_of_an_answer(pages, replay):
     again = pages.same()
     expect_text(again.output(1), "Half an answer", mark)
     expect(again.page.get_by_text(DEAD)).to_have_count(0)
+
+
+@pytest.mark.shows("jupyter-collaboration", "Stop")
+def test_an_answer_is_stopped_from_another_page(pages, replay):
+    replay.reply(Reply([chunk({"content": "Half an answer"}), Hang()]))
+    first = pages.new("%%chat\nGo.")
+    first.start(1)
+    expect_text(first.output(1).locator(".nbs-answer"), "Half an answer")
+    second = pages.same()
+    second.output(1).get_by_role("button", name="Stop").click()
+    assert replay.requests[0].aborted.wait(20)
+    cells = pages.saved(lambda cells: "Stopped" in json.dumps(cells[1].outputs))
+    assert_no_widget(cells)
 
 
 def test_a_panel_moves_with_its_cell(pages):

@@ -31,18 +31,6 @@ def server(monkeypatch, tmp_path):
         yield running
 
 
-@pytest.fixture(scope="module")
-def browser():
-    sys.path.append(str(ROOT / "tests" / "browser"))
-    from chromium import FLAGS, find
-
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as running:
-        chromium = running.chromium.launch(executable_path=find(), args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture
 def page(browser):
     playwright = pytest.importorskip("playwright.sync_api")
@@ -149,6 +137,7 @@ def marimo(tmp_path, port, *cells):
         yield address
 
 
+@pytest.mark.shows("marimo", "Stop", "panel")
 def test_panels_in_marimo(server, page, tmp_path, port):
     wrapped = "panel = nbstream.ChatPanel(model='replay-1')\nmo.ui.anywidget(panel.widget)"
     bare = "other = nbstream.ChatPanel(model='replay-1')\nother"
@@ -166,6 +155,7 @@ def test_panels_in_marimo(server, page, tmp_path, port):
         panels.nth(1).get_by_text("Mine.").wait_for()
 
 
+@pytest.mark.shows("marimo", "live")
 def test_answers_in_marimo_grow_and_stand_once(server, page, tmp_path, port):
     from playwright.sync_api import expect
 
@@ -222,6 +212,7 @@ def Page():
 """
 
 
+@pytest.mark.shows("Panel", "live", "Stop", "panel")
 def test_a_panel_in_panel(server, page, tmp_path, port):
     pytest.importorskip("ipywidgets_bokeh")
     (tmp_path / "page.py").write_text(PANEL)
@@ -244,6 +235,7 @@ def test_a_panel_in_panel(server, page, tmp_path, port):
         ask_and_stop(page, server, page.locator(".nbs-panel"))
 
 
+@pytest.mark.shows("solara", "live", "Stop", "panel")
 def test_a_panel_in_solara(server, page, tmp_path, port):
     assets = Path(sys.prefix) / "share/solara/cdn"
     if not assets.exists():

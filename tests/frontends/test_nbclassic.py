@@ -15,7 +15,6 @@ import pytest
 from replay import Hang, Reply, chunk, completion
 
 ROOT = Path(__file__).parents[2]
-sys.path.append(str(ROOT / "tests/browser"))
 
 pytestmark = [
     pytest.mark.frontends,
@@ -36,20 +35,6 @@ DRAW = f"""() => {{
     if (cell.output_area?.outputs.some(hasWidget)) {NOTEBOOK}.render_cell_output(cell);
   }}
 }}"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from chromium import FLAGS, find
-    from playwright.sync_api import expect, sync_playwright
-
-    path = find()
-    if path is None:
-        message = "no Chromium: install one, or run `make test`, which does"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
-    expect.set_options(timeout=30_000)  # ms
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=path, args=FLAGS)
 
 
 @contextmanager
@@ -118,6 +103,7 @@ def save(page, file):
     return saved
 
 
+@pytest.mark.shows("nbclassic", "panel", "saved", "restored")
 def test_a_panel_stays_and_is_saved_as_its_conversation(opened, replay):
     from playwright.sync_api import expect
 
@@ -133,16 +119,18 @@ def test_a_panel_stays_and_is_saved_as_its_conversation(opened, replay):
     panel.get_by_label("Your question").fill("And later?")
     page.keyboard.press("Enter")
     expect(panel).to_contain_text("So is this.")
-    expect(page.locator(".output")).to_contain_text(["Saved with the notebook: turns 1–2"])
+    expect(page.locator(".output")).to_contain_text(["Conversation, turns 1–2 (saved)"])
     line, conversation = save(page, file).cells[1].outputs
     assert line.data == {"text/plain": LINE}
     assert "So is this." in conversation.data["text/markdown"]
     page.goto(page.url)
     expect(page.get_by_text(LINE)).to_be_visible()
+    expect(page.locator(".output")).to_contain_text(["So is this."])
     expect(page.locator(".nbs-panel")).to_have_count(0)
     expect(page.get_by_text("widget could not be displayed")).to_have_count(0)
 
 
+@pytest.mark.shows("nbclassic", "live", "Stop", "--bg", "saved")
 def test_an_answer_that_is_being_written_is_saved_as_text(opened, replay):
     from playwright.sync_api import expect
 
