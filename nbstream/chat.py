@@ -177,7 +177,7 @@ class Chat(Generic[T]):
         """
         blocking = _is_main_thread()
         with interrupts() as held:
-            run = self._start(prompt, self._view(blocking=blocking), blocking=blocking)
+            run = self._start(prompt, self._view(blocking=True), blocking=blocking)
             response = run.wait(held)
         return self._shown(response)
 

@@ -9,13 +9,12 @@ page as long as the kernel is free.
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import Any
 
 from IPython.display import display
 
-from .frontend import output_widget, request
+from .frontend import answers_requests, output_widget, request
 
 __all__ = ["Capture"]
 
@@ -34,7 +33,7 @@ class Capture:
         self._output = output_widget()
         header = request().get("header") or {}
         self._msg_id = header.get("msg_id", "")
-        waits = blocking and threading.current_thread() is threading.main_thread()
+        waits = blocking and answers_requests()
         is_forgotten = not waits and header.get("msg_type") == "comm_msg"
         self._is_state = is_forgotten and self._output is not None
         self._opened = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 
 from ..errors import UsageError
 from ..render.style import DEFAULT_STYLE, RenderStyle
@@ -40,7 +41,7 @@ def choose_view(
         name: one of `VIEWS`.
         owns_cell: whether nothing else is shown in the cell, so that its output may be
             replaced.
-        blocking: whether the cell waits for the answer.
+        blocking: whether the caller waits for the answer.
         raises: whether who asks raises what goes wrong, so that a terminal need not tell it too.
         style: how answers look.
 
@@ -99,7 +100,8 @@ def _rich_view(name: str, *, owns_cell: bool, style: RenderStyle, blocking: bool
     except Exception:  # whatever is wrong with a widget package, the answer is shown
         log.debug("no widgets in this kernel", exc_info=True)
         return display
-    widget = WidgetView(owns_cell=owns_cell, blocking=blocking, style=style)
+    needs_interrupt = blocking and threading.current_thread() is threading.main_thread()
+    widget = WidgetView(owns_cell=owns_cell, blocking=needs_interrupt, style=style)
     return _FirstThatOpens(widget, display)
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Mapping
 from typing import Any
 
 from .server import lacks
 
 __all__ = [
+    "answers_requests",
     "has_rich_output",
     "has_widgets",
     "is_attended",
@@ -48,6 +50,17 @@ def request() -> Mapping[str, Any]:
         get_parent = getattr(getattr(running, "kernel", None), "get_parent", None)
     parent = get_parent() if get_parent is not None else None
     return parent if isinstance(parent, Mapping) else {}
+
+
+def answers_requests() -> bool:
+    """Whether the calling thread runs what the front end asks for, and no thread of the user's.
+
+    That is the main thread; callbacks of widgets run in a subshell's where there are some
+    (https://github.com/jupyter/enhancement-proposals, JEP 91).
+    """
+    thread = threading.current_thread()
+    is_subshell = type(thread).__module__.startswith("ipykernel.")
+    return is_subshell or thread is threading.main_thread()
 
 
 def has_rich_output() -> bool:
