@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from types import FrameType, ModuleType
+from types import BuiltinFunctionType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from .errors import UsageError
@@ -26,6 +26,8 @@ __all__ = [
 
 LAST = "_chat"  # the variable that is always the last response
 
+_CODE = (type, FunctionType, BuiltinFunctionType, MethodType)
+
 
 def namespace() -> dict[str, Any]:
     """The notebook's variables by name; outside of IPython, those of the main module."""
@@ -35,14 +37,18 @@ def namespace() -> dict[str, Any]:
 
 
 def variables() -> list[tuple[str, str]]:
-    """What the user has defined, in the order of the names: each with its type in a word."""
+    """What the user has defined: each with its type in a word.
+
+    Data comes first, then functions and classes, each in the order of the names.
+    """
     running = shell()
     own = set() if running is None else set(running.user_ns_hidden)
-    return [
-        (name, _kind(value))
-        for name, value in sorted(namespace().items())
+    found = [
+        (_is_code(value), name, _kind(value))
+        for name, value in namespace().items()
         if not name.startswith("_") and name not in own and not _is_module(value)
     ]
+    return [(name, kind) for _, name, kind in sorted(found)]
 
 
 def running_cell() -> tuple[str, str] | None:
@@ -119,6 +125,10 @@ def _caller(module: str) -> FrameType | None:
 
 def _is_module(value: Any) -> bool:
     return issubclass(type(value), ModuleType)  # what it says of itself may raise
+
+
+def _is_code(value: Any) -> bool:
+    return issubclass(type(value), _CODE)
 
 
 def _kind(value: Any) -> str:

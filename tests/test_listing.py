@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from nbstream.catalog import Catalog
 from nbstream.errors import ServerError, UsageError
 from nbstream.request import Options
 from nbstream.transport.client import preload
-from nbstream.transport.listing import Model, models_in, next_pages
+from nbstream.transport.listing import Model, for_chat, models_in, next_pages
 
 # One entry each, as the servers' documentation and their answers have it.
 ENTRIES = {
@@ -85,7 +86,7 @@ def test_together_sends_a_bare_list():
         {"id": "a/b", "type": "chat", "context_length": 8_192, "config": {"stop": ["</s>"]}},
         {"id": "c/d", "type": "image"},
     ]
-    assert models_in(listing) == [Model("a/b", 8_192), Model("c/d")]
+    assert models_in(listing) == [Model("a/b", 8_192), Model("c/d", is_other=True)]
 
 
 @pytest.mark.parametrize("data", [None, []])
@@ -271,3 +272,54 @@ def test_the_embedded_model_alone():
     assert offered.names_at_hand() == ["local"]
     with pytest.raises(UsageError):
         offered.names()
+
+
+CHATS = (
+    *(
+        "gpt-5.4",
+        "o3-mini",
+        "claude-sonnet-4.5",
+        "gemini-3-flash",
+        "qwen3:8b",
+        "gpt-4o-audio-preview",
+    ),
+    *("deepseek/deepseek-r1", "mistral-embedded-chat", "llama-3.2-vision", "gpt-oss:20b"),
+)
+OTHERS = (
+    *("text-embedding-3-small", "whisper-1", "tts-1-hd", "gpt-4o-mini-tts", "dall-e-3", "sora-2"),
+    *("omni-moderation-latest", "gpt-4o-transcribe", "nomic-embed-text:latest", "gpt-realtime"),
+    *("openai/text-embedding-ada-002", "BAAI/bge-m3", "cohere/rerank-v3.5", "mxbai-embed-large"),
+)
+
+
+def test_what_does_not_chat_is_left_out_and_the_order_stays():
+    names = [name for pair in itertools.zip_longest(OTHERS, CHATS) for name in pair if name]
+    listed = models_in({"data": [{"id": name} for name in names]})
+    assert [model.name for model in for_chat(listed)] == list(CHATS)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"type": "embeddings"},  # LM Studio
+        {"type": "image"},  # Together
+        {"capabilities": {"completion_chat": False}},  # Mistral
+        {"architecture": {"output_modalities": ["image"]}},  # OpenRouter
+        {"supportedGenerationMethods": ["embedContent"]},  # Gemini
+        {"endpoints": ["embed"]},  # Cohere
+    ],
+)
+def test_an_endpoint_says_what_does_not_chat(said):
+    listed = models_in({"data": [{"id": "a", **said}, {"id": "b"}]})
+    assert [model.name for model in for_chat(listed)] == ["b"]
+
+
+def test_where_nothing_seems_to_chat_all_are_listed():
+    listed = models_in({"data": [{"id": "text-embedding-3-small"}]})
+    assert for_chat(listed) == listed
+
+
+def test_what_an_endpoint_says_goes_before_the_name():
+    said = {"architecture": {"output_modalities": ["text"]}}
+    listed = models_in({"data": [{"id": "vendor/whisper-chat", **said}, {"id": "whisper-1"}]})
+    assert [model.name for model in for_chat(listed)] == ["vendor/whisper-chat"]

@@ -1002,12 +1002,14 @@ def test_names(nb, page):
         "    def shape(self): raise OSError\n"
         "    @property\n"
         "    def __class__(self): raise OSError\n"
-        "fodd = Odd()"
+        "fodd = Odd()\n"
+        "def fable(): pass"
     )
     assert page.ask("names", prefix="f")["names"] == [
         ["fodd", "Odd"],
         ["frame", "DataFrame 1 × 2"],
         ["fruits", "list of 1"],
+        ["fable", "function"],  # behind the data
     ]
     names = [name for name, _ in page.ask("names")["names"]]
     assert "panel" in names

@@ -26,7 +26,7 @@ from ..request import Deadlines, Request
 from ..secret import Headers
 from .addressing import address_request, drop_openai_variables
 from .faults import status_error
-from .listing import MAX_PAGES, Model, models_in, next_pages, unique
+from .listing import MAX_PAGES, Model, for_chat, models_in, next_pages, unique
 from .proxies import has_login, mounts_for
 from .unreachable import cause_of, connection_error
 from .unread import unread_bytes
@@ -163,7 +163,7 @@ class Client:
             if not self.endpoint.deployment:
                 raise
             models = [Model(self.endpoint.deployment)]  # of which Azure's classic API has no list
-        return sorted(unique(models), key=lambda model: model.name)
+        return for_chat(unique(models))
 
     async def _add_pages(self, listing: Any, models: list[Model]) -> None:
         """Put the models of the further pages into `models`.

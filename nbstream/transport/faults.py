@@ -359,10 +359,12 @@ def _target(headers: Mapping[str, str]) -> str:
 
 def no_model(offered: Sequence[str], endpoint: Endpoint) -> ConfigurationError:
     """No model was named, and the endpoint does not have exactly one."""
-    names = _some(offered)
-    listed = f"; it offers {names}" if names else ""
+    name, listed = "NAME", ""
+    if offered:
+        name, listed = offered[0], f"; available: {_some(offered)}"
     return ConfigurationError(
-        f"No model chosen for {endpoint.host}: pass -m NAME or set %config ChatMagics.model{listed}"
+        f"No model chosen for {endpoint.host}{listed} · type: %config ChatMagics.model = {name!r}, "
+        "or -m NAME in a cell"
     )
 
 

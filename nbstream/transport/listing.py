@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-__all__ = ["MAX_PAGES", "Model", "models_in", "next_pages", "unique"]
+__all__ = ["MAX_PAGES", "Model", "for_chat", "models_in", "next_pages", "unique"]
 
 MAX_PAGES = 50  # Anthropic and Cohere send 20 models each, OpenRouter 500
 _LONGEST_MARK = 2048  # characters of what says where the next page begins
@@ -22,6 +23,17 @@ _CONTEXT = (
     "n_ctx_train",
     "inputTokenLimit",
 )
+# What OpenAI, and gateways by its names, offer beside models that chat.
+_OTHER_NAME = re.compile(
+    r"(?:^|[/:_-])(?:(?:text-|nomic-|mxbai-)?embed(?:ding|dings)?|bge|e5|whisper|tts|transcribe"
+    r"|dall-e|gpt-image|chatgpt-image|sora|(?:omni-|text-)?moderation|rerank(?:er)?|realtime"
+    r"|davinci|babbage)(?=$|[/:_.0-9-])",
+    re.IGNORECASE,
+)
+# `type` of LM Studio and Together.
+_OTHER_TYPES = frozenset(
+    {"embedding", "embeddings", "rerank", "image", "audio", "transcribe", "moderation", "video"}
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -31,10 +43,12 @@ class Model:
     Attributes:
         name: what a request calls it.
         context: the tokens that a request and its answer may have together, or None: unknown.
+        is_other: whether it is known to be for something else than a chat: embeddings, speech.
     """
 
     name: str
     context: int | None = None
+    is_other: bool = False
 
 
 def models_in(listing: Any) -> list[Model] | None:
@@ -51,8 +65,15 @@ def models_in(listing: Any) -> list[Model] | None:
     if not isinstance(listing, list):
         return None
     entries = [entry for entry in listing if isinstance(entry, Mapping)]
-    named = [(_name(entry, key), _context(entry)) for entry in entries]
-    return unique([Model(name, context) for name, context in named if name is not None])
+    named = [(_name(entry, key), entry) for entry in entries]
+    return unique(
+        [Model(name, _context(entry), _is_other(name, entry)) for name, entry in named if name]
+    )
+
+
+def for_chat(models: list[Model]) -> list[Model]:
+    """Those that may be for a chat, in their order; all, where none seems to be."""
+    return [model for model in models if not model.is_other] or models
 
 
 def unique(models: Iterable[Model]) -> list[Model]:
@@ -112,6 +133,30 @@ def _last_id(listing: Mapping[str, Any]) -> Any:
     data = listing.get("data")
     last = data[-1] if isinstance(data, list) and data else None
     return last.get("id") if isinstance(last, Mapping) else None
+
+
+def _is_other(name: str, entry: Mapping[str, Any]) -> bool:
+    """By what the endpoint says of a model, and else by its name.
+
+    Mistral says `capabilities.completion_chat`, OpenRouter `architecture.output_modalities`,
+    Gemini's own API `supportedGenerationMethods`, Cohere `endpoints`.
+    """
+    said = entry.get("capabilities")
+    chats = said.get("completion_chat") if isinstance(said, Mapping) else None
+    architecture = entry.get("architecture")
+    output = architecture.get("output_modalities") if isinstance(architecture, Mapping) else None
+    for words, one in (
+        (output, "text"),
+        (entry.get("supportedGenerationMethods"), "generateContent"),
+        (entry.get("endpoints"), "chat"),
+    ):
+        if chats is None and isinstance(words, list) and words:
+            chats = one in words
+    if isinstance(chats, bool):
+        return not chats
+    kind = entry.get("type")
+    is_named = isinstance(kind, str) and kind.lower() in _OTHER_TYPES
+    return is_named or _OTHER_NAME.search(name) is not None
 
 
 def _name(entry: Mapping[str, Any], key: str) -> str | None:

@@ -225,8 +225,8 @@ def test_the_kernel_restarts_in_the_middle_of_an_answer(pages, replay):
 @pytest.mark.shows("jupyter-collaboration", "Stop")
 def test_an_answer_is_stopped_from_another_page(pages, replay):
     replay.reply(Reply([chunk({"content": "Half an answer"}), Hang()]))
-    first = pages.new("%%chat\nGo.")
-    first.start(1)
+    first = pages.new("%%chat --bg\nGo.")
+    first.run(1)
     expect_text(first.output(1).locator(".nbs-answer"), "Half an answer")
     second = pages.same()
     second.output(1).get_by_role("button", name="Stop").click()

@@ -291,7 +291,7 @@ def test_a_call_that_nobody_can_approve_fails_the_cell(jupyter, server, line):
     assert "nobody is here to approve" in result.outputs[-1]["text/markdown"]
     assert jupyter.value("deleted, answer.text") == "([], 'I see.')"
     heard = server.requests[-1].json["messages"][-1]["content"]
-    assert "Nobody could be asked" in heard
+    assert "nobody could be asked" in heard
 
 
 def test_code_for_a_cell_that_nobody_sees_is_printed(nb, server):

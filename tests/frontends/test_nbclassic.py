@@ -77,6 +77,7 @@ def nbclassic(folder, replay):
 def opened(browser, tmp_path, replay):
     """`opened(cells)`: a page with a new notebook, its kernel there; and its file."""
     from harness import write_notebook
+    from nbclassic import nbclassic_path
 
     file = tmp_path / "a.ipynb"
     with nbclassic(tmp_path, replay) as address:
@@ -84,7 +85,8 @@ def opened(browser, tmp_path, replay):
 
         def open_(*cells):
             write_notebook(file, [LOAD, *cells])
-            page.goto(f"{address}notebooks/a.ipynb")
+            # Beside Notebook 7 it has a part of the address to itself.
+            page.goto(f"{address.rstrip('/')}{nbclassic_path()}/notebooks/a.ipynb")
             page.wait_for_function(READY, timeout=90_000)
             return page, file
 
