@@ -23,6 +23,7 @@ from ..views.hooks import CellHooks
 from ..views.protocol import View
 from ..views.server import lacks
 from ..views.widget import view_of
+from .kept import kept
 from .settings import Settings
 from .transcript import Transcript
 from .window import PanelWidget, Window
@@ -56,6 +57,7 @@ class Screen:
         settings: how the next question is asked.
         hear: is told what the reader does, on the kernel's thread.
         style: how answers look.
+        panel: under which name the conversation is kept in the notebook.
     """
 
     def __init__(
@@ -64,17 +66,20 @@ class Screen:
         settings: Settings,
         hear: Callable[[Any, list[Any]], None],
         style: RenderStyle,
+        panel: str = "",
     ) -> None:
         self._session = session
         self._settings = settings
         self._hear = hear
         self._style = style
+        self._panel = panel
         self._name = uuid.uuid4().hex
         self._window: Window | None = None
         self._transcript: Transcript | None = None
         self._writing: asyncio.Task[None] | None = None
         self._is_stale = False  # the static conversation
         self._is_open = False
+        self._is_copied = False  # the static conversation, by a page that was loaded anew
         self._cell: tuple[str, str] | None = None
 
     def open(self) -> None:
@@ -84,6 +89,7 @@ class Screen:
             return
         self._cell = running_cell()
         self._close_replaced()
+        kept.show_saved(self._session, self._panel)
         io_thread.submit(self._open(CellHooks())).wait()
 
     @property
@@ -132,7 +138,9 @@ class Screen:
                     self._open_window()
             except Exception:  # whatever is wrong with a widget, the conversation is shown
                 log.warning("the panel's widget could not be made", exc_info=True)
-        self._transcript = Transcript(self._style, hooks, parted=is_attended())
+        parted = is_attended()
+        self._is_copied = False
+        self._transcript = Transcript(self._style, hooks, self._panel, self._copy, parted=parted)
         await asyncio.wait((self._write(),))
 
     def _shows_window(self) -> bool:
@@ -141,8 +149,11 @@ class Screen:
         return (has_widgets() and is_seen) or self._settings.wants_widgets
 
     def _open_window(self) -> None:
-        window = self._made_window()
-        display({**view_of(window.widget), _PANEL_TYPE: {}}, raw=True)
+        widget = self._made_window().widget
+        display({**view_of(widget), _PANEL_TYPE: {}}, raw=True)
+        # Last: a page in which it is displayed does not look for its place.
+        cell = "" if self._cell is None else self._cell[0]
+        widget.place = {"cell": cell, "view": widget.model_id, "panel": self._panel}
 
     def _replaces(self, earlier: Screen) -> bool:
         """Whether `earlier` stood in the output of this cell when it ran before."""
@@ -194,6 +205,27 @@ class Screen:
     async def _write_now(self) -> None:
         await asyncio.wait((self._write(),))
 
+    def copied(self) -> list[dict[str, Any]]:
+        """The outputs of the static conversation, for a page that has lost its hold of them.
+
+        What Jupyter sends to an output arrives only where the cell has run since the page was
+        loaded. From now on such pages are told what becomes of each.
+        """
+        found: list[dict[str, Any]] = io_thread.submit(self._copied()).wait()
+        return found
+
+    async def _copied(self) -> list[dict[str, Any]]:
+        self._is_copied = True
+        return [] if self._transcript is None else self._transcript.outputs
+
+    def _copy(self, number: int, data: dict[str, Any]) -> None:
+        if self._is_copied:
+            self._reply({"saved": number, "data": data})
+
+    def offer(self, records: list[Any]) -> None:
+        """Let turns stand there that a page has kept of this panel, from before a restart."""
+        kept.offer(self._session, self._panel, records)
+
     def reply(self, message: dict[str, Any]) -> None:
         """Answer a page, after what was shown so far; from any thread."""
         io_thread.loop.call_soon_threadsafe(self._reply, message)
@@ -232,7 +264,7 @@ class Screen:
 
     async def _write_once(self) -> None:
         """Write what there is; the last time when all of it has ended."""
-        transcript, turns = self._transcript, self._session.turns
+        transcript, turns = self._transcript, self._session.shown
         if transcript is None:
             return
         ended = [turn for turn in turns if turn.response.done]
@@ -261,7 +293,8 @@ class Screen:
             **self._settings.state(),
             "answered": turns[-1].response.model or "" if turns else "",
             "running": running[-1] if running else None,
-            "count": len(turns),
+            "count": len(self._session.shown),
+            "saved": [turn.id for turn in self._session.saved.branch],
             "undo": self._session.can_undo,
             **_totals([turn.response for turn in turns], self._settings),
         }

@@ -8,8 +8,8 @@ end no more with each turn.
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from IPython.display import DisplayHandle, display
@@ -19,8 +19,10 @@ from ..io_thread import in_thread
 from ..render.safe_text import clean, escape_text, html_text
 from ..render.saved import bundle
 from ..render.style import DEFAULT_STYLE, RenderStyle
+from ..render.untimed import untimed
 from ..views.hooks import CellHooks
 from .questions import question_of
+from .record import CONVERSATION_TYPE, turn_record, turns_record
 
 __all__ = ["Transcript", "turn_markdown"]
 
@@ -61,6 +63,19 @@ def _words(text: str) -> str:
     return escape_text(" ".join(clean(text).split()))
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """Some turns as they are saved: for who reads the notebook, and for a panel to come.
+
+    Attributes:
+        text: as safe markdown.
+        turns: their records.
+    """
+
+    text: str
+    turns: list[dict[str, Any]]
+
+
 class Transcript:
     """Outputs that hold a conversation, in the cell that runs when it is made.
 
@@ -69,18 +84,35 @@ class Transcript:
     Args:
         style: how answers look.
         hooks: those of the cell.
+        panel: the name under which the panel's next one finds the turns.
+        tell: is told what each output becomes, by its number.
         parted: whether more outputs may come. Where a program runs the notebook, no output
             gets into a cell that has ended.
     """
 
-    def __init__(self, style: RenderStyle, hooks: CellHooks, *, parted: bool = True) -> None:
+    def __init__(
+        self,
+        style: RenderStyle,
+        hooks: CellHooks,
+        panel: str,
+        tell: Callable[[int, dict[str, Any]], None],
+        *,
+        parted: bool = True,
+    ) -> None:
         self._style = style
+        self._panel = panel
+        self._tell = tell
         self._hooks = hooks
         self._parted = parted
         self._context = contextvars.copy_context()
         self._handles: list[DisplayHandle] = []
-        self._shown: list[str] = []
-        self._texts: dict[int, str] = {}
+        self._shown: list[_Written] = []
+        self._written: dict[int, _Written] = {}
+
+    @property
+    def outputs(self) -> list[dict[str, Any]]:
+        """What the outputs hold, as mime bundles."""
+        return [self._data(group) for group in self._shown]
 
     def empty(self) -> None:
         """Leave nothing in the outputs."""
@@ -89,43 +121,61 @@ class Transcript:
     async def render(self, turns: Iterable[Turn]) -> None:
         """Write those of the turns that are not written yet; they have ended."""
         for turn in turns:
-            if turn.id not in self._texts:
-                write = partial(turn_markdown, style=self._style)
-                self._texts[turn.id] = await in_thread(write, turn)
+            if turn.id not in self._written:
+                self._written[turn.id] = await in_thread(_write, turn, self._style)
 
     def update(self, turns: Iterable[Turn], *, folded: bool, without: str) -> None:
         """Bring the outputs up to date with turns that are rendered; without any, by a text."""
-        self._texts = {turn.id: self._texts[turn.id] for turn in turns}
-        texts = list(self._texts.values())
-        groups = list(_groups(texts, folded=folded, parted=self._parted))
+        self._written = {turn.id: self._written[turn.id] for turn in turns}
+        texts = [each.text for each in self._written.values()]
+        records = [record for each in self._written.values() for record in each.turns]
+        ranges = _parts(texts, parted=self._parted)
+        shown = _groups(texts, folded=folded, parted=self._parted)
+        groups = [
+            _Written(text, records[first:last])
+            for (first, last), text in zip(ranges, shown, strict=True)
+        ]
         # An output there must be: only the cell that runs can get a new one.
-        self._put(groups or [f"<em>{without}</em>"])
+        self._put(groups or [_Written(f"<em>{without}</em>", [])])
 
-    def _put(self, groups: list[str]) -> None:
-        groups += [""] * (len(self._handles) - len(groups))
+    def _put(self, groups: list[_Written]) -> None:
+        groups += [_Written("", [])] * (len(self._handles) - len(groups))
         with self._hooks:
-            for number, text in enumerate(groups):
+            for number, group in enumerate(groups):
+                if number < len(self._handles) and group.text == self._shown[number].text:
+                    continue
+                data = self._data(group)
                 if number == len(self._handles):
-                    self._handles.append(self._context.run(_displayed, text))
-                elif text != self._shown[number]:
-                    self._handles[number].update(_data(text), raw=True)
+                    self._handles.append(self._context.run(_displayed, data))
+                else:
+                    self._handles[number].update(data, raw=True)
+                self._tell(number, data)
         self._shown = groups
 
+    def _data(self, group: _Written) -> dict[str, Any]:
+        data = {"text/markdown": group.text, "text/plain": "a conversation" if group.text else ""}
+        record = turns_record(self._panel, group.turns)
+        return {**data, CONVERSATION_TYPE: record} if group.text else data
 
-def _displayed(text: str) -> DisplayHandle:
-    handle: DisplayHandle = display(_data(text), raw=True, display_id=True)
+
+def _write(turn: Turn, style: RenderStyle) -> _Written:
+    response = turn.response if style.saved_timings else untimed(turn.response)
+    return _Written(turn_markdown(turn, style), [turn_record(turn, response)])
+
+
+def _displayed(data: dict[str, Any]) -> DisplayHandle:
+    handle: DisplayHandle = display(data, raw=True, display_id=True)
     return handle
-
-
-def _data(text: str) -> dict[str, Any]:
-    return {"text/markdown": text, "text/plain": "a conversation" if text else ""}
 
 
 def _groups(texts: list[str], *, folded: bool, parted: bool = True) -> Iterator[str]:
     """The outputs' texts; one, where they are not to be parted."""
-    ranges = _ranges([len(text) for text in texts]) if parted else [(0, len(texts))] * bool(texts)
-    for first, last in ranges:
+    for first, last in _parts(texts, parted=parted):
         yield _group(texts[first:last], first, folded=folded)
+
+
+def _parts(texts: list[str], *, parted: bool) -> list[tuple[int, int]]:
+    return _ranges([len(text) for text in texts]) if parted else [(0, len(texts))] * bool(texts)
 
 
 def _ranges(sizes: list[int]) -> list[tuple[int, int]]:
@@ -154,4 +204,5 @@ def _group(texts: list[str], first: int, *, folded: bool) -> str:
     if not folded:
         return f"---\n\n{body}" if first else body
     numbers = f"turns {first + 1}–{first + len(texts)}" if len(texts) > 1 else f"turn {first + 1}"
-    return f"<details><summary>Saved with the notebook: {numbers}</summary>\n\n{body}\n\n</details>"
+    summary = f"Conversation, {numbers} (saved) · run this cell to go on"
+    return f"<details><summary>{summary}</summary>\n\n{body}\n\n</details>"

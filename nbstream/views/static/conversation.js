@@ -98,6 +98,11 @@ export function createConversation(context, outbox) {
       for (const card of cards.values()) card.stop();
     },
 
+    /** @param {number[]} ids the turns that only stand there: no request carries them */
+    mark(ids) {
+      for (const [id, card] of cards) card.element.classList.toggle("nbs-saved", ids.includes(id));
+    },
+
     /** @param {string} model who is asked */
     greet(model) {
       greeting.textContent = model ? `Ask ${model}` : "Ask away";

@@ -5,7 +5,7 @@
 
 import { guarded } from "./guarded.js";
 
-const PANEL_TYPE = "application/vnd.nbstream.panel+json";
+export const PANEL_TYPE = "application/vnd.nbstream.panel+json";
 const SAVED = Symbol.for("nbstream.saved");
 
 /**
@@ -43,7 +43,7 @@ export function saveAsItIs(manager, name) {
  * @param {any} manager
  * @returns {any} the document of JupyterLab and Notebook 7, or the notebook of nbclassic
  */
-function notebookOf(manager) {
+export function notebookOf(manager) {
   return manager?.context?.model ?? manager?.notebook;
 }
 

@@ -1,0 +1,150 @@
+// @ts-check
+// How a panel and its conversation outlive a reload of the page, and a restart of the kernel.
+//
+// The file has no widget, and Jupyter drops what a kernel sends to an output that it showed before
+// the page was loaded. So the page itself puts the panel of a kernel that lives back into its cell,
+// and keeps the static conversation below it up to date. Of a kernel that ends the page keeps that
+// conversation, for the next panel of the cell: running the cell empties it first.
+
+import { PANEL_TYPE, notebookOf } from "./unsaved.js";
+import { guarded } from "./guarded.js";
+
+const VIEW_TYPE = "application/vnd.jupyter.widget-view+json";
+const CONVERSATION_TYPE = "application/vnd.nbstream.conversation+json";
+const LEFT_BEHIND = Symbol.for("nbstream.left-behind");
+const MOST_KEPT = 8_000_000; // characters: a message to a kernel can have about ten million bytes
+
+/**
+ * @typedef {object} Place where a panel stands
+ * @property {string} cell the cell's id, or nothing
+ * @property {string} view the id of its model
+ * @property {string} panel the name under which the conversation is kept
+ */
+
+/**
+ * @param {import("./widget.js").Model} model
+ * @param {import("./desk.js").Desk} desk
+ */
+export function createReturn(model, desk) {
+  const manager = model.widget_manager;
+  /** @returns {Place} */
+  const place = () => model.get("place") ?? {};
+  let isBack = false; // the static conversation is this page's to write
+
+  /** @returns {any} Jupyter's model of the cell */
+  function cell() {
+    const cells = notebookOf(manager)?.cells;
+    for (let i = 0; i < (cells?.length ?? 0); i += 1) {
+      if (cells.get(i)?.id === place().cell) return cells.get(i);
+    }
+    return undefined;
+  }
+
+  /** @param {any[]} outputs */
+  const own = (outputs) => outputs.filter((each) => isOf(each, place().panel));
+
+  async function comeBack() {
+    await manager?.context?.ready;
+    const outputs = cell()?.outputs;
+    // Untrusted outputs show no widget; and none is to be trusted for the sake of it.
+    if (!outputs?.trusted) return;
+    quietly(notebookOf(manager), () => showPanel(outputs, place()));
+    const reply = await desk.ask({ do: "copy" });
+    if (!Array.isArray(reply.outputs)) return;
+    isBack = true;
+    reply.outputs.forEach((data, number) => put(number, data));
+  }
+
+  /**
+   * @param {number} number which of the outputs of the conversation
+   * @param {any} data what it holds
+   */
+  function put(number, data) {
+    const outputs = isBack && cell()?.outputs;
+    if (!outputs) return;
+    const all = outputs.toJSON();
+    const there = own(all)[number];
+    const output = { output_type: "display_data", metadata: {}, data };
+    if (!there) outputs.add(output);
+    else if (there.data["text/markdown"] !== data["text/markdown"]) {
+      outputs.set(all.indexOf(there), output);
+    }
+  }
+
+  /** Offer the turns that the page has kept to a kernel that has restarted. */
+  async function offer() {
+    const kept = notebookOf(manager)?.[LEFT_BEHIND];
+    const records = kept?.get(place().cell);
+    kept?.delete(place().cell);
+    if (records) await desk.ask({ do: "offer", records });
+  }
+  const onPlace = () => void guardedly(offer);
+
+  if (place().cell) void guardedly(comeBack); // it was shown before this page was loaded
+  else model.on("change:place", onPlace);
+  return {
+    /** @type {typeof put} */
+    put: (number, data) => guarded(() => put(number, data), undefined),
+
+    /** Keep what is saved of the conversation: the kernel has ended. */
+    remember() {
+      guarded(() => {
+        const records = own(cell()?.outputs.toJSON() ?? []).map(recordOf);
+        if (JSON.stringify(records).length > MOST_KEPT) return;
+        const notebook = notebookOf(manager);
+        const kept = (notebook[LEFT_BEHIND] ??= new Map());
+        const others = kept.get(place().cell) ?? [];
+        kept.set(place().cell, [...others, ...records]);
+      }, undefined);
+    },
+
+    stop: () => model.off("change:place", onPlace),
+  };
+}
+
+/** @param {any} output */
+const recordOf = (output) => output?.data?.[CONVERSATION_TYPE];
+
+/**
+ * @param {any} output
+ * @param {string} panel
+ */
+function isOf(output, panel) {
+  return recordOf(output)?.panel === panel;
+}
+
+/**
+ * Put the panel before its conversation, if it is not there.
+ * @param {any} outputs Jupyter's model of them
+ * @param {Place} place
+ */
+function showPanel(outputs, { view, panel }) {
+  const all = outputs.toJSON();
+  if (all.some((/** @type {any} */ each) => each.data?.[VIEW_TYPE]?.model_id === view)) return;
+  const data = {
+    [VIEW_TYPE]: { version_major: 2, version_minor: 0, model_id: view },
+    [PANEL_TYPE]: {},
+  };
+  const at = all.findIndex((/** @type {any} */ each) => isOf(each, panel));
+  const output = { output_type: "display_data", metadata: {}, data };
+  all.splice(at < 0 ? all.length : at, 0, output);
+  outputs.fromJSON(all);
+}
+
+/**
+ * Change what is in no file: the notebook is as saved as before.
+ * @param {any} notebook
+ * @param {() => void} change
+ */
+function quietly(notebook, change) {
+  const { dirty } = notebook;
+  change();
+  if (!dirty) notebook.dirty = false;
+}
+
+/** @param {() => Promise<void>} action */
+async function guardedly(action) {
+  await guarded(action, undefined)?.catch((error) => {
+    console.warn("nbstream: Jupyter goes on without this", error);
+  });
+}
