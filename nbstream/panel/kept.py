@@ -95,13 +95,14 @@ class Kept:
         if run is None or not is_attended():
             return
         slot = Slot(run[0], name)
-        if slot in self._shown:
-            return
+        is_known = slot in self._shown or session.saved.branch
         self._shown.add(slot)
+        if is_known:
+            return
         if (other := self._renamed(slot)) is not None:
             session.show_saved(other.copy_of_shown())
-        else:
-            self.offer(session, name, _saved_in(slot.cell))
+        elif records := _saved_in(slot.cell):
+            self.offer(session, name, records)
 
     def offer(self, session: Session, name: str, records: Iterable[Any]) -> None:
         """Let the turns stand in `session` that outputs have as records; anybody wrote them."""

@@ -26,7 +26,8 @@ export function createResume(desk, complain) {
     show(count) {
       const hadFocus = element.contains(document.activeElement);
       const turns = count === 1 ? "1 saved turn" : `${count} saved turns`;
-      words.textContent = `${turns} from an earlier kernel: the model does not see them yet.`;
+      const them = count === 1 ? "it" : "them";
+      words.textContent = `${turns} from before: the model does not see ${them} yet.`;
       element.hidden = count === 0;
       if (!hadFocus || count > 0) return;
       // What is hidden cannot keep it.

@@ -6,11 +6,10 @@
 // and keeps the static conversation below it up to date. Of a kernel that ends the page keeps that
 // conversation, for the next panel of the cell: running the cell empties it first.
 
-import { PANEL_TYPE, notebookOf } from "./unsaved.js";
+import { CONVERSATION_TYPE, PANEL_TYPE, notebookOf } from "./unsaved.js";
 import { guarded } from "./guarded.js";
 
 const VIEW_TYPE = "application/vnd.jupyter.widget-view+json";
-const CONVERSATION_TYPE = "application/vnd.nbstream.conversation+json";
 const LEFT_BEHIND = Symbol.for("nbstream.left-behind");
 const MOST_KEPT = 8_000_000; // characters: a message to a kernel can have about ten million bytes
 
