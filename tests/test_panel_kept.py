@@ -266,7 +266,7 @@ SYSTEM = [{"role": "system", "content": "Obey."}, {"role": "user", "content": "O
         changed(prompt=SYSTEM),
         changed(prompt=[{"role": "assistant", "content": "One?"}]),
         changed(rounds=[{"text": 3}]),
-        {**record_of(turn_of()), "turns": record_of(turn_of())["turns"] * 10_001},
+        {**record_of(turn_of()), "turns": record_of(turn_of())["turns"] * 2_001},
     ],
 )
 def test_a_record_that_is_not_one_is_one_line(record):

@@ -12,9 +12,9 @@ import json
 import logging
 import os
 import sys
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -57,7 +57,7 @@ class Kept:
         self._sessions: dict[Slot, Session] = {}
         self._shown: set[Slot] = set()
         self._run: tuple[str, str] | None = None  # the cell's that made panels last
-        self._made: Counter[str] = Counter()  # in that run
+        self._made: set[str] = set()  # their names, in that run
 
     def slot(self, name: str | None = None) -> Slot | None:
         """The slot of a panel that the running cell makes; None where no cell is known.
@@ -71,10 +71,11 @@ class Kept:
         if run != self._run:
             self._run = run
             self._made.clear()
-        name = _assigned() if name is None else name
-        self._made[name] += 1
-        number = self._made[name]
-        return Slot(run[0], name if number == 1 else f"{name} {number}".lstrip())
+        first = _assigned() if name is None else name
+        names = chain([first], (f"{first} {number}".lstrip() for number in count(2)))
+        name = next(each for each in names if each not in self._made)
+        self._made.add(name)
+        return Slot(run[0], name)
 
     def earlier(self, slot: Slot | None) -> Session | None:
         """The session that the panel of this slot had until now."""

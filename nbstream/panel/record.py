@@ -36,7 +36,7 @@ __all__ = [
 CONVERSATION_TYPE = "application/vnd.nbstream.conversation+json"
 
 _VERSION = 1
-_MOST_TURNS = 10_000  # that are read from a notebook: all of them are shown
+_MOST_TURNS = 2_000  # that are read from a notebook: all of them are shown
 _DEEPEST = 100  # levels of nesting; a record has about ten, and those of what servers sent
 _MAX_FILE = 2**30  # bytes
 

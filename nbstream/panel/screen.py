@@ -153,7 +153,9 @@ class Screen:
         display({**view_of(widget), _PANEL_TYPE: {}}, raw=True)
         # Last: a page in which it is displayed does not look for its place.
         cell = "" if self._cell is None else self._cell[0]
-        widget.place = {"cell": cell, "view": widget.model_id, "panel": self._panel}
+        run = "" if self._cell is None else self._cell[1]
+        view = {"view": widget.model_id, "panel": self._panel}
+        widget.place = {"cell": cell, "run": run, **view}
 
     def _replaces(self, earlier: Screen) -> bool:
         """Whether `earlier` stood in the output of this cell when it ran before."""

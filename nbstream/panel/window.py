@@ -53,8 +53,8 @@ class PanelWidget(FrameWidget):
     """A panel in the page.
 
     `name` is the panel's, under which a tab remembers what was typed and not sent. `place` is
-    where it stands once it does: the id of the `cell`, the one of its `view` and the name of the
-    `panel` below which the conversation is kept.
+    where it stands once it does: the ids of the `cell`, of its `run` and of the `view`, and the
+    name under which the conversation of the `panel` is kept.
     """
 
     name = traitlets.Unicode().tag(sync=True)

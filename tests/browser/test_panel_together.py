@@ -273,7 +273,7 @@ panel
 
 def create_view(notebook, cell):
     """The output of a cell in a pane of its own, by the context menu."""
-    notebook.output(cell).get_by_text("Saved with the notebook").click(button="right")
+    notebook.output(cell).get_by_text("(saved)").click(button="right")
     notebook.page.get_by_role("menuitem", name="Create New View for").click()
     return notebook.page.locator(".jp-LinkedOutputView")
 
@@ -374,14 +374,14 @@ def test_the_file_keeps_the_conversation_as_text(open_notebook, replay):
     panel.ask("What <b>stays</b>?")
     panel.expect_ended(1)
     first = notebook.output(0)
-    expect(first.get_by_text("Saved with the notebook: turn 1")).to_be_visible()
+    expect(first.get_by_text("Conversation, turn 1 (saved)")).to_be_visible()
     expect(first.get_by_text("kept", exact=True).last).to_be_hidden()
     expect_text_only(notebook.save())
 
     # Closed: the conversation alone, unfolded. And opened again in another cell.
     notebook.run(1)
     expect(panel.root).to_have_count(0)
-    expect(first.get_by_text("Saved with the notebook")).to_have_count(0)
+    expect(first.get_by_text("(saved)")).to_have_count(0)
     expect(first.get_by_text("kept", exact=True)).to_be_visible()
     notebook.screenshot("panel-closed")
     notebook.run(2)
@@ -389,7 +389,7 @@ def test_the_file_keeps_the_conversation_as_text(open_notebook, replay):
     again.expect_questions("What <b>stays</b>?")
     again.ask("And now?")
     again.expect_ended(2)
-    expect(notebook.output(2).get_by_text("Saved with the notebook: turns 1–2")).to_be_visible()
+    expect(notebook.output(2).get_by_text("Conversation, turns 1–2 (saved)")).to_be_visible()
     expect_text_only(notebook.save())
 
     # The page is new, the kernel is not.
@@ -406,7 +406,7 @@ def test_the_file_keeps_the_conversation_as_text(open_notebook, replay):
     output = notebook.output(3)
     expect(notebook.page.locator(".nbs-panel")).to_have_count(0)
     expect(output.locator(".jp-RenderedHTMLCommon")).to_have_count(1)
-    output.get_by_text("Saved with the notebook").click()
+    output.get_by_text("(saved)").click()
     expect(output).to_contain_text("What <b>stays</b>?")
     expect(output.get_by_text("kept", exact=True)).to_be_visible()
     notebook.screenshot("panel-reopened")

@@ -16,6 +16,7 @@ const MOST_KEPT = 8_000_000; // characters: a message to a kernel can have about
 /**
  * @typedef {object} Place where a panel stands
  * @property {string} cell the cell's id, or nothing
+ * @property {string} run which run of the cell shows it
  * @property {string} view the id of its model
  * @property {string} panel the name under which the conversation is kept
  */
@@ -47,9 +48,10 @@ export function createReturn(model, desk) {
     const outputs = cell()?.outputs;
     // Untrusted outputs show no widget; and none is to be trusted for the sake of it.
     if (!outputs?.trusted) return;
-    quietly(notebookOf(manager), () => showPanel(outputs, place()));
+    if (!showPanel(notebookOf(manager), outputs, place())) return;
+    const { run } = place();
     const reply = await desk.ask({ do: "copy" });
-    if (!Array.isArray(reply.outputs)) return;
+    if (!Array.isArray(reply.outputs) || place().run !== run) return;
     isBack = true;
     reply.outputs.forEach((data, number) => put(number, data));
   }
@@ -73,14 +75,17 @@ export function createReturn(model, desk) {
   /** Offer the turns that the page has kept to a kernel that has restarted. */
   async function offer() {
     const kept = notebookOf(manager)?.[LEFT_BEHIND];
-    const records = kept?.get(place().cell);
-    kept?.delete(place().cell);
+    const records = kept?.get(placeKey(place()));
+    kept?.delete(placeKey(place()));
     if (records) await desk.ask({ do: "offer", records });
   }
-  const onPlace = () => void guardedly(offer);
+  function onPlace() {
+    isBack = false; // it is shown by Jupyter now
+    void guardedly(offer);
+  }
 
+  model.on("change:place", onPlace);
   if (place().cell) void guardedly(comeBack); // it was shown before this page was loaded
-  else model.on("change:place", onPlace);
   return {
     /** @type {typeof put} */
     put: (number, data) => guarded(() => put(number, data), undefined),
@@ -89,11 +94,8 @@ export function createReturn(model, desk) {
     remember() {
       guarded(() => {
         const records = own(cell()?.outputs.toJSON() ?? []).map(recordOf);
-        if (JSON.stringify(records).length > MOST_KEPT) return;
-        const notebook = notebookOf(manager);
-        const kept = (notebook[LEFT_BEHIND] ??= new Map());
-        const others = kept.get(place().cell) ?? [];
-        kept.set(place().cell, [...others, ...records]);
+        if (records.length === 0 || JSON.stringify(records).length > MOST_KEPT) return;
+        (notebookOf(manager)[LEFT_BEHIND] ??= new Map()).set(placeKey(place()), records);
       }, undefined);
     },
 
@@ -112,14 +114,19 @@ function isOf(output, panel) {
   return recordOf(output)?.panel === panel;
 }
 
+/** @param {Place} place */
+const placeKey = ({ cell, panel }) => `${cell} ${panel}`;
+
 /**
- * Put the panel before its conversation, if it is not there.
+ * Put the panel before its conversation.
+ * @param {any} notebook
  * @param {any} outputs Jupyter's model of them
  * @param {Place} place
+ * @returns {boolean} whether it was not there
  */
-function showPanel(outputs, { view, panel }) {
+function showPanel(notebook, outputs, { view, panel }) {
   const all = outputs.toJSON();
-  if (all.some((/** @type {any} */ each) => each.data?.[VIEW_TYPE]?.model_id === view)) return;
+  if (all.some((/** @type {any} */ each) => each.data?.[VIEW_TYPE]?.model_id === view)) return false;
   const data = {
     [VIEW_TYPE]: { version_major: 2, version_minor: 0, model_id: view },
     [PANEL_TYPE]: {},
@@ -127,18 +134,10 @@ function showPanel(outputs, { view, panel }) {
   const at = all.findIndex((/** @type {any} */ each) => isOf(each, panel));
   const output = { output_type: "display_data", metadata: {}, data };
   all.splice(at < 0 ? all.length : at, 0, output);
-  outputs.fromJSON(all);
-}
-
-/**
- * Change what is in no file: the notebook is as saved as before.
- * @param {any} notebook
- * @param {() => void} change
- */
-function quietly(notebook, change) {
   const { dirty } = notebook;
-  change();
-  if (!dirty) notebook.dirty = false;
+  outputs.fromJSON(all);
+  if (!dirty) notebook.dirty = false; // the file is as it was: it has no panel
+  return true;
 }
 
 /** @param {() => Promise<void>} action */
