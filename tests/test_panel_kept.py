@@ -54,12 +54,21 @@ def sent(replay):
 
 
 def shown(result):
-    """The questions that the outputs of a cell keep, and how many turns their text has."""
-    records = [data[CONVERSATION_TYPE] for data in result.outputs if CONVERSATION_TYPE in data]
+    """The questions that the outputs of a cell keep; their text has all that the records have."""
     texts = "".join(data.get("text/markdown", "") for data in result.outputs)
-    questions = [turn.response.prompt[-1].content for turn in read_turns(records).branch]
-    assert texts.count("<strong>You</strong>") == len(questions)
-    return questions
+    talk = talk_in(result)
+    assert texts.count("<strong>You</strong>") == len(list(talk))
+    return questions(talk.branch)
+
+
+def talk_in(result):
+    return read_turns(
+        data[CONVERSATION_TYPE] for data in result.outputs if CONVERSATION_TYPE in data
+    )
+
+
+def questions(turns):
+    return [turn.response.prompt[-1].content for turn in turns]
 
 
 def save(path, cell, result):
@@ -124,6 +133,27 @@ def test_an_answer_goes_on_when_the_cell_runs_again(nb, replay):
     assert nb.value("answer.wait(10), answer is panel.response, answer.text") == (
         "(True, True, 'one two')"
     )
+
+
+def test_another_branch_takes_no_turn_out_of_the_file(nb):
+    ask = "panel.ask({!r}, nbstream.session.Place(after=None, keep=True)).wait()"
+    make = "import nbstream.session\npanel = new()\npanel.open()"
+    assert not nb.run(make, "branches").error
+    for text in ("panel.send('One?').wait()", "panel.send('Two?').wait()", ask.format("Uno?")):
+        assert not nb.run(text).error
+    for close in ("", "\npanel.close()"):  # folded below the panel, and without it
+        result = nb.run(f"{make}{close}", "branches")
+        assert shown(result) == ["Uno?"]
+        assert "Other branches, 2 turns (saved)" in json.dumps(result.outputs)
+    talk = talk_in(result)
+    assert questions(talk) == ["Uno?", "One?", "Two?"]
+    assert questions(talk.alternatives(talk.branch[0])) == ["Uno?", "One?"]
+    assert not nb.run("panel.session.choose(next(iter(panel.session.conversation)))").error
+    assert shown(nb.run("panel", "branches")) == ["One?", "Two?"]
+    # Where nobody is there all of it stands in one output.
+    alone = nb.run("panel.open()", "alone", allow_stdin=False)
+    assert sum(CONVERSATION_TYPE in data for data in alone.outputs) == 1
+    assert shown(alone) == ["One?", "Two?"]
 
 
 def test_what_another_variable_of_the_cell_had_stands_there(nb, replay):
@@ -225,8 +255,9 @@ def turn_of(question="One?", answer="An answer.", **about):
     return Conversation().add(response, None, **about)
 
 
-def record_of(*turns, name="panel"):
-    return turns_record(name, [turn_record(turn, turn.response) for turn in turns])
+def record_of(turn, name="panel"):
+    entry = {"id": turn.id, "after": None, **turn_record(turn, turn.response)}
+    return turns_record(name, [entry])
 
 
 def test_what_was_attached_comes_back():
@@ -321,10 +352,6 @@ def conversation_of(*questions):
     for question in questions:
         after = conversation.put(turn := turn_of(question), after) or turn
     return conversation
-
-
-def questions(turns):
-    return [turn.response.prompt[-1].content for turn in turns]
 
 
 def test_saved_turns_stand_before_the_others_until_they_are_taken_up():

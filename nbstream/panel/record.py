@@ -7,7 +7,7 @@ choose where a key is sent. What a notebook keeps below a panel says neither: it
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -25,6 +25,7 @@ from ..wire.json_values import is_deeper
 __all__ = [
     "CONVERSATION_TYPE",
     "Record",
+    "place",
     "read_record",
     "read_turns",
     "turn_record",
@@ -120,13 +121,24 @@ def turn_record(turn: Turn, response: Response) -> dict[str, Any]:
     return kept
 
 
-def turns_record(name: str, turns: list[dict[str, Any]]) -> dict[str, Any]:
-    """What one output keeps of the panel with this name: some of its turns, in order."""
-    return {"nbstream": _VERSION, "panel": name, "turns": turns}
+def turns_record(name: str, turns: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """What one output keeps of the panel with this name: some of its turns, in order.
+
+    Each has the fields of `turn_record` and of its `place`.
+    """
+    return {"nbstream": _VERSION, "panel": name, "turns": list(turns)}
+
+
+def place(conversation: Conversation, turn: Turn, kept: Container[int]) -> dict[str, Any]:
+    """Where a turn stands among those of a conversation that are kept, given by their ids."""
+    before = conversation.before(turn)
+    while before is not None and before.id not in kept:
+        before = conversation.before(before)
+    return {"id": turn.id, "after": None if before is None else before.id}
 
 
 def read_turns(records: Iterable[Any]) -> Conversation:
-    """The turns that outputs of a notebook hold, one after the other.
+    """The turns that outputs of a notebook hold; those of other branches are `aside`.
 
     Args:
         records: what `turns_record` made of each output; anybody may have written it.
@@ -135,16 +147,21 @@ def read_turns(records: Iterable[Any]) -> Conversation:
         ValueError: they are not, or hold what is not a turn; one line says what.
     """
     conversation = Conversation()
-    after: Turn | None = None
+    turns: dict[int | None, Turn] = {}
+    last: Turn | None = None
     try:
         entries = chain.from_iterable(_checked(record).parts("turns") for record in records)
         for number, entry in enumerate(entries):
             if number == _MOST_TURNS:
                 raise ValueError(f"it has more than {_MOST_TURNS:,} turns")
-            after = _add(conversation, entry, after)
-            _check_question(after, entry)
+            turn = _add(conversation, entry, turns.get(entry.count("after")))
+            _check_question(turn, entry)
+            turns[entry.count("id", is_required=True)] = turn
+            last = last if entry.flag("aside") else turn
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
+    if last is not None:
+        conversation.choose(last)
     return conversation
 
 
@@ -172,12 +189,8 @@ def _options(record: Fields) -> dict[str, Any]:
 
 
 def _turn_data(conversation: Conversation, turn: Turn, ended: set[int]) -> dict[str, Any]:
-    before = conversation.before(turn)
-    while before is not None and before.id not in ended:
-        before = conversation.before(before)
     return {
-        "id": turn.id,
-        "after": None if before is None else before.id,
+        **place(conversation, turn, ended),
         "typed": turn.typed or "",
         "attached": [dict(part) for part in turn.attached],
         "response": turn.response.to_dict(),

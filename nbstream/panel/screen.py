@@ -266,10 +266,10 @@ class Screen:
 
     async def _write_once(self) -> None:
         """Write what there is; the last time when all of it has ended."""
-        transcript, turns = self._transcript, self._session.shown
+        transcript, talk = self._transcript, self._session.copy_of_shown()
         if transcript is None:
             return
-        ended = [turn for turn in turns if turn.response.done]
+        ended = [turn for turn in talk if turn.response.done]
         await transcript.render(ended)  # on a thread: a long answer takes long
         if self._is_stale:
             return  # it comes again, with what has happened meanwhile
@@ -277,8 +277,8 @@ class Screen:
         if has_window and is_in_voila():
             return  # its page is no file
         without = _LATER if has_window else _without_widgets() if self._is_open else _EMPTY
-        transcript.update(ended, folded=has_window, without=without)
-        if not self._is_open and len(ended) == len(turns):
+        transcript.update(talk, ended, folded=has_window, without=without)
+        if not self._is_open and all(turn in ended for turn in talk):
             self._transcript = None
 
     def _advance(self, turn: Turn, response: Response) -> None:

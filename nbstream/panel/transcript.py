@@ -14,7 +14,7 @@ from typing import Any
 
 from IPython.display import DisplayHandle, display
 
-from ..conversation import Turn
+from ..conversation import Conversation, Turn
 from ..io_thread import in_thread
 from ..render.safe_text import clean, escape_text, html_text
 from ..render.saved import bundle
@@ -22,7 +22,7 @@ from ..render.style import DEFAULT_STYLE, RenderStyle
 from ..render.untimed import untimed
 from ..views.hooks import CellHooks
 from .questions import question_of
-from .record import CONVERSATION_TYPE, turn_record, turns_record
+from .record import CONVERSATION_TYPE, place, turn_record, turns_record
 
 __all__ = ["Transcript", "turn_markdown"]
 
@@ -64,16 +64,16 @@ def _words(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Written:
-    """Some turns as they are saved: for who reads the notebook, and for a panel to come.
+class _Output:
+    """What an output of the notebook holds.
 
     Attributes:
-        text: as safe markdown.
-        turns: their records.
+        text: turns as safe markdown, for who reads the notebook.
+        places: the same turns by their places, for a panel to come.
     """
 
     text: str
-    turns: list[dict[str, Any]]
+    places: list[dict[str, Any]]
 
 
 class Transcript:
@@ -106,13 +106,14 @@ class Transcript:
         self._parted = parted
         self._context = contextvars.copy_context()
         self._handles: list[DisplayHandle] = []
-        self._shown: list[_Written] = []
-        self._written: dict[int, _Written] = {}
+        self._shown: list[_Output] = []
+        self._texts: dict[int, str] = {}
+        self._records: dict[int, dict[str, Any]] = {}
 
     @property
     def outputs(self) -> list[dict[str, Any]]:
         """What the outputs hold, as mime bundles."""
-        return [self._data(group) for group in self._shown]
+        return [self._data(output) for output in self._shown]
 
     def empty(self) -> None:
         """Leave nothing in the outputs."""
@@ -121,46 +122,71 @@ class Transcript:
     async def render(self, turns: Iterable[Turn]) -> None:
         """Write those of the turns that are not written yet; they have ended."""
         for turn in turns:
-            if turn.id not in self._written:
-                self._written[turn.id] = await in_thread(_write, turn, self._style)
+            if turn.id not in self._texts:
+                written = await in_thread(_written, turn, self._style)
+                self._texts[turn.id], self._records[turn.id] = written
 
-    def update(self, turns: Iterable[Turn], *, folded: bool, without: str) -> None:
-        """Bring the outputs up to date with turns that are rendered; without any, by a text."""
-        self._written = {turn.id: self._written[turn.id] for turn in turns}
-        texts = [each.text for each in self._written.values()]
-        records = [record for each in self._written.values() for record in each.turns]
-        ranges = _parts(texts, parted=self._parted)
+    def update(self, talk: Conversation, ended: list[Turn], *, folded: bool, without: str) -> None:
+        """Bring the outputs up to date.
+
+        Args:
+            talk: the conversation.
+            ended: those of its turns that are rendered.
+            folded: whether the panel stands above.
+            without: what stands there where no turn does.
+        """
+        self._texts = {turn.id: self._texts[turn.id] for turn in ended}
+        self._records = {turn.id: self._records[turn.id] for turn in ended}
+        branch = [turn for turn in talk.branch if turn.id in self._texts]
+        texts = [self._texts[turn.id] for turn in branch]
+        places = [place(talk, turn, self._texts) for turn in branch]
+        parts = _parts(texts, parted=self._parted)
         shown = _groups(texts, folded=folded, parted=self._parted)
-        groups = [
-            _Written(text, records[first:last])
-            for (first, last), text in zip(ranges, shown, strict=True)
+        outputs = [
+            _Output(text, places[first:last])
+            for (first, last), text in zip(parts, shown, strict=True)
         ]
+        others = [turn for turn in ended if turn not in branch]
         # An output there must be: only the cell that runs can get a new one.
-        self._put(groups or [_Written(f"<em>{without}</em>", [])])
+        self._put(self._beside(outputs, talk, others) or [_Output(f"<em>{without}</em>", [])])
 
-    def _put(self, groups: list[_Written]) -> None:
-        groups += [_Written("", [])] * (len(self._handles) - len(groups))
+    def _beside(
+        self, outputs: list[_Output], talk: Conversation, others: list[Turn]
+    ) -> list[_Output]:
+        """The same with the turns of other branches, which are not lost with the kernel."""
+        if not others:
+            return outputs
+        text = _aside([self._texts[turn.id] for turn in others])
+        places = [{**place(talk, turn, self._texts), "aside": True} for turn in others]
+        if self._parted or not outputs:
+            return [*outputs, _Output(text, places)]
+        (output,) = outputs
+        return [_Output(f"{output.text}\n\n{text}", [*output.places, *places])]
+
+    def _put(self, outputs: list[_Output]) -> None:
+        outputs += [_Output("", [])] * (len(self._handles) - len(outputs))
         with self._hooks:
-            for number, group in enumerate(groups):
-                if number < len(self._handles) and group.text == self._shown[number].text:
+            for number, output in enumerate(outputs):
+                if number < len(self._handles) and output == self._shown[number]:
                     continue
-                data = self._data(group)
+                data = self._data(output)
                 if number == len(self._handles):
                     self._handles.append(self._context.run(_displayed, data))
                 else:
                     self._handles[number].update(data, raw=True)
                 self._tell(number, data)
-        self._shown = groups
+        self._shown = outputs
 
-    def _data(self, group: _Written) -> dict[str, Any]:
-        data = {"text/markdown": group.text, "text/plain": "a conversation" if group.text else ""}
-        record = turns_record(self._panel, group.turns)
-        return {**data, CONVERSATION_TYPE: record} if group.text else data
+    def _data(self, output: _Output) -> dict[str, Any]:
+        text = output.text
+        data = {"text/markdown": text, "text/plain": "a conversation" if text else ""}
+        turns = ({**each, **self._records[each["id"]]} for each in output.places)
+        return {**data, CONVERSATION_TYPE: turns_record(self._panel, turns)} if text else data
 
 
-def _write(turn: Turn, style: RenderStyle) -> _Written:
+def _written(turn: Turn, style: RenderStyle) -> tuple[str, dict[str, Any]]:
     response = turn.response if style.saved_timings else untimed(turn.response)
-    return _Written(turn_markdown(turn, style), [turn_record(turn, response)])
+    return turn_markdown(turn, style), turn_record(turn, response)
 
 
 def _displayed(data: dict[str, Any]) -> DisplayHandle:
@@ -204,5 +230,13 @@ def _group(texts: list[str], first: int, *, folded: bool) -> str:
     if not folded:
         return f"---\n\n{body}" if first else body
     numbers = f"turns {first + 1}–{first + len(texts)}" if len(texts) > 1 else f"turn {first + 1}"
-    summary = f"Conversation, {numbers} (saved) · run this cell to go on"
+    return _fold(f"Conversation, {numbers} (saved) · run this cell to go on", body)
+
+
+def _aside(texts: list[str]) -> str:
+    turns = "1 turn" if len(texts) == 1 else f"{len(texts)} turns"
+    return _fold(f"Other branches, {turns} (saved)", "\n\n---\n\n".join(texts))
+
+
+def _fold(summary: str, body: str) -> str:
     return f"<details><summary>{summary}</summary>\n\n{body}\n\n</details>"

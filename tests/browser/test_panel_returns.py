@@ -19,7 +19,7 @@ EMPTY_OUTPUTS = "() => jupyterapp.commands.execute('notebook:clear-all-cell-outp
 
 
 def kept(saved, cell=0):
-    """The questions that a saved cell keeps, each once as text and once as a record."""
+    """The questions that a saved cell keeps, each as text and as a record; it keeps no widget."""
     outputs = [output.data for output in saved.cells[cell].outputs if "data" in output]
     assert not any(PANEL_TYPE in data for data in outputs)
     text = "".join(data.get("text/markdown", "") for data in outputs)
@@ -57,6 +57,7 @@ def test_a_reload_leaves_the_panel_in_its_place(open_notebook, replay, app):
     panel.expect_questions("One?", "Two?")
     expect(panel.field).to_have_value("A draft")
     expect(notebook.output(0)).to_contain_text("before")
+    expect(panel.button("Go to the end")).to_be_hidden()
     expect_saved(panel, 2)
     assert not notebook.page.evaluate(IS_DIRTY)
     panel.ask("?")
@@ -182,4 +183,5 @@ def test_each_save_has_the_turns_while_cells_wait_and_fail(open_notebook, replay
 
     # What the user empties is empty.
     notebook.page.evaluate(EMPTY_OUTPUTS)
+    notebook.write(2, "3")
     assert kept(notebook.save(), 1) == []

@@ -35,6 +35,8 @@ export function createConversation(context, outbox) {
   const unwatch = outbox.watch(showWaiting);
   const timer = setInterval(showWaiting, 1000); // the kernel's state may have changed
   log.addEventListener("scroll", showDown, { passive: true });
+  const sizes = new ResizeObserver(showDown); // turns have their heights only once they are laid out
+  sizes.observe(content);
 
   function toEnd() {
     log.scrollTop = log.scrollHeight;
@@ -134,6 +136,7 @@ export function createConversation(context, outbox) {
 
     remove() {
       clearInterval(timer);
+      sizes.disconnect();
       sight.stop();
       following.stop();
       unwatch();

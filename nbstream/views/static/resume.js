@@ -31,7 +31,9 @@ export function createResume(desk, complain) {
       element.hidden = count === 0;
       if (!hadFocus || count > 0) return;
       // What is hidden cannot keep it.
-      element.parentElement?.querySelector("textarea")?.focus({ preventScroll: true });
+      /** @type {HTMLElement | null | undefined} */ (
+        element.parentElement?.querySelector(".nbs-input")
+      )?.focus({ preventScroll: true });
     },
   };
 }
