@@ -26,7 +26,7 @@ from .record import CONVERSATION_TYPE, place, turn_record, turns_record
 
 __all__ = ["Transcript", "turn_markdown"]
 
-_GROUP = 15_000  # characters, from which on an output is full
+_GROUP = 10_000  # characters, from which on an output is full; the records come on top
 _MERGES = 3  # times that full ones are merged, into one of eight
 
 
