@@ -45,6 +45,10 @@ class ChatPanel(HasTraits):
     What is typed there is sent with `{{ expression }}` replaced by its value, as in a
     `%%chat` cell. The conversation is also kept as static markdown below the panel.
 
+    A cell that makes a panel and runs again goes on with the conversation; another variable,
+    or another cell, has one of its own. After a restart of the kernel the turns that were saved
+    below the panel stand there, and `resume` takes them up.
+
     Args:
         chat: the conversation to show; by default a new one, made with `options`.
         image_hosts: the hosts whose images may be shown as images; others become links.

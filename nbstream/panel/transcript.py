@@ -181,7 +181,7 @@ class Transcript:
         text = output.text
         data = {"text/markdown": text, "text/plain": "a conversation" if text else ""}
         turns = ({**each, **self._records[each["id"]]} for each in output.places)
-        return {**data, CONVERSATION_TYPE: turns_record(self._panel, turns)} if text else data
+        return {**data, CONVERSATION_TYPE: turns_record(self._panel, turns)}
 
 
 def _written(turn: Turn, style: RenderStyle) -> tuple[str, dict[str, Any]]:

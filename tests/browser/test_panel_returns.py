@@ -79,9 +79,15 @@ def test_a_reload_leaves_the_panel_in_its_place(open_notebook, replay, app):
     panel.expect_questions("Two?", "A draft?", "Four?")
     expect_saved(panel, 3)
     assert kept(notebook.save()) == ["Two?", "A draft?", "Four?"]
+    panel.press("Clear the conversation")
+    expect(notebook.output(0)).to_contain_text("will be saved here")
+    panel.press("Undo")
+    expect_saved(panel, 3)
     notebook.run(0)
     panel.expect_questions("Two?", "A draft?", "Four?")
-    assert kept(notebook.save()) == ["Two?", "A draft?", "Four?"]
+    saved = notebook.save()
+    assert kept(saved) == ["Two?", "A draft?", "Four?"]
+    assert len(saved.cells[0].outputs) == 2  # what is printed, and the conversation
 
 
 def test_an_answer_goes_on_while_the_page_is_reloaded(open_notebook, replay):

@@ -11,7 +11,7 @@ import { guarded } from "./guarded.js";
 
 const VIEW_TYPE = "application/vnd.jupyter.widget-view+json";
 const LEFT_BEHIND = Symbol.for("nbstream.left-behind");
-const MOST_KEPT = 8_000_000; // characters: a message to a kernel can have about ten million bytes
+const MOST_KEPT = 3_000_000; // characters: a message to a kernel can have about ten million bytes
 
 /**
  * @typedef {object} Place where a panel stands
@@ -67,9 +67,7 @@ export function createReturn(model, desk) {
     const there = own(all)[number];
     const output = { output_type: "display_data", metadata: {}, data };
     if (!there) outputs.add(output);
-    else if (there.data["text/markdown"] !== data["text/markdown"]) {
-      outputs.set(all.indexOf(there), output);
-    }
+    else if (isOther(there, output)) outputs.set(all.indexOf(there), output);
   }
 
   /** Offer the turns that the page has kept to a kernel that has restarted. */
@@ -112,6 +110,21 @@ const recordOf = (output) => output?.data?.[CONVERSATION_TYPE];
  */
 function isOf(output, panel) {
   return recordOf(output)?.panel === panel;
+}
+
+/**
+ * Whether outputs hold other turns. The file has its names in another order than the kernel.
+ * @param {any} one
+ * @param {any} another
+ */
+function isOther(one, another) {
+  /** @param {any} output */
+  function content(output) {
+    const turns = recordOf(output)?.turns ?? [];
+    const places = turns.map((/** @type {any} */ { id, after }) => [id, after]);
+    return JSON.stringify([output.data["text/markdown"], places]);
+  }
+  return content(one) !== content(another);
 }
 
 /** @param {Place} place */
