@@ -16,8 +16,7 @@ import { whenKernelEnds } from "./gone.js";
  * @property {() => void} close
  */
 
-const GONE =
-  "the kernel has restarted or ended: run the cell of the panel again, where its turns are kept";
+const GONE = "the kernel has restarted or ended: run the cell of the panel again";
 const CLOSED = "the panel was closed before this was sent";
 
 /**
