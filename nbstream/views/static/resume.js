@@ -19,6 +19,7 @@ export function createResume(desk, complain) {
   const button = createTool("next", label, onClick, label);
   const element = make("div", "resume", words, button, waiting.element);
   element.setAttribute("role", "group");
+  element.setAttribute("aria-label", "Saved turns");
   element.hidden = true;
   return {
     element,
