@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+import nbformat
 import pytest
-from harness import waits_for
+from harness import wait_for, waits_for
 from panel_page import OPEN, PanelPage, chats, said
 from playwright.sync_api import expect
 from replay import completion
@@ -52,14 +53,16 @@ def test_a_reload_leaves_the_panel_in_its_place(open_notebook, replay, app):
     panel = talk(notebook, replay, "One?", "Two?")
     panel.write("A draft")
     expect_saved(panel, 2)
-    notebook.save()
+    if app == "notebook":  # else the file is as it was made: with no output, and not trusted
+        notebook.save()
     notebook.reopen()
     panel.expect_questions("One?", "Two?")
     expect(panel.field).to_have_value("A draft")
-    expect(notebook.output(0)).to_contain_text("before")
     expect(panel.button("Go to the end")).to_be_hidden()
     expect_saved(panel, 2)
-    assert not notebook.page.evaluate(IS_DIRTY)
+    if app == "notebook":
+        expect(notebook.output(0)).to_contain_text("before")
+        assert not notebook.page.evaluate(IS_DIRTY)
     panel.ask("?")
     panel.expect_ended(3)
     assert said(chats(replay)[-1])[0] == ("user", "One?")
@@ -88,6 +91,31 @@ def test_a_reload_leaves_the_panel_in_its_place(open_notebook, replay, app):
     saved = notebook.save()
     assert kept(saved) == ["Two?", "A draft?", "Four?"]
     assert len(saved.cells[0].outputs) == 2  # what is printed, and the conversation
+
+
+def has_asked(notebook):
+    notebook.run(1)
+    return "True" in notebook.output(1).inner_text()
+
+
+HOSTILE = "<img src=x onerror='window.isHarmed = true'>"
+
+
+def test_a_reload_trusts_nothing_that_a_file_brings(open_notebook, replay):
+    code = f"from IPython.display import HTML\ndisplay(HTML('1'))\n{OPEN}"
+    notebook = open_notebook([code, "print(panel.screen._is_copied)"])
+    panel = talk(notebook, replay, "One?")
+    expect_saved(panel, 1)
+    saved = notebook.save()
+    saved.cells[0].outputs[0].data = {"text/html": HOSTILE}
+    nbformat.write(saved, notebook.file)  # signed no more
+    notebook.reopen()
+    expect(notebook.output(0).locator("summary").first).to_be_visible()
+    wait_for(lambda: has_asked(notebook), "the page to ask for the conversation", 60, notebook.page)
+    assert not notebook.page.evaluate("'isHarmed' in window")
+    expect(panel.root).to_have_count(0)
+    notebook.run(0)  # as it says
+    panel.expect_questions("One?")
 
 
 def test_an_answer_goes_on_while_the_page_is_reloaded(open_notebook, replay):

@@ -45,15 +45,33 @@ export function createReturn(model, desk) {
 
   async function comeBack() {
     await manager?.context?.ready;
-    const outputs = cell()?.outputs;
-    // Untrusted outputs show no widget; and none is to be trusted for the sake of it.
-    if (!outputs?.trusted) return;
-    if (!showPanel(notebookOf(manager), outputs, place())) return;
+    const there = cell();
+    const show = () => showPanel(notebookOf(manager), there.outputs, place());
+    const { trusted } = there?.outputs ?? {};
+    if (!there || (trusted && !show())) return;
     const { run } = place();
     const reply = await desk.ask({ do: "copy" });
     if (!Array.isArray(reply.outputs) || place().run !== run) return;
+    if (!trusted && !(trust(there, reply.outputs) && show())) return;
     isBack = true;
     reply.outputs.forEach((data, number) => put(number, data));
+  }
+
+  /**
+   * Untrusted outputs, as in a file that was never saved here, show no widget. They may be anybody's:
+   * those of the conversation are replaced by the kernel's, and beside text none is trusted.
+   * @param {any} there the cell
+   * @param {any[]} conversation what the kernel shows
+   * @returns {boolean} whether the cell is trusted now
+   */
+  function trust(there, conversation) {
+    const all = there.outputs.toJSON();
+    const others = all.filter((/** @type {any} */ each) => !isOf(each, place().panel));
+    if (!others.every((/** @type {any} */ each) => each.output_type === "stream")) return false;
+    const outputs = conversation.map((data) => ({ output_type: "display_data", metadata: {}, data }));
+    there.outputs.fromJSON([...others, ...outputs]);
+    there.trusted = true;
+    return there.outputs.trusted;
   }
 
   /**
