@@ -356,7 +356,9 @@ class Session:
         asked = turn.response.prompt[-1].content
         for saved in self.saved.branch:
             if saved.response.prompt[-1].content == asked:
-                self.saved.remove(saved)
+                for each in self.saved.alternatives(saved):  # it was regenerated
+                    if each.response.prompt[-1].content == asked:
+                        self.saved.remove(each)
                 return
 
     def _ended(self, turn: Turn) -> None:
