@@ -18,6 +18,7 @@ const MOST_KEPT = 3_000_000; // characters: a message to a kernel can have about
  * @property {string} cell the cell's id, or nothing
  * @property {string} run which run of the cell shows it
  * @property {string} view the id of its model
+ * @property {string} [text] what the file has in the place of the panel
  * @property {string} panel the name under which the conversation is kept
  */
 
@@ -65,7 +66,7 @@ export function createReturn(model, desk) {
    * @returns {boolean} whether the cell is trusted now
    */
   function trust(there, conversation) {
-    const all = there.outputs.toJSON();
+    const all = withoutText(there.outputs.toJSON(), place());
     const others = all.filter((/** @type {any} */ each) => !isOf(each, place().panel));
     if (!others.every((/** @type {any} */ each) => each.output_type === "stream")) return false;
     const outputs = conversation.map((data) => ({ output_type: "display_data", metadata: {}, data }));
@@ -145,6 +146,14 @@ function isOther(one, another) {
   return content(one) !== content(another);
 }
 
+/**
+ * @param {any[]} outputs
+ * @param {{text?: string}} place
+ */
+function withoutText(outputs, { text }) {
+  return outputs.filter(({ data }) => !(text && data?.["text/plain"] === text && !data[VIEW_TYPE]));
+}
+
 /** @param {Place} place */
 const placeKey = ({ cell, panel }) => `${cell} ${panel}`;
 
@@ -155,8 +164,8 @@ const placeKey = ({ cell, panel }) => `${cell} ${panel}`;
  * @param {Place} place
  * @returns {boolean} whether it was not there
  */
-function showPanel(notebook, outputs, { view, panel }) {
-  const all = outputs.toJSON();
+function showPanel(notebook, outputs, { view, panel, text }) {
+  const all = withoutText(outputs.toJSON(), { text });
   if (all.some((/** @type {any} */ each) => each.data?.[VIEW_TYPE]?.model_id === view)) return false;
   const data = {
     [VIEW_TYPE]: { version_major: 2, version_minor: 0, model_id: view },
