@@ -100,12 +100,16 @@ class Conversation:
             about: further attributes of the `Turn`.
         """
         turn = Turn(next(_ids), response, **about)
+        self.put(turn, after)
+        return turn
+
+    def put(self, turn: Turn, after: Turn | None) -> None:
+        """The same with a turn that there is."""
         at = None if after is None else after.id
         self._turns[turn.id] = turn
         self._before[turn.id] = at
         self._after.setdefault(at, []).append(turn.id)
         self.choose(turn)
-        return turn
 
     def choose(self, turn: Turn) -> None:
         """Make the branch lead through a turn."""
@@ -151,6 +155,16 @@ class Conversation:
         copy._after = {at: list(after) for at, after in self._after.items()}
         copy._chosen = dict(self._chosen)
         return copy
+
+    def behind(self, earlier: Conversation) -> Conversation:
+        """The turns of both in a tree of its own: these follow the last one of its branch."""
+        joined = earlier.copy()
+        last = next(reversed(earlier.branch), None)
+        for turn in self:
+            joined.put(turn, self.before(turn) or last)
+        for turn in self.branch[-1:]:
+            joined.choose(turn)
+        return joined
 
 
 def came_to_nothing(response: Response, error: BaseException | None = None) -> bool:

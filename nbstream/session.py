@@ -84,6 +84,8 @@ class Session:
         system: the system message of every request, or None.
         options: how the last turn was asked, or None.
         conversation: all turns of all branches.
+        saved: turns that were saved before, such as by a kernel that has ended. They stand
+            before the others and no request carries them, until `resume`.
         how_to_reset: what an error says to type where the conversation is too long.
         how_to_go_on: what to type for the rest of an answer.
     """
@@ -93,6 +95,7 @@ class Session:
         self._system_message = System(system, is_own=system is not None)
         self.options: Options | None = None
         self.conversation = Conversation()
+        self.saved = Conversation()
         self.how_to_reset = HOW_TO_RESET
         self.how_to_go_on = HOW_TO_GO_ON
         self._before: Conversation | None = None  # what `undo` goes back to
@@ -113,6 +116,12 @@ class Session:
         """The turns of the current branch, those that run or failed among them."""
         with self._lock:
             return self.conversation.branch
+
+    @property
+    def shown(self) -> list[Turn]:
+        """What stands in a panel: the turns that were saved before, and those of the branch."""
+        with self._lock:
+            return [*self.saved.branch, *self.conversation.branch]
 
     @property
     def responses(self) -> list[Response]:
@@ -206,6 +215,11 @@ class Session:
         with self._lock:
             return self.conversation.copy()
 
+    def copy_of_shown(self) -> Conversation:
+        """The same with the turns that were saved before as its beginning."""
+        with self._lock:
+            return self.conversation.behind(self.saved)
+
     def later_than(self, key: str | None) -> int:
         """How many turns came after the one with this key."""
         turn, branch = self._with_key(key), self.turns
@@ -233,12 +247,38 @@ class Session:
             self.conversation.remove(turn)
         self._tell()
 
+    def show_saved(self, conversation: Conversation) -> None:
+        """Let turns stand there that were saved before, but for those that are there already.
+
+        What runs is not shown: it goes on elsewhere, or nowhere.
+        """
+        with self._lock:
+            there = {_text_of(turn) for turn in self.turns}
+            for turn in list(conversation):
+                if not turn.response.done or _text_of(turn) in there:
+                    conversation.remove(turn)
+            self.saved = conversation
+        self._tell()
+
+    def holds(self, conversation: Conversation) -> bool:
+        """Whether all turns of another conversation are in this one."""
+        with self._lock:
+            there = {_text_of(turn) for turn in self.copy_of_shown()}
+        return all(_text_of(turn) in there for turn in conversation)
+
+    def resume(self) -> None:
+        """Take the turns that were saved before into the conversation, as its beginning."""
+        with self._lock:
+            self.conversation, self.saved = self.copy_of_shown(), Conversation()
+        self._tell()
+
     def clear(self) -> None:
         """Take all turns out; `undo` brings them back. Where there are none, nothing happens."""
         with self._lock:
             turns = list(self.conversation)
-            if turns:
-                self._before, self.conversation = self.conversation, Conversation()
+            if self.shown:
+                self._before = self.copy_of_shown()
+                self.conversation, self.saved = Conversation(), Conversation()
         for turn in turns:
             turn.response.cancel()
         self._tell()
@@ -306,6 +346,20 @@ class Session:
                     _settle(conversation, begun, is_nothing=is_nothing)
             if is_nothing and is_last and self._system_message is begun.place.fresh:
                 self._system_message = begun.system
+            if not came_to_nothing(response, error):
+                self._replace_saved(begun.turn)
+
+    def _replace_saved(self, turn: Turn) -> None:
+        """Let a question that a cell has asked anew take the place of its saved turn."""
+        if turn.typed_here and turn.key is None:
+            return  # it was typed in a panel
+        asked = turn.response.prompt[-1].content
+        for saved in self.saved.branch:
+            if saved.response.prompt[-1].content == asked:
+                for each in self.saved.alternatives(saved):  # it was regenerated
+                    if each.response.prompt[-1].content == asked:
+                        self.saved.remove(each)
+                return
 
     def _ended(self, turn: Turn) -> None:
         with self._lock:
@@ -374,6 +428,11 @@ def _checked(prompt: Any) -> Content:
             raise UsageError(f"a part of the prompt cannot be sent: {error}") from error
     kind = type(prompt).__name__
     raise UsageError(f'a prompt is text, and this is a {kind}: write f"... {{value}} ..."')
+
+
+def _text_of(turn: Turn) -> tuple[str, str]:
+    """By what a turn is known again in another kernel."""
+    return str(turn.response.prompt[-1].content), turn.response.text
 
 
 def _settle(conversation: Conversation, begun: _Begun, *, is_nothing: bool) -> None:

@@ -22,6 +22,7 @@ from replay import Hang, Reply, chunk, completion, error, models, silence, whole
 from nbstream import Chat, ChatPanel
 from nbstream.errors import UsageError
 from nbstream.messages import Message
+from nbstream.panel.record import CONVERSATION_TYPE
 from nbstream.panel.window import Window
 from nbstream.render.style import RenderStyle
 from nbstream.response import Response
@@ -1210,8 +1211,8 @@ def test_the_static_conversation(nb, replay):
     last = nb.start("panel.send('First?').wait(); time.sleep(0.1)")
     (widget, *outputs), _ = outputs_of(nb, cell, last)
     assert {PANEL, WIDGET} <= set(widget)
-    assert [set(data) for data in outputs] == [{"text/markdown", "text/plain"}]
-    assert markdown(outputs)[0].startswith("<details><summary>Conversation, turn 1 (saved)<")
+    assert [set(data) for data in outputs] == [{"text/markdown", "text/plain", CONVERSATION_TYPE}]
+    assert markdown(outputs)[0].startswith("<details><summary>Conversation, turn 1 (saved) · ")
     cell = nb.start("panel.open()")  # it moves here
     (widget, *outputs), _ = outputs_of(nb, cell, cell)
     assert "First?" in markdown(outputs)[0]
@@ -1307,7 +1308,8 @@ def test_a_panel_that_its_cell_replaces_is_closed(nb, replay):
     assert not nb.run(f"talk = nbstream.Chat({options})").error
     assert not nb.run(f"{make}\np.open()\nfirst, r = p, p.send('Go.')", cell_id="one").error
     assert replay.wait_requests(1)
-    assert not nb.run(f"{make}\np.open()\nq = p\nq.open()", cell_id="one").error
+    other = f"p, _ = nbstream.ChatPanel({options}), 0"
+    assert not nb.run(f"{other}\np.open()\nq = p\nq.open()", cell_id="one").error
     assert replay.requests[0].aborted.wait(10)
     assert nb.value("r.wait(10), r.status, first.screen._window is None") == (
         "(True, 'cancelled', True)"
@@ -1372,6 +1374,6 @@ def test_a_notebook_that_is_executed_keeps_no_widget(replay, monkeypatch):
     NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
     assert "widgets" not in notebook.metadata
     (output,) = notebook.cells[2].outputs
-    assert set(output.data) == {"text/markdown", "text/plain"}
+    assert set(output.data) == {"text/markdown", "text/plain", CONVERSATION_TYPE}
     assert output.data["text/markdown"].startswith("<strong>You</strong>")
     assert "**Hello**" in output.data["text/markdown"]

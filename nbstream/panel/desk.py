@@ -74,6 +74,9 @@ class Desk:
             "text": self._text,
             "source": self._source,
             "decide": self._decide,
+            "resume": self._resume,
+            "copy": self._copy,
+            "offer": self._offer,
         }
 
     def hear(self, said: Any, buffers: list[Any]) -> None:
@@ -151,14 +154,17 @@ class Desk:
     def _undo(self, _said: dict[str, Any], _buffers: list[Any]) -> None:
         self._panel.session.undo()
 
+    def _resume(self, _said: dict[str, Any], _buffers: list[Any]) -> None:
+        self._panel.session.resume()
+
     def _decide(self, said: dict[str, Any], _buffers: list[Any]) -> None:
         decide(self._turn(said).response, said["what"])
 
     def _text(self, said: dict[str, Any], _buffers: list[Any]) -> Reply:
-        return {"text": self._turn(said).response.text}
+        return {"text": self._shown(said).response.text}
 
     def _source(self, said: dict[str, Any], _buffers: list[Any]) -> Reply:
-        return {"text": source_of(self._turn(said).response, said)}
+        return {"text": source_of(self._shown(said).response, said)}
 
     # -- questions -------------------------------------------------------------------
 
@@ -180,6 +186,15 @@ class Desk:
         self._panel.settings.set(said)
         self._panel.screen.refresh()
 
+    # -- what is kept ------------------------------------------------------------------
+
+    def _copy(self, _said: dict[str, Any], _buffers: list[Any]) -> Reply:
+        return {"outputs": self._panel.screen.copied()}
+
+    def _offer(self, said: dict[str, Any], _buffers: list[Any]) -> None:
+        records = said.get("records")
+        self._panel.screen.offer(records if isinstance(records, list) else [])
+
     # -- parts -----------------------------------------------------------------------
 
     def _turn(self, said: dict[str, Any]) -> Turn:
@@ -187,6 +202,11 @@ class Desk:
             return self._panel.session.conversation[said["turn"]]
         except KeyError:
             raise UsageError("this turn is not there any more") from None
+
+    def _shown(self, said: dict[str, Any]) -> Turn:
+        """The same, or one that was saved before."""
+        saved = (turn for turn in self._panel.session.saved if turn.id == said["turn"])
+        return next(saved, None) or self._turn(said)
 
     def _stop_all(self) -> None:
         for turn in self._panel.session.turns:

@@ -28,6 +28,7 @@ from ..session import Place, Session
 from ..views.frontend import is_attended
 from ..views.protocol import NullView, View
 from .desk import Desk
+from .kept import kept
 from .record import read_record, write_record
 from .screen import Screen
 from .settings import Settings
@@ -44,6 +45,10 @@ class ChatPanel(HasTraits):
 
     What is typed there is sent with `{{ expression }}` replaced by its value, as in a
     `%%chat` cell. The conversation is also kept as static markdown below the panel.
+
+    A cell that makes a panel and runs again goes on with the conversation; another variable,
+    or another cell, has one of its own. After a restart of the kernel the turns that were saved
+    below the panel stand there, and `resume` takes them up.
 
     Args:
         chat: the conversation to show; by default a new one, made with `options`.
@@ -87,14 +92,29 @@ class ChatPanel(HasTraits):
         if chat is not None and options:
             raise UsageError(f"a Chat has its own {', '.join(options)}: pass one or the other")
         self.chat = Chat(**options) if chat is None else chat
+        self._slot = kept.slot(None if chat is None else _command(chat.session))
+        self._take_over(is_own=chat is None)
         self.settings = Settings(self.chat, aliases or {})
         self._style = RenderStyle(frozenset(image_hosts), line_breaks, diagrams, saved_timings)
         self._main = _running_loop()
-        self.screen = Screen(self.session, self.settings, Desk(self).hear, self._style)
+        name = "" if self._slot is None else self._slot.name
+        self.screen = Screen(self.session, self.settings, Desk(self).hear, self._style, name)
         # The session may outlive the panel, which is then there only as long as it is shown.
         unwatch = self.session.watch(_Watcher(self))
         weakref.finalize(self, unwatch).atexit = False
         self.update()
+
+    def _take_over(self, *, is_own: bool) -> None:
+        """Go on with the conversation of the panel in whose place, in its cell, this one comes.
+
+        Where the chat is not of the panel's own making, that conversation stands beside its turns.
+        """
+        earlier = kept.earlier(self._slot)
+        if earlier is not None and is_own:
+            earlier.system, self.chat.session = self.session.system, earlier
+        elif earlier is not None and earlier is not self.session:
+            self.session.show_saved(earlier.copy_of_shown())
+        kept.keep(self._slot, self.session)
 
     @property
     def session(self) -> Session:
@@ -157,6 +177,13 @@ class ChatPanel(HasTraits):
         """Show the panel in the cell that runs, and the static conversation below it."""
         self.screen.open()
 
+    def resume(self) -> None:
+        """Take the turns that were saved before the kernel restarted into the conversation.
+
+        They stand in the panel, and no request carries them until then.
+        """
+        self.session.resume()
+
     def _ipython_display_(self) -> None:
         self.open()
 
@@ -190,12 +217,15 @@ class ChatPanel(HasTraits):
         record = read_record(Path(path))
         saved = {} if options.get("chat") else record.options  # a chat has its own
         panel = cls(**{**saved, **options})
-        panel.session.restore(record.conversation)
-        return panel
+        before = panel.session.copy_of_shown()
+        if options.get("chat") or not panel.session.holds(record.conversation):
+            panel.session.restore(record.conversation)
+            panel.session.show_saved(before)
+        return panel  # else its cell has run before, and the conversation has gone on
 
     def to_markdown(self) -> str:
         """The branch that is shown, as markdown that is safe to show anywhere."""
-        turns = [turn_markdown(t, self._style) for t in self.session.turns]
+        turns = [turn_markdown(t, self._style) for t in self.session.shown]
         return "\n\n---\n\n".join(turns)
 
     def update(self) -> None:
@@ -262,6 +292,11 @@ class _Watcher:
     def view(self, turn: Turn) -> View:
         panel = self._panel()
         return NullView() if panel is None else panel.screen.view(turn)
+
+
+def _command(session: Session) -> str | None:
+    """What shows the panel of a session of the cells; None for that of a `Chat`."""
+    return None if session.name == "chat" else f"%chat panel {session.name}"
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

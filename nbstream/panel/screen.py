@@ -29,6 +29,7 @@ from ..views.hooks import CellHooks
 from ..views.protocol import View
 from ..views.server import lacks
 from ..views.widget import metadata_of, view_of
+from .kept import kept
 from .settings import Settings
 from .transcript import Transcript
 from .window import PanelWidget, Window
@@ -63,6 +64,7 @@ class Screen:
         settings: how the next question is asked.
         hear: is told what the reader does, on the kernel's thread.
         style: how answers look.
+        panel: under which name the conversation is kept in the notebook.
     """
 
     def __init__(
@@ -71,17 +73,20 @@ class Screen:
         settings: Settings,
         hear: Callable[[Any, list[Any]], None],
         style: RenderStyle,
+        panel: str = "",
     ) -> None:
         self._session = session
         self._settings = settings
         self._hear = hear
         self._style = style
+        self._panel = panel
         self._name = uuid.uuid4().hex
         self._window: Window | None = None
         self._transcript: Transcript | None = None
         self._writing: asyncio.Task[None] | None = None
         self._is_stale = False  # the static conversation
         self._is_open = False
+        self._is_copied = False  # the static conversation, by a page that was loaded anew
         self._cell: tuple[str, str] | None = None
 
     def open(self) -> None:
@@ -91,6 +96,7 @@ class Screen:
             return
         self._cell = running_cell()
         self._close_replaced()
+        kept.show_saved(self._session, self._panel)
         # An `Output` takes what is shown, and no update of it: the conversation would stay empty.
         keeps = output_widget() is None
         io_thread.submit(self._open(CellHooks(), keeps=keeps)).wait()
@@ -142,8 +148,12 @@ class Screen:
             except Exception:  # whatever is wrong with a widget, the conversation is shown
                 log.warning("the panel's widget could not be made", exc_info=True)
         self._transcript = None
+        self._is_copied = False
         if keeps or self._window is None:
-            self._transcript = Transcript(self._style, hooks, parted=is_attended())
+            parted = is_attended()
+            self._transcript = Transcript(
+                self._style, hooks, self._panel, self._copy, parted=parted
+            )
             await asyncio.wait((self._write(),))
 
     def _shows_window(self) -> bool:
@@ -152,9 +162,14 @@ class Screen:
         return (has_widgets() and is_seen) or self._settings.wants_widgets
 
     def _open_window(self) -> None:
-        window = self._made_window()
-        view = {**view_of(window.widget, _UNSAVED), _PANEL_TYPE: {}}
-        display(view, raw=True, metadata=metadata_of(window.widget, panel=self._name))
+        widget = self._made_window().widget
+        view = {**view_of(widget, _UNSAVED), _PANEL_TYPE: {}}
+        display(view, raw=True, metadata=metadata_of(widget, panel=self._name))
+        # Last: a page in which it is displayed does not look for its place.
+        cell = "" if self._cell is None else self._cell[0]
+        run = "" if self._cell is None else self._cell[1]
+        place = {"view": widget.model_id, "panel": self._panel, "text": _UNSAVED}
+        widget.place = {"cell": cell, "run": run, **place}
 
     def _replaces(self, earlier: Screen) -> bool:
         """Whether `earlier` stood in the output of this cell when it ran before."""
@@ -211,6 +226,27 @@ class Screen:
     async def _write_now(self) -> None:
         await asyncio.wait((self._write(),))
 
+    def copied(self) -> list[dict[str, Any]]:
+        """The outputs of the static conversation, for a page that has lost its hold of them.
+
+        What Jupyter sends to an output arrives only where the cell has run since the page was
+        loaded. From now on such pages are told what becomes of each.
+        """
+        found: list[dict[str, Any]] = io_thread.submit(self._copied()).wait()
+        return found
+
+    async def _copied(self) -> list[dict[str, Any]]:
+        self._is_copied = True
+        return [] if self._transcript is None else self._transcript.outputs
+
+    def _copy(self, number: int, data: dict[str, Any]) -> None:
+        if self._is_copied:
+            self._reply({"saved": number, "data": data})
+
+    def offer(self, records: list[Any]) -> None:
+        """Let turns stand there that a page has kept of this panel, from before a restart."""
+        kept.offer(self._session, self._panel, records)
+
     def reply(self, message: dict[str, Any]) -> None:
         """Answer a page, after what was shown so far; from any thread."""
         io_thread.loop.call_soon_threadsafe(self._reply, message)
@@ -249,10 +285,10 @@ class Screen:
 
     async def _write_once(self) -> None:
         """Write what there is; the last time when all of it has ended."""
-        transcript, turns = self._transcript, self._session.turns
+        transcript, talk = self._transcript, self._session.copy_of_shown()
         if transcript is None:
             return
-        ended = [turn for turn in turns if turn.response.done]
+        ended = [turn for turn in talk if turn.response.done]
         await transcript.render(ended)  # on a thread: a long answer takes long
         if self._is_stale:
             return  # it comes again, with what has happened meanwhile
@@ -260,8 +296,8 @@ class Screen:
         if has_window and is_in_voila():
             return  # its page is no file
         without = _LATER if has_window else _without_widgets() if self._is_open else _EMPTY
-        transcript.update(ended, folded=has_window, without=without)
-        if not self._is_open and len(ended) == len(turns):
+        transcript.update(talk, ended, folded=has_window, without=without)
+        if not self._is_open and all(turn in ended for turn in talk):
             self._transcript = None
 
     def _advance(self, turn: Turn, response: Response) -> None:
@@ -278,7 +314,8 @@ class Screen:
             **self._settings.state(),
             "answered": turns[-1].response.model or "" if turns else "",
             "running": running[-1] if running else None,
-            "count": len(turns),
+            "count": len(self._session.shown),
+            "saved": [turn.id for turn in self._session.saved.branch],
             "undo": self._session.can_undo,
             **_totals([turn.response for turn in turns], self._settings),
         }

@@ -8,23 +8,25 @@ end no more with each turn.
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from IPython.display import DisplayHandle, display
 
-from ..conversation import Turn
+from ..conversation import Conversation, Turn
 from ..io_thread import in_thread
 from ..render.safe_text import clean, escape_text, html_text
 from ..render.saved import bundle
 from ..render.style import DEFAULT_STYLE, RenderStyle
+from ..render.untimed import untimed
 from ..views.hooks import CellHooks
 from .questions import question_of
+from .record import CONVERSATION_TYPE, place, turn_record, turns_record
 
 __all__ = ["Transcript", "turn_markdown"]
 
-_GROUP = 15_000  # characters, from which on an output is full
+_GROUP = 10_000  # characters, from which on an output is full; the records come on top
 _MERGES = 3  # times that full ones are merged, into one of eight
 
 
@@ -61,6 +63,19 @@ def _words(text: str) -> str:
     return escape_text(" ".join(clean(text).split()))
 
 
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """What an output of the notebook holds.
+
+    Attributes:
+        text: turns as safe markdown, for who reads the notebook.
+        places: the same turns by their places, for a panel to come.
+    """
+
+    text: str
+    places: list[dict[str, Any]]
+
+
 class Transcript:
     """Outputs that hold a conversation, in the cell that runs when it is made.
 
@@ -69,18 +84,36 @@ class Transcript:
     Args:
         style: how answers look.
         hooks: those of the cell.
+        panel: the name under which the panel's next one finds the turns.
+        tell: is told what each output becomes, by its number.
         parted: whether more outputs may come. Where a program runs the notebook, no output
             gets into a cell that has ended.
     """
 
-    def __init__(self, style: RenderStyle, hooks: CellHooks, *, parted: bool = True) -> None:
+    def __init__(
+        self,
+        style: RenderStyle,
+        hooks: CellHooks,
+        panel: str,
+        tell: Callable[[int, dict[str, Any]], None],
+        *,
+        parted: bool = True,
+    ) -> None:
         self._style = style
+        self._panel = panel
+        self._tell = tell
         self._hooks = hooks
         self._parted = parted
         self._context = contextvars.copy_context()
         self._handles: list[DisplayHandle] = []
-        self._shown: list[str] = []
+        self._shown: list[_Output] = []
         self._texts: dict[int, str] = {}
+        self._records: dict[int, dict[str, Any]] = {}
+
+    @property
+    def outputs(self) -> list[dict[str, Any]]:
+        """What the outputs hold, as mime bundles."""
+        return [self._data(output) for output in self._shown]
 
     def empty(self) -> None:
         """Leave nothing in the outputs."""
@@ -90,42 +123,85 @@ class Transcript:
         """Write those of the turns that are not written yet; they have ended."""
         for turn in turns:
             if turn.id not in self._texts:
-                write = partial(turn_markdown, style=self._style)
-                self._texts[turn.id] = await in_thread(write, turn)
+                written = await in_thread(_written, turn, self._style)
+                self._texts[turn.id], self._records[turn.id] = written
 
-    def update(self, turns: Iterable[Turn], *, folded: bool, without: str) -> None:
-        """Bring the outputs up to date with turns that are rendered; without any, by a text."""
-        self._texts = {turn.id: self._texts[turn.id] for turn in turns}
-        texts = list(self._texts.values())
-        groups = list(_groups(texts, folded=folded, parted=self._parted))
+    def update(self, talk: Conversation, ended: list[Turn], *, folded: bool, without: str) -> None:
+        """Bring the outputs up to date.
+
+        Args:
+            talk: the conversation.
+            ended: those of its turns that are rendered.
+            folded: whether the panel stands above.
+            without: what stands there where no turn does.
+        """
+        self._texts = {turn.id: self._texts[turn.id] for turn in ended}
+        self._records = {turn.id: self._records[turn.id] for turn in ended}
+        branch = [turn for turn in talk.branch if turn.id in self._texts]
+        texts = [self._texts[turn.id] for turn in branch]
+        places = [place(talk, turn, self._texts) for turn in branch]
+        parts = _parts(texts, parted=self._parted)
+        shown = _groups(texts, folded=folded, parted=self._parted)
+        outputs = [
+            _Output(text, places[first:last])
+            for (first, last), text in zip(parts, shown, strict=True)
+        ]
+        others = [turn for turn in ended if turn not in branch]
         # An output there must be: only the cell that runs can get a new one.
-        self._put(groups or [f"<em>{without}</em>"])
+        self._put(self._beside(outputs, talk, others) or [_Output(f"<em>{without}</em>", [])])
 
-    def _put(self, groups: list[str]) -> None:
-        groups += [""] * (len(self._handles) - len(groups))
+    def _beside(
+        self, outputs: list[_Output], talk: Conversation, others: list[Turn]
+    ) -> list[_Output]:
+        """The same with the turns of other branches, which are not lost with the kernel."""
+        if not others:
+            return outputs
+        text = _aside([self._texts[turn.id] for turn in others])
+        places = [{**place(talk, turn, self._texts), "aside": True} for turn in others]
+        if self._parted or not outputs:
+            return [*outputs, _Output(text, places)]
+        (output,) = outputs
+        return [_Output(f"{output.text}\n\n{text}", [*output.places, *places])]
+
+    def _put(self, outputs: list[_Output]) -> None:
+        outputs += [_Output("", [])] * (len(self._handles) - len(outputs))
         with self._hooks:
-            for number, text in enumerate(groups):
+            for number, output in enumerate(outputs):
+                if number < len(self._handles) and output == self._shown[number]:
+                    continue
+                data = self._data(output)
                 if number == len(self._handles):
-                    self._handles.append(self._context.run(_displayed, text))
-                elif text != self._shown[number]:
-                    self._handles[number].update(_data(text), raw=True)
-        self._shown = groups
+                    self._handles.append(self._context.run(_displayed, data))
+                else:
+                    self._handles[number].update(data, raw=True)
+                self._tell(number, data)
+        self._shown = outputs
+
+    def _data(self, output: _Output) -> dict[str, Any]:
+        text = output.text
+        data = {"text/markdown": text, "text/plain": "a conversation" if text else ""}
+        turns = ({**each, **self._records[each["id"]]} for each in output.places)
+        return {**data, CONVERSATION_TYPE: turns_record(self._panel, turns)}
 
 
-def _displayed(text: str) -> DisplayHandle:
-    handle: DisplayHandle = display(_data(text), raw=True, display_id=True)
+def _written(turn: Turn, style: RenderStyle) -> tuple[str, dict[str, Any]]:
+    response = turn.response if style.saved_timings else untimed(turn.response)
+    return turn_markdown(turn, style), turn_record(turn, response)
+
+
+def _displayed(data: dict[str, Any]) -> DisplayHandle:
+    handle: DisplayHandle = display(data, raw=True, display_id=True)
     return handle
-
-
-def _data(text: str) -> dict[str, Any]:
-    return {"text/markdown": text, "text/plain": "a conversation" if text else ""}
 
 
 def _groups(texts: list[str], *, folded: bool, parted: bool = True) -> Iterator[str]:
     """The outputs' texts; one, where they are not to be parted."""
-    ranges = _ranges([len(text) for text in texts]) if parted else [(0, len(texts))] * bool(texts)
-    for first, last in ranges:
+    for first, last in _parts(texts, parted=parted):
         yield _group(texts[first:last], first, folded=folded)
+
+
+def _parts(texts: list[str], *, parted: bool) -> list[tuple[int, int]]:
+    return _ranges([len(text) for text in texts]) if parted else [(0, len(texts))] * bool(texts)
 
 
 def _ranges(sizes: list[int]) -> list[tuple[int, int]]:
@@ -154,4 +230,13 @@ def _group(texts: list[str], first: int, *, folded: bool) -> str:
     if not folded:
         return f"---\n\n{body}" if first else body
     numbers = f"turns {first + 1}–{first + len(texts)}" if len(texts) > 1 else f"turn {first + 1}"
-    return f"<details><summary>Conversation, {numbers} (saved)</summary>\n\n{body}\n\n</details>"
+    return _fold(f"Conversation, {numbers} (saved) · run this cell to go on", body)
+
+
+def _aside(texts: list[str]) -> str:
+    turns = "1 turn" if len(texts) == 1 else f"{len(texts)} turns"
+    return _fold(f"Other branches, {turns} (saved)", "\n\n---\n\n".join(texts))
+
+
+def _fold(summary: str, body: str) -> str:
+    return f"<details><summary>{summary}</summary>\n\n{body}\n\n</details>"

@@ -52,10 +52,13 @@ log = logging.getLogger("nbstream")
 class PanelWidget(FrameWidget):
     """A panel in the page.
 
-    `name` is the panel's, under which a tab remembers what was typed and not sent.
+    `name` is the panel's, under which a tab remembers what was typed and not sent. `place` is
+    where it stands once it does: the ids of the `cell`, of its `run` and of the `view`, and the
+    name under which the conversation of the `panel` is kept.
     """
 
     name = traitlets.Unicode().tag(sync=True)
+    place = traitlets.Dict().tag(sync=True)
     _esm = module("panel")
     _css = stylesheet(*STYLES)
 
@@ -124,7 +127,8 @@ class Window:
 
     def _sync(self) -> list[Operation]:
         """The operations by which the page gets the turns that there are."""
-        found = self._session.places()
+        saved = self._session.saved.branch
+        found = [*((turn, 1, 1) for turn in saved), *self._session.places()]
         operations: list[Operation] = []
         cards = {}
         for turn, _, _ in found:

@@ -35,6 +35,8 @@ export function createConversation(context, outbox) {
   const unwatch = outbox.watch(showWaiting);
   const timer = setInterval(showWaiting, 1000); // the kernel's state may have changed
   log.addEventListener("scroll", showDown, { passive: true });
+  const sizes = new ResizeObserver(showDown); // turns have their heights only once they are laid out
+  sizes.observe(content);
 
   function toEnd() {
     log.scrollTop = log.scrollHeight;
@@ -98,6 +100,11 @@ export function createConversation(context, outbox) {
       for (const card of cards.values()) card.stop();
     },
 
+    /** @param {number[]} ids the turns that only stand there: no request carries them */
+    mark(ids) {
+      for (const [id, card] of cards) card.element.classList.toggle("nbs-saved", ids.includes(id));
+    },
+
     /** @param {string} model who is asked */
     greet(model) {
       greeting.textContent = model ? `Ask ${model}` : "Ask away";
@@ -129,6 +136,7 @@ export function createConversation(context, outbox) {
 
     remove() {
       clearInterval(timer);
+      sizes.disconnect();
       sight.stop();
       following.stop();
       unwatch();

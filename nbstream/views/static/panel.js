@@ -8,6 +8,8 @@ import { createDesk } from "./desk.js";
 import { createDraft } from "./draft.js";
 import { createHead } from "./head.js";
 import { createOutbox } from "./outbox.js";
+import { createResume } from "./resume.js";
+import { createReturn } from "./return.js";
 import { createStore } from "./store.js";
 import { createTypesetter } from "./math.js";
 import { LOST } from "./gone.js";
@@ -28,6 +30,8 @@ export default function createPanel() {
   let draft;
   /** @type {ReturnType<typeof createOutbox>} */
   let outbox;
+  /** @type {ReturnType<typeof createReturn>} */
+  let back;
   /** @type {import("./question.js").Edits} */
   const edits = new Map();
   let views = 0;
@@ -39,6 +43,7 @@ export default function createPanel() {
       const path = guarded(() => model.widget_manager?.context?.path, "");
       draft = createDraft(model.get("name"), path ?? "");
       desk = createDesk(model, (reason) => {
+        back.remember();
         draft.leave();
         draft.complain(reason);
         store.finish([["gone", { ...LOST, isPart: false }]]);
@@ -48,6 +53,7 @@ export default function createPanel() {
       drawOnce(model.widget_manager);
       keepOutOfFile(model.widget_manager);
       const standIn = createStandIn(model.widget_manager, model.get("name"), panelText);
+      back = createReturn(model, desk);
 
       /**
        * @param {any} message
@@ -58,6 +64,10 @@ export default function createPanel() {
           void before.then(() => desk.hear(message)); // what it speaks of is then shown
           return;
         }
+        if ("saved" in message) {
+          back.put(message.saved, message.data);
+          return;
+        }
         store.frame(message);
         if (message.say) announce(message.say);
       }
@@ -65,6 +75,7 @@ export default function createPanel() {
       model.send({ want: "snapshot" }); // what the page has may be of long ago
       return () => {
         stopReceiving();
+        back.stop();
         desk.close();
         draft.leave();
         standIn.settle();
@@ -82,7 +93,9 @@ export default function createPanel() {
         onStop: conversation.stop,
       });
       const head = createHead(desk, draft.complain);
-      const root = make("section", "panel", head.element, conversation.element, composer.element);
+      const resume = createResume(desk, draft.complain);
+      const parts = [head, conversation, resume, composer].map((part) => part.element);
+      const root = make("section", "panel", ...parts);
       root.setAttribute("aria-label", "Chat");
       const stopKeeping = keepKeys(root);
       acceptFiles(root, (files) => void draft.attach(files));
@@ -93,6 +106,8 @@ export default function createPanel() {
       /** @param {any} about */
       function show(about) {
         head.show(about);
+        conversation.mark(about.saved ?? []);
+        resume.show(about.saved?.length ?? 0);
         conversation.greet(about.model);
       }
       const unwatch = store.watch({

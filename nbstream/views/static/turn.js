@@ -72,6 +72,7 @@ export function createTurn(element, { id, question, answer: first }, context) {
     const copied = await copy(reply?.text || wordsOf(answer.root, ".nbs-mark"));
     announce(copied ? "Copied." : "The browser does not allow copying.");
   });
+  copyTool.classList.add("nbs-reads");
   const remove = createTool("remove", "Delete this turn", () => ask({ do: "remove" }));
   const tools = make("div", "turn-tools", copyTool, again, retry, goOn, remove, branches);
   element.append(asked.element, host, tools, waiting.element);

@@ -1,11 +1,13 @@
 // @ts-check
 // A widget without its kernel is an error box in a file. So a panel is saved as a line that says
 // how to open it, for its conversation is in outputs of its own; and an answer that is being written,
-// or whose kernel ended in the middle of it, is saved as the text that the page has.
+// or whose kernel ended in the middle of it, is saved as the text that the page has. Running a cell
+// empties its output: the conversation that was saved there is saved until the cell has it again.
 
 import { guarded } from "./guarded.js";
 
-const PANEL_TYPE = "application/vnd.nbstream.panel+json";
+export const PANEL_TYPE = "application/vnd.nbstream.panel+json";
+export const CONVERSATION_TYPE = "application/vnd.nbstream.conversation+json";
 const SAVED = Symbol.for("nbstream.saved");
 
 /**
@@ -43,7 +45,7 @@ export function saveAsItIs(manager, name) {
  * @param {any} manager
  * @returns {any} the document of JupyterLab and Notebook 7, or the notebook of nbclassic
  */
-function notebookOf(manager) {
+export function notebookOf(manager) {
   return manager?.context?.model ?? manager?.notebook;
 }
 
@@ -63,10 +65,12 @@ function textsOf(notebook) {
   const holder = Object.isExtensible(notebook) ? notebook : Object.getPrototypeOf(notebook);
   if (!holder[SAVED]) {
     const texts = (holder[SAVED] = new Map());
+    const conversations = new Map();
     const toJSON = holder.toJSON;
     holder.toJSON = function (/** @type {any[]} */ ...rest) {
       const file = toJSON.apply(this, rest);
-      return guarded(() => withoutWidgets(file, texts), file); // whatever happens, it is saved
+      const changed = () => withConversations(this, withoutWidgets(file, texts), conversations);
+      return guarded(changed, file); // whatever happens, it is saved
     };
   }
   return holder[SAVED];
@@ -104,4 +108,36 @@ function withoutWidgets(file, texts) {
     Array.isArray(cell?.outputs) ? { ...cell, outputs: cell.outputs.map(saved) } : cell,
   );
   return { ...file, cells };
+}
+
+/**
+ * @param {any} notebook
+ * @param {any} file
+ * @param {Map<string, any[]>} kept the outputs that were saved last, by the cells' ids
+ */
+function withConversations(notebook, file, kept) {
+  if (!Array.isArray(file?.cells)) return file;
+  const running = runningCells(notebook);
+  /** @param {any} cell */
+  function saved(cell) {
+    if (!Array.isArray(cell?.outputs)) return cell;
+    const found = cell.outputs.filter((/** @type {any} */ each) => each?.data?.[CONVERSATION_TYPE]);
+    const has = (/** @type {string} */ type) =>
+      cell.outputs.some((/** @type {any} */ each) => each?.output_type === type);
+    if (found.length > 0) kept.set(cell.id, found);
+    else if (!running.has(cell.id) && !has("error")) kept.delete(cell.id); // the user emptied it
+    else return { ...cell, outputs: [...cell.outputs, ...(kept.get(cell.id) ?? [])] };
+    return cell;
+  }
+  return { ...file, cells: file.cells.map(saved) };
+}
+
+/**
+ * @param {any} notebook
+ * @returns {Set<string>} the ids of the cells that run, or wait for those before them
+ */
+function runningCells(notebook) {
+  const cells = notebook?.cells;
+  const all = Array.from({ length: cells?.length ?? 0 }, (_, number) => cells.get(number));
+  return new Set(all.filter((cell) => cell?.executionState === "running").map(({ id }) => id));
 }
