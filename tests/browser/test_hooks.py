@@ -86,7 +86,7 @@ def test_a_notebook_with_an_answer_of_a_dead_kernel_is_saved_where_the_hook_fail
     live = notebook.output(1).locator(".nbs-answer")
     expect(live).to_contain_text("Half an answer")
     notebook.restart_kernel()
-    expect(live).to_contain_text("The kernel has restarted or ended")
+    expect(live).to_contain_text("the kernel has restarted or ended")
     notebook.page.evaluate(BREAK)
     notebook.write(2, "2")
     saved = notebook.save()

@@ -231,7 +231,7 @@ def test_what_ran_ends_with_its_kernel(page, messages):
     deliver(page, rest[: asks + 1])
     expect(page.get_by_role("button", name="Run")).to_be_visible()
     page.evaluate("kernel.statusChanged.emit('dead')")
-    expect(page.get_by_role("status")).to_contain_text("The kernel has restarted or ended")
+    expect(page.get_by_role("status")).to_contain_text("the kernel has restarted or ended")
     page.evaluate("view()")
     deliver(page, rest[asks + 1 :])  # of nobody
     for answer in page.locator(".nbs-answer").all():

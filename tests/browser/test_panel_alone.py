@@ -405,7 +405,7 @@ def test_errors_stand_at_their_turn(open_notebook, replay):
     panel = PanelPage(notebook)
     panel.ask("Key?")
     panel.expect_ended(1)
-    expect(panel.answer(0)).to_contain_text("Failed")
+    expect(panel.answer(0)).to_contain_text("refused the key")
     expect(panel.answer(0)).to_contain_text("401")
     notebook.screenshot("panel-error")
     panel.press("Retry", 0)

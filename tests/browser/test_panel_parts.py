@@ -81,7 +81,7 @@ def test_an_answer_ends_with_the_kernel(page, show, ending):
     for root in page.locator(".nbs-panel").all():
         answer = root.locator("article").nth(1).locator(".nbs-answer")
         expect(answer).to_contain_text("An answer.")
-        expect(answer).to_contain_text("⚠ The kernel has restarted or ended: this is a part")
+        expect(answer).to_contain_text("⚠ Incomplete: the kernel has restarted or ended")
         expect(answer).to_have_attribute("aria-busy", "false")
         expect(root.locator(".nbs-status")).to_have_count(0)
         expect(root.locator("article").nth(0)).not_to_contain_text("The kernel")
