@@ -166,5 +166,5 @@ def assert_cut(response: Response, recording: Recording, at: int, *, reset: bool
     assert all(call.result is None for call in response.tool_calls)
     if at % 16 == 0:
         saved = bundle(response)
-        assert response.status in saved["text/plain"]
+        assert response.ending in saved["text/plain"]
         assert Response.from_dict(saved["application/vnd.nbstream.response+json"]) == response

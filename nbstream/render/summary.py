@@ -178,6 +178,8 @@ def _ended(response: Response) -> str:
 
 
 def _empty(response: Response) -> str:
+    if doubts := _doubts(response):  # a call that was written as text explains it better
+        return doubts
     if any(len(each.reasoning) for turn in response.rounds[-1:] for each in choices_of(turn)):
         return f"Empty: the model sent reasoning, and no text.{_to_go_on(response)}"
     return "Empty: the model sent no text."

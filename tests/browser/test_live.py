@@ -180,7 +180,7 @@ def test_what_is_left_after_a_bad_end(open_notebook, replay, ending):
         notebook.interrupt()
     notebook.wait(1)
     notebook.wait_idle()
-    name = {"error": "IncompleteError", "interrupt": "Interrupted"}[ending]
+    name = {"error": "IncompleteError", "interrupt": "⚠ Stopped"}[ending]
     assert_static(notebook, 1, "Half an", name)
     notebook.screenshot(f"after-{ending}")
     saved = notebook.save()

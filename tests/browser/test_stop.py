@@ -29,7 +29,8 @@ def assert_stopped(notebook, replay, cell):
     """The cell has failed as stopped, and the server saw it."""
     notebook.wait(cell)
     notebook.wait_idle()
-    expect(notebook.output(cell)).to_contain_text("Interrupted")
+    expect(notebook.output(cell)).to_contain_text("⚠ Stopped")
+    expect(notebook.output(cell)).not_to_contain_text("Interrupted")  # it is said once
     expect(notebook.output(cell).locator(".nbs-answer")).to_have_count(0)
     assert replay.requests[-1].aborted.wait(20)
 

@@ -139,7 +139,7 @@ def test_buttons_ask_where_the_kernel_is_free(open_notebook, replay):
     field = live.get_by_role("textbox")
     field.fill("{nonsense")
     live.get_by_role("button", name="Run").click()
-    expect(live.get_by_role("alert")).to_contain_text("This is no JSON")
+    expect(live.get_by_role("alert")).to_contain_text("This is not valid JSON")
     expect(live.locator("pre")).to_be_hidden()  # the arguments stand there once
     field.fill('{"file": 3}')
     live.get_by_role("button", name="Run").click()
