@@ -8,7 +8,6 @@ import threading
 import weakref
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Any, Self, Unpack
 
@@ -127,13 +126,12 @@ class ChatPanel(HasTraits):
         As a cell's last line it shows nothing there: the answer comes in the panel.
         """
         response = self.ask(prompt, Place(keep=True))
-        response.shown_where(partial(self._is_shown_again, running_execution()))
+        panel, execution = weakref.ref(self), running_execution()  # the answer may outlive it
+        response.shown_where(lambda answer: _is_shown_again(panel(), execution, answer))
         return response
 
-    def _is_shown_again(self, execution: object, response: Response) -> bool:
-        """Whether a cell's last line is an answer that comes in the panel, or has not come."""
-        if not is_last_line(execution, response):
-            return False
+    def _shows(self, response: Response) -> bool:
+        """Whether an answer, which is a cell's last line, needs not be shown there."""
         if not self.screen.is_shown and not response.done:
             print("The answer comes in the panel, which is not shown: panel.open() shows it.")  # noqa: T201
             return True
@@ -276,6 +274,12 @@ class ChatPanel(HasTraits):
         turns = len(self.session.turns)
         model = self.chat.options.model or "the default model"
         return f"<ChatPanel with {model}: {turns} turns>"
+
+
+def _is_shown_again(panel: ChatPanel | None, execution: object, response: Response) -> bool:
+    """Whether a cell's last line is an answer that comes in the panel, or has not come."""
+    is_last = panel is not None and is_last_line(execution, response)
+    return is_last and panel is not None and panel._shows(response)  # noqa: SLF001
 
 
 class _Watcher:
