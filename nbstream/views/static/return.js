@@ -46,6 +46,8 @@ export function createReturn(model, desk) {
 
   async function comeBack() {
     await manager?.context?.ready;
+    // What stands in a document that pages share is for shared.js to say.
+    if (notebookOf(manager)?.collaborative) return;
     const there = cell();
     const show = () => showPanel(notebookOf(manager), there.outputs, place());
     const { trusted } = there?.outputs ?? {};
