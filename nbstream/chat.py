@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import queue
 import sys
-import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
@@ -25,6 +24,7 @@ from .secret import secret_headers
 from .session import Session
 from .tools.tool import tools_of
 from .views.choose import choose_view
+from .views.frontend import is_main_thread
 from .views.protocol import NullView, View
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class Chat(Generic[T]):
             NbstreamError, Interrupted: the answer is not complete; the error's
                 `response`, and `last`, are what came.
         """
-        blocking = _is_main_thread()
+        blocking = is_main_thread()
         with interrupts() as held:
             run = self._start(prompt, self._view(blocking=True), blocking=blocking)
             response = run.wait(held)
@@ -273,10 +273,6 @@ class Chat(Generic[T]):
     def __repr__(self) -> str:
         turns = len(self.session.responses)
         return f"<Chat with {self.options.model or 'the default model'}: {turns} turns>"
-
-
-def _is_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
 
 
 def _ask(approval: Approval, run: Run) -> None:

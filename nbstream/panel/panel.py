@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import weakref
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, Unpack
 
@@ -24,7 +24,7 @@ from ..namespace import LAST, is_last_line, namespace, running_execution
 from ..render.style import RenderStyle
 from ..response import Response
 from ..session import Place, Session
-from ..views.frontend import is_attended
+from ..views.frontend import is_attended, is_main_thread
 from ..views.protocol import NullView, View
 from .desk import Desk
 from .kept import kept
@@ -126,16 +126,9 @@ class ChatPanel(HasTraits):
         As a cell's last line it shows nothing there: the answer comes in the panel.
         """
         response = self.ask(prompt, Place(keep=True))
-        panel, execution = weakref.ref(self), running_execution()  # the answer may outlive it
-        response.shown_where(lambda answer: _is_shown_again(panel(), execution, answer))
+        # The answer may outlive the panel.
+        response.shown_where(partial(_is_shown_again, weakref.ref(self), running_execution()))
         return response
-
-    def _shows(self, response: Response) -> bool:
-        """Whether an answer, which is a cell's last line, needs not be shown there."""
-        if not self.screen.is_shown and not response.done:
-            print("The answer comes in the panel, which is not shown: panel.open() shows it.")  # noqa: T201
-            return True
-        return self.screen.is_shown
 
     def ask(self, prompt: Content, place: Place) -> Response:
         """As `send`, at some place in the conversation.
@@ -143,7 +136,7 @@ class ChatPanel(HasTraits):
         Where nobody is there to see the answer come, the turn ends within the cell: what is
         shown later is in no file.
         """
-        waits = not is_attended() and threading.current_thread() is threading.main_thread()
+        waits = not is_attended() and is_main_thread()
         with interrupts() if waits else nullcontext() as held:
             run = self.session.ask(
                 prompt, self.settings.options, NullView(), place=place, blocking=waits
@@ -261,11 +254,7 @@ class ChatPanel(HasTraits):
 
     def update_soon(self) -> None:
         """Bring the traits up to date on the kernel's thread, where observers belong."""
-        if (
-            self._main is None
-            or self._main.is_closed()
-            or threading.current_thread() is threading.main_thread()
-        ):
+        if self._main is None or self._main.is_closed() or is_main_thread():
             self.update()
         else:
             self._main.call_soon_threadsafe(self.update)
@@ -276,10 +265,15 @@ class ChatPanel(HasTraits):
         return f"<ChatPanel with {model}: {turns} turns>"
 
 
-def _is_shown_again(panel: ChatPanel | None, execution: object, response: Response) -> bool:
+def _is_shown_again(sender: weakref.ref[ChatPanel], execution: object, response: Response) -> bool:
     """Whether a cell's last line is an answer that comes in the panel, or has not come."""
-    is_last = panel is not None and is_last_line(execution, response)
-    return is_last and panel is not None and panel._shows(response)  # noqa: SLF001
+    panel = sender()
+    if panel is None or not is_last_line(execution, response):
+        return False
+    if not panel.screen.is_shown and not response.done:
+        print("The answer comes in the panel, which is not shown: panel.open() shows it.")  # noqa: T201
+        return True
+    return panel.screen.is_shown
 
 
 class _Watcher:

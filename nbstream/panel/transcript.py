@@ -17,7 +17,7 @@ from IPython.display import DisplayHandle, display
 from ..conversation import Conversation, Turn
 from ..io_thread import in_thread
 from ..render.safe_text import clean, escape_text, html_text
-from ..render.saved import bundle
+from ..render.saved import bundle, fold
 from ..render.style import DEFAULT_STYLE, RenderStyle
 from ..render.untimed import untimed
 from ..views.hooks import CellHooks
@@ -140,12 +140,8 @@ class Transcript:
         branch = [turn for turn in talk.branch if turn.id in self._texts]
         texts = [self._texts[turn.id] for turn in branch]
         places = [place(talk, turn, self._texts) for turn in branch]
-        parts = _parts(texts, parted=self._parted)
-        shown = _groups(texts, folded=folded, parted=self._parted)
-        outputs = [
-            _Output(text, places[first:last])
-            for (first, last), text in zip(parts, shown, strict=True)
-        ]
+        groups = _groups(texts, folded=folded, parted=self._parted)
+        outputs = [_Output(text, places[part]) for part, text in groups]
         others = [turn for turn in ended if turn not in branch]
         # An output there must be: only the cell that runs can get a new one.
         self._put(self._beside(outputs, talk, others) or [_Output(f"<em>{without}</em>", [])])
@@ -194,14 +190,11 @@ def _displayed(data: dict[str, Any]) -> DisplayHandle:
     return handle
 
 
-def _groups(texts: list[str], *, folded: bool, parted: bool = True) -> Iterator[str]:
-    """The outputs' texts; one, where they are not to be parted."""
-    for first, last in _parts(texts, parted=parted):
-        yield _group(texts[first:last], first, folded=folded)
-
-
-def _parts(texts: list[str], *, parted: bool) -> list[tuple[int, int]]:
-    return _ranges([len(text) for text in texts]) if parted else [(0, len(texts))] * bool(texts)
+def _groups(texts: list[str], *, folded: bool, parted: bool = True) -> Iterator[tuple[slice, str]]:
+    """The outputs' texts, each with its part of `texts`; one, where they are not to be parted."""
+    ranges = _ranges([len(text) for text in texts]) if parted else [(0, len(texts))] * bool(texts)
+    for first, last in ranges:
+        yield slice(first, last), _group(texts[first:last], first, folded=folded)
 
 
 def _ranges(sizes: list[int]) -> list[tuple[int, int]]:
@@ -230,13 +223,9 @@ def _group(texts: list[str], first: int, *, folded: bool) -> str:
     if not folded:
         return f"---\n\n{body}" if first else body
     numbers = f"turns {first + 1}–{first + len(texts)}" if len(texts) > 1 else f"turn {first + 1}"
-    return _fold(f"Conversation, {numbers} (saved) · run this cell to go on", body)
+    return fold(f"Conversation, {numbers} (saved) · run this cell to go on", body)
 
 
 def _aside(texts: list[str]) -> str:
     turns = "1 turn" if len(texts) == 1 else f"{len(texts)} turns"
-    return _fold(f"Other branches, {turns} (saved)", "\n\n---\n\n".join(texts))
-
-
-def _fold(summary: str, body: str) -> str:
-    return f"<details><summary>{summary}</summary>\n\n{body}\n\n</details>"
+    return fold(f"Other branches, {turns} (saved)", "\n\n---\n\n".join(texts))

@@ -33,6 +33,7 @@ __all__ = [
     "bundle",
     "content_markdown",
     "display_markdown",
+    "fold",
     "json_data",
     "plain_bundle",
 ]
@@ -135,10 +136,10 @@ def _round(
     turn: Round, write: Callable[[Round], Iterator[str]], safe: Callable[[str], str]
 ) -> Iterator[str]:
     if len(turn.reasoning):
-        yield _fold(reasoning_line(turn), safe(str(turn.reasoning)))
+        yield fold(reasoning_line(turn), safe(str(turn.reasoning)))
     yield from write(turn)
     for index, other in turn.others:
-        yield _fold(f"Choice {index + 1}", "\n\n".join(write(other)))
+        yield fold(f"Choice {index + 1}", "\n\n".join(write(other)))
     for draft in turn.calls:
         yield from _call(draft.call(), safe)
 
@@ -157,7 +158,7 @@ def _call(call: ToolCall, safe: Callable[[str], str]) -> Iterator[str]:
         parts.append(safe(display["text/markdown"]))
     elif call.result is not None:
         parts.append(_code(call.result.content, ""))
-    yield _fold(call_line(call), "\n\n".join(parts))
+    yield fold(call_line(call), "\n\n".join(parts))
     for kind in ("image/png", "image/jpeg"):
         if _BASE64.fullmatch(display.get(kind, "")):
             yield f"![{_IMAGE_OF}](data:{kind};base64,{display[kind]})"
@@ -182,7 +183,7 @@ def _ending(response: Response) -> Iterator[str]:
     why = _attention(response)
     if why is not None:
         yield f"<strong>⚠ {why}</strong>"
-    yield _fold(usage_line(response), _table(usage_rows(response)))
+    yield fold(usage_line(response), _table(usage_rows(response)))
 
 
 def _table(rows: list[tuple[str, str]]) -> str:
@@ -194,7 +195,8 @@ def _cell(value: str) -> str:
     return escape_text(clean(value)).replace("|", "\\|")
 
 
-def _fold(summary: str, body: str) -> str:
+def fold(summary: str, body: str) -> str:
+    """Markdown that is shown only where the summary, which may be any text, is clicked."""
     return f"<details><summary>{html_text(clean(summary))}</summary>\n\n{body}\n\n</details>"
 
 

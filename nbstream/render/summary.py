@@ -99,7 +99,8 @@ def usage_line(response: Response) -> str:
         parts.append(f"{_seconds(timing.first_token)} to first token")
     if timing.tokens_per_second is not None:
         parts.append(f"{_rate(timing.tokens_per_second)} tokens/s")
-    parts.append(_ended(response) if ending_of(response) == "ended" else ending_of(response))
+    word = ending_of(response)
+    parts.append(_ended(response) if word == "ended" else word)
     return " · ".join(filter(None, parts))
 
 

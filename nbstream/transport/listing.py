@@ -36,7 +36,7 @@ _OTHER_TYPES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Model:
     """A model that an endpoint offers.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import threading
 
 from ..errors import UsageError
 from ..render.style import DEFAULT_STYLE, RenderStyle
@@ -14,6 +13,7 @@ from .frontend import (
     has_widgets,
     is_attended,
     is_captured,
+    is_main_thread,
     only_adds_outputs,
 )
 from .protocol import NullView, View
@@ -100,7 +100,7 @@ def _rich_view(name: str, *, owns_cell: bool, style: RenderStyle, blocking: bool
     except Exception:  # whatever is wrong with a widget package, the answer is shown
         log.debug("no widgets in this kernel", exc_info=True)
         return display
-    needs_interrupt = blocking and threading.current_thread() is threading.main_thread()
+    needs_interrupt = blocking and is_main_thread()
     widget = WidgetView(owns_cell=owns_cell, blocking=needs_interrupt, style=style)
     return _FirstThatOpens(widget, display)
 

@@ -21,6 +21,7 @@ __all__ = [
     "is_attended",
     "is_captured",
     "is_in_voila",
+    "is_main_thread",
     "only_adds_outputs",
     "output_widget",
     "request",
@@ -58,9 +59,13 @@ def answers_requests() -> bool:
     That is the main thread; callbacks of widgets run in a subshell's where there are some
     (https://github.com/jupyter/enhancement-proposals, JEP 91).
     """
-    thread = threading.current_thread()
-    is_subshell = type(thread).__module__.startswith("ipykernel.")
-    return is_subshell or thread is threading.main_thread()
+    is_subshell = type(threading.current_thread()).__module__.startswith("ipykernel.")
+    return is_subshell or is_main_thread()
+
+
+def is_main_thread() -> bool:
+    """Whether the caller is where interrupts arrive."""
+    return threading.current_thread() is threading.main_thread()
 
 
 def has_rich_output() -> bool:

@@ -7,6 +7,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Playwright
 
 FLAGS = [
     "--no-sandbox",
@@ -30,6 +34,17 @@ def find() -> str | None:
     with sync_playwright() as playwright:
         path = playwright.chromium.executable_path
     return path if Path(path).exists() else None
+
+
+def launch(playwright: Playwright) -> Browser:
+    """Start it. Where there is none, browser tests are skipped; in CI they fail."""
+    import pytest
+
+    path = find()
+    if path is None:
+        message = "no Chromium: install one, or run `make test`, which does"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
+    return playwright.chromium.launch(executable_path=path, args=FLAGS)
 
 
 def install() -> None:

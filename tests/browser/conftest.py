@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from chromium import FLAGS, find
+from chromium import launch
 from harness import App, JupyterServer, NotebookPage, write_notebook
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from replay import ReplayServer
@@ -49,12 +48,7 @@ class Chromium:
 
     def browser(self) -> Browser:
         if self._browser is None:
-            path = find()
-            if path is None:
-                message = "no Chromium: install one, or run `make test`, which does"
-                (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
-            playwright = self._open.enter_context(sync_playwright())
-            self._browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+            self._browser = launch(self._open.enter_context(sync_playwright()))
         return self._browser
 
     def close(self) -> None:

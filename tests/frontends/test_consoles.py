@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from programs import program
 from replay import Hang, ReplayServer, Reply, chunk, completion
 
 ROOT = Path(__file__).parents[2]
@@ -30,10 +30,8 @@ class JupyterConsole:
 
     def __init__(self):
         pexpect = pytest.importorskip("pexpect")
-        program = Path(sys.executable).parent / "jupyter-console"
-        if not program.exists():
-            pytest.skip("jupyter-console is not installed")
-        self._child = pexpect.spawn(str(program), ["--simple-prompt"], encoding="utf8")
+        command = program("jupyter-console")
+        self._child = pexpect.spawn(command, ["--simple-prompt"], encoding="utf8")
         self.shown = ""
 
     def type(self, code):

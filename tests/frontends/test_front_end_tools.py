@@ -15,6 +15,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbconvert import HTMLExporter
+from programs import program
 from replay import ReplayServer, completion
 
 ROOT = Path(__file__).parents[2]
@@ -35,14 +36,6 @@ def server(monkeypatch):
         monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
         monkeypatch.setenv("PYTHONPATH", str(ROOT))
         yield running
-
-
-def tool(name):
-    """The program of this environment."""
-    path = Path(sys.executable).parent / name
-    if not path.exists():
-        pytest.skip(f"{name} is not installed")
-    return str(path)
 
 
 def notebook(path, *cells):
@@ -100,7 +93,7 @@ def test_a_run_keeps_what_was_answered_in_the_background(
     path, out = tmp_path / "in.ipynb", tmp_path / "out.ipynb"
     notebook(path, *CELLS)
     name, *words = RUNNERS[runner](path, out)
-    run(tool(name), *words)
+    run(program(name), *words)
     written = out if out.exists() else path
     _, (answer,), (panel,), *_ = outputs(written)
     assert answer["text/markdown"].startswith("".join(PARTS))
@@ -115,13 +108,13 @@ def test_a_run_fails_where_nobody_can_approve(server, tmp_path):
     server.reply(completion(tool_calls=[{"name": "f", "arguments": {}}]), completion("I see."))
     path = tmp_path / "in.ipynb"
     notebook(path, "def f():\n    'Do it.'", "%%chat --approve --tool f\nGo.")
-    done = run(tool("jupyter-execute"), str(path), fails=True)
+    done = run(program("jupyter-execute"), str(path), fails=True)
     assert "nobody is here to approve f" in done.stderr
 
 
 @contextmanager
 def voila(path, port):
-    words = [tool("voila"), str(path), "--no-browser", f"--port={port}"]
+    words = [program("voila"), str(path), "--no-browser", f"--port={port}"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         try:
             yield f"http://127.0.0.1:{port}/"
@@ -165,14 +158,14 @@ def read(address):
 def test_ploomber_engine_runs_without_a_kernel(server, tmp_path):
     path, out = tmp_path / "in.ipynb", tmp_path / "out.ipynb"
     notebook(path, *CELLS[:2], "answer = panel.send('Hi')")  # it shows a value in spite of a `;`
-    run(tool("ploomber-engine"), str(path), str(out))
+    run(program("ploomber-engine"), str(path), str(out))
     _, shown, _, conversation = outputs(out)
     assert "\n\n".join(o["text/markdown"] for o in shown).startswith("First *one*.")
     assert shown[-1][RECORD]["rounds"][0]["text"] == "".join(PARTS)
     assert again(out).count("<p>First <em>one</em>.</p>") == 2
     assert "".join(PARTS) in conversation[-1]["text/markdown"]
     notebook(path, "%%chat --bogus\nGo.")
-    run(tool("ploomber-engine"), str(path), str(out), fails=True)
+    run(program("ploomber-engine"), str(path), str(out), fails=True)
     cells = json.loads(out.read_text())["cells"]
     failed = [o for cell in cells for o in cell.get("outputs", ()) if o["output_type"] == "error"]
     assert [o["traceback"] for o in failed] == [[f"UsageError: {failed[0]['evalue']}"]]

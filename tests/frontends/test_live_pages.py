@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from programs import program
 from replay import Hang, ReplayServer, Reply, chunk, completion
 
 ROOT = Path(__file__).parents[2]
@@ -45,12 +46,10 @@ def page(browser):
 @contextmanager
 def served(log, address, name, *words):
     """A page of a program of this environment; `words` name its port."""
-    program = Path(sys.executable).parent / name
-    if not program.exists():
-        pytest.skip(f"{name} is not installed")
+    command = [program(name), *words]
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [str(program), *words],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,

@@ -6,10 +6,9 @@
 // and keeps the static conversation below it up to date. Of a kernel that ends the page keeps that
 // conversation, for the next panel of the cell: running the cell empties it first.
 
-import { CONVERSATION_TYPE, PANEL_TYPE, notebookOf } from "./unsaved.js";
+import { CONVERSATION_TYPE, PANEL_TYPE, VIEW_TYPE, notebookOf, viewOf } from "./unsaved.js";
 import { guarded } from "./guarded.js";
 
-const VIEW_TYPE = "application/vnd.jupyter.widget-view+json";
 const LEFT_BEHIND = Symbol.for("nbstream.left-behind");
 const MOST_KEPT = 3_000_000; // characters: a message to a kernel can have about ten million bytes
 
@@ -169,10 +168,7 @@ const placeKey = ({ cell, panel }) => `${cell} ${panel}`;
 function showPanel(notebook, outputs, { view, panel, text }) {
   const all = withoutText(outputs.toJSON(), { text });
   if (all.some((/** @type {any} */ each) => each.data?.[VIEW_TYPE]?.model_id === view)) return false;
-  const data = {
-    [VIEW_TYPE]: { version_major: 2, version_minor: 0, model_id: view },
-    [PANEL_TYPE]: {},
-  };
+  const data = { ...viewOf(view), [PANEL_TYPE]: {} };
   const at = all.findIndex((/** @type {any} */ each) => isOf(each, panel));
   const output = { output_type: "display_data", metadata: {}, data };
   all.splice(at < 0 ? all.length : at, 0, output);

@@ -3,9 +3,9 @@
 // a page has. So the document has text in the place of a live view, while each page shows the
 // view: what changes within an output of the document changes no page that has the output.
 
+import { VIEW_TYPE, notebookOf, viewOf } from "./unsaved.js";
 import { guarded } from "./guarded.js";
 
-const VIEW = "application/vnd.jupyter.widget-view+json";
 const SILENT = "silent-change"; // what JupyterLab calls a change that its own page has made
 const PAUSE_MS = 1000; // between two texts, or more where they are long: of texts at most ...
 const PER_MS = 20; // ... characters in a millisecond
@@ -16,7 +16,7 @@ const PER_MS = 20; // ... characters in a millisecond
  * @param {(output: any) => string} text is asked for what stands in the place of the output
  */
 export function createStandIn(manager, name, text) {
-  const found = guarded(() => manager?.context?.model, undefined);
+  const found = guarded(() => notebookOf(manager), undefined);
   const notebook = guarded(() => (found?.collaborative ? found : undefined), undefined);
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let looking;
@@ -33,11 +33,10 @@ export function createStandIn(manager, name, text) {
   function look() {
     looking = undefined;
     each(({ cell, at, output, shared }) => {
-      if (shared.get("data")[VIEW]) write();
+      if (shared.get("data")[VIEW_TYPE]) write();
       const model_id = output.metadata.nbstream.model;
-      if (output.data[VIEW] || !manager.has_model(model_id)) return;
-      const view = { version_major: 2, version_minor: 0, model_id };
-      setHere(cell, at, { ...output.toJSON(), data: { [VIEW]: view, ...output.data } });
+      if (output.data[VIEW_TYPE] || !manager.has_model(model_id)) return;
+      setHere(cell, at, { ...output.toJSON(), data: { ...viewOf(model_id), ...output.data } });
     });
   }
 
@@ -75,7 +74,7 @@ export function createStandIn(manager, name, text) {
       clearTimeout(looking);
       clearTimeout(writing);
       each(({ cell, at, output, shared }) => {
-        if (output.data[VIEW] && !shared.get("data")[VIEW]) setHere(cell, at, shared.toJSON());
+        if (output.data[VIEW_TYPE] && !shared.get("data")[VIEW_TYPE]) setHere(cell, at, shared.toJSON());
       });
     },
   };

@@ -7,6 +7,7 @@
 import { guarded } from "./guarded.js";
 
 export const PANEL_TYPE = "application/vnd.nbstream.panel+json";
+export const VIEW_TYPE = "application/vnd.jupyter.widget-view+json";
 export const CONVERSATION_TYPE = "application/vnd.nbstream.conversation+json";
 const SAVED = Symbol.for("nbstream.saved");
 
@@ -74,6 +75,14 @@ function textsOf(notebook) {
     };
   }
   return holder[SAVED];
+}
+
+/**
+ * @param {string} model_id a widget's
+ * @returns {any} what of an output's data shows it
+ */
+export function viewOf(model_id) {
+  return { [VIEW_TYPE]: { version_major: 2, version_minor: 0, model_id } };
 }
 
 /**
